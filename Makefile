@@ -1,0 +1,44 @@
+# Every target uses .venv in this folder and builds it if it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: setup demo test check fix smoke kills odd-files clean
+
+setup: .venv/ready  ## install Framefall and everything its development needs
+
+# torch first and pinned: on a machine without a GPU a looser requirement may fetch gigabytes of CUDA
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: .venv/ready  ## generate a clip with the shipped cascade, score it, lay it out as a contact sheet
+	$(BIN)/framefall generate "the earth turns at night" -o demo/earth.mp4 --seed 7 --report
+
+check: .venv/ready  ## formatting, lint, types, floors
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fix: .venv/ready  ## format, sort imports, repair what can be repaired
+	$(BIN)/ruff format -q .
+	$(BIN)/ruff check -q --fix .
+
+test: check  ## check, then the fast tests
+	$(BIN)/pytest -m "not slow and not gpu"
+
+smoke: .venv/ready  ## train all three stages for a few steps on real clips, generate, evaluate
+	$(BIN)/python tests/batteries/smoke.py
+
+kills: .venv/ready  ## 20 SIGKILLs aimed at training
+	$(BIN)/python tests/batteries/kills.py
+
+odd-files: .venv/ready  ## 30 malformed files among 30 good ones
+	$(BIN)/python tests/batteries/odd_files.py
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

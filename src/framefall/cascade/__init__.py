@@ -1,0 +1,1 @@
+"""Stages, their composition, and their files."""

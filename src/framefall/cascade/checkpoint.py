@@ -1,0 +1,117 @@
+"""A cascade as a folder: `config.json`, one safetensors file a stage, and a manifest with their hashes.
+
+Loading goes manifest, hashes, schema, names and shapes, tensors, finite numbers; nothing is unpickled and
+nothing in the config can name a class or a file.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor
+
+from framefall import publish
+from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade.stage import Stage, StageConfig
+from framefall.config import from_json, to_json
+from framefall.models.registry import build
+
+CONFIG = "config.json"
+SHIPPED = Path(__file__).parents[1] / "weights"
+
+
+def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Publishes the cascade at `folder`, in one step."""
+    with publish.folder(folder) as partial:
+        (partial / CONFIG).write_text(to_json(cascade.config))
+        for stage in cascade.stages:
+            save_file(stored(stage.backbone.state_dict(), dtype), partial / f"{stage.name}.safetensors")
+
+
+def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Cascade:
+    """A cascade from its folder, or the shipped one of that name; its networks are in evaluation mode."""
+    folder = find(folder)
+    publish.verify(folder)
+    config = from_json(CascadeConfig, (folder / CONFIG).read_bytes(), origin=str(folder / CONFIG))
+    stages = []
+    for name, stage in config.stages.items():
+        tensors = read_tensors(folder / f"{name}.safetensors")
+        stages.append(build_stage(name, stage, tensors, origin=str(folder / f"{name}.safetensors"), device=device))
+    return Cascade(config=config, stages=tuple(stages))
+
+
+def build_stage(
+    name: str, config: StageConfig, tensors: dict[str, Tensor], origin: str, device: str | torch.device = "cpu"
+) -> Stage:
+    """A stage with these weights, checked against the shapes that its config implies."""
+    with torch.random.fork_rng(devices=[]):
+        backbone = build(config.backbone)
+    check_tensors(tensors, backbone.state_dict(), origin)
+    backbone.load_state_dict(tensors)
+    return Stage(name=name, config=config, backbone=backbone.to(device).eval())
+
+
+def with_stage(folder: str | Path, name: str, stage: Stage, config: CascadeConfig, dtype: torch.dtype) -> None:
+    """Publishes `folder` anew with one stage added or replaced; the others keep their weights and place."""
+    kept = {one.name: one for one in load_cascade(folder).stages} if Path(folder).exists() else {}
+    kept[name] = stage
+    present = {one: (kept[one].config if one in kept else None) for one in config.stages}
+    configs = {one: found for one, found in present.items() if found is not None}
+    stages = tuple(kept[one] for one in configs)
+    save(Cascade(config=replace(config, stages=configs), stages=stages), folder, dtype)
+
+
+def find(folder: str | Path) -> Path:
+    """The folder itself, or that of the shipped cascade of this name."""
+    path, shipped = Path(folder), SHIPPED / str(folder)
+    if path.is_dir():
+        return path
+    if len(Path(folder).parts) == 1 and shipped.is_dir():
+        return shipped
+    known = ", ".join(sorted(one.name for one in SHIPPED.glob("*") if one.is_dir())) or "none"
+    raise ValueError(f"a model must be a folder or a shipped name ({known}), got {str(folder)!r}; train one with framefall train")
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, as float32 where they are floats.
+
+    The bytes are read, not mapped: a mapped file that shrinks would end the process.
+    """
+    try:
+        tensors = load(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise publish.Corrupt(f"{path} is missing: restore the folder from a copy") from None
+    except SafetensorError as error:
+        raise publish.Corrupt(f"{path} is not a whole safetensors file ({error}): restore it from a copy") from None
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
+def check_tensors(tensors: dict[str, Tensor], expected: dict[str, Tensor], origin: str) -> None:
+    """Refuses missing, unknown, wrongly shaped or not finite tensors, by name."""
+    for name in sorted(tensors.keys() ^ expected.keys()):
+        fault = "lacks" if name in expected else "has an unknown tensor"
+        raise publish.Corrupt(f"{origin} {fault} {name}: it belongs to another config")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            got, want = tuple(tensor.shape), tuple(expected[name].shape)
+            raise publish.Corrupt(f"{origin}: {name} must have shape {want}, got {got}: it belongs to another config")
+        if not bool(torch.isfinite(tensor).all()):
+            raise publish.Corrupt(f"{origin}: {name} holds numbers that are not finite: train the stage again")
+
+
+def stored(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """The tensors as a file keeps them: on the CPU, contiguous, floats in `dtype`."""
+
+    def one(tensor: Tensor) -> Tensor:
+        tensor = tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
+        return tensor.contiguous().clone()
+
+    return {name: one(tensor) for name, tensor in tensors.items()}
+
+
+def parameters(tensors: Iterable[Tensor]) -> int:
+    """How many numbers there are in all."""
+    return sum(tensor.numel() for tensor in tensors)

@@ -1,0 +1,184 @@
+"""A stage: a network with all it takes to train and sample it. One class serves base and both super-resolutions."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from framefall.cascade.conditioning import Base, Shown, SpatialSR, Task, TaskName, TemporalSR, corrupt
+from framefall.cascade.tiles import Predict, blended, exact
+from framefall.diffusion import prediction as predictions
+from framefall.diffusion.guidance import guided
+from framefall.diffusion.process import PROCESSES, Process
+from framefall.diffusion.samplers import SAMPLERS, Denoise, Step
+from framefall.diffusion.times import LogitNormal, grid
+from framefall.models.backbone import Backbone, Condition
+from framefall.models.precision import autocast
+from framefall.models.registry import BackboneConfig
+from framefall.noise import Key, normal_field
+from framefall.video import Time, Video, VideoShape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a stage walks from noise to video."""
+
+    steps: int = 4
+    sampler: Literal["euler", "heun", "dpm++2m", "ancestral"] = "euler"
+    guidance_scale: float = 1.0  # 1: no guidance, and half the work
+    guidance_interval: tuple[float, float] = (0.1, 0.9)  # diffusion times at which guidance acts
+    guidance_rescale: float = 0.7
+    shift: float = 1.0  # above 1: more of the steps at high noise
+    low_res_noise: float = 0.05  # how far to distrust the stage below; 0 on real video
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}; try 4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """Everything about a stage but its weights."""
+
+    task: TaskName
+    shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
+    backbone: BackboneConfig
+    factor: int = 1  # of time or of space; 1 for a base stage
+    intervals: int = 5  # temporal super-resolution works on this many intervals at a time
+    process: Literal["rectified_flow", "cosine", "edm"] = "rectified_flow"
+    prediction: predictions.Prediction = "x0"
+    loss: Literal["x0", "noise", "velocity"] = "velocity"
+    times: LogitNormal = field(default_factory=LogitNormal)
+    bridge: float | None = None  # start from the prior plus this much noise; None: from noise alone
+    low_res_noise: float = 0.0  # strongest noise-conditioning augmentation in training
+    fast: Sampling = field(default_factory=Sampling)
+    best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))
+
+    def __post_init__(self) -> None:
+        predictions.check(self.prediction, PROCESSES[self.process])
+        if (self.factor == 1) != (self.task == "base"):
+            raise ValueError(f"factor must be 1 for a base stage and above 1 for the others, got {self.factor} for {self.task}")
+        if self.bridge is not None and self.task == "base":
+            raise ValueError(f"a base stage has no prior to bridge from, got bridge={self.bridge}; leave it out")
+        if self.bridge is not None and self.process == "edm":
+            raise ValueError("a bridge needs a path whose noisy end holds no data, got process='edm'; try rectified_flow")
+        expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
+        if self.backbone.low_res_channels == 0 and self.task != "base":
+            raise ValueError(f"{self.task} needs a backbone that is shown the stage below; try kind={expected!r}")
+        if self.backbone.channels != self.shape.channels:
+            raise ValueError(
+                f"backbone and shape must agree on channels, got {self.backbone.channels} and {self.shape.channels}; set both"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage:
+    """A network and its config; it denoises, and it samples one window of its task."""
+
+    name: str
+    config: StageConfig
+    backbone: Backbone
+
+    @property
+    def process(self) -> Process:
+        """The path from data to noise."""
+        return PROCESSES[self.config.process]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.backbone.parameters()).device
+
+    def task(self, total: int | None = None, sampling: Sampling | None = None) -> Task:
+        """The work as an object; `total` is how many frames are asked for."""
+        config = self.config
+        if config.task == "base":
+            return Base(max(config.shape.frames, total or 0), total)
+        if config.task == "temporal_sr":
+            return TemporalSR(config.factor, config.intervals, total)
+        reach = self.backbone.halo[0] if self.backbone.halo else 0
+        return SpatialSR(config.factor, halo=reach * (sampling.steps if sampling else 1), total=total)
+
+    def sampling(self, quality: str) -> Sampling:
+        """The `fast` or the `best` way to sample."""
+        if quality not in ("fast", "best"):
+            raise ValueError(f"quality must be fast or best, got {quality!r}")
+        return self.config.best if quality == "best" else self.config.fast
+
+    def endpoint(self, noise: Video, shown: Shown) -> Video:
+        """Where the path ends at t = 1: noise alone, or a bridge's prior plus some noise."""
+        if self.config.bridge is None or shown.prior is None:
+            return noise
+        return shown.prior + self.config.bridge * noise
+
+    def x0(self, x_t: Video, t: Time, condition: Condition) -> Video:
+        """The clean video that the network believes in; gradients flow."""
+        output = self.backbone(self.process.scale_input(x_t, t), t, condition).float()
+        if self.config.prediction == "x0":
+            return output  # type: ignore[no-any-return]
+        x0, _ = predictions.split(self.config.prediction, output, x_t, t, self.process)
+        return x0
+
+    def denoiser(self, condition: Condition, shown: Shown, sampling: Sampling) -> Denoise:
+        """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
+        predict = self._tiles()(self.x0)
+
+        def under(condition: Condition) -> Denoise:
+            def denoise(x_t: Video, t: Time) -> Video:
+                with torch.no_grad(), autocast(self.device):
+                    x0 = predict(x_t, t, condition)
+                if shown.given is not None:
+                    x0[:, :, list(shown.given_at)] = shown.given
+                return x0
+
+            return denoise
+
+        return guided(
+            under(condition),
+            under(condition.without_text()),
+            scale=sampling.guidance_scale,
+            interval=sampling.guidance_interval,
+            rescale=sampling.guidance_rescale,
+        )
+
+    def sample(
+        self, condition: Condition, low: Video | None, size: tuple[int, int], frames: range, keys: Sequence[Key], sampling: Sampling
+    ) -> Iterator[Step]:
+        """Every step of one window: `frames` are absolute, so that noise does not depend on the window."""
+        channels = self.config.shape.channels
+
+        def noise(purpose: str, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
+            rows, columns = map(range, shape)
+            fields = [normal_field(key.named(f"{self.name}/{purpose}"), channels, frames, rows, columns) for key in keys]
+            return torch.stack(fields).to(self.device)
+
+        task = self.task()
+        shown = task.show(low)
+        if low is not None:
+            level = torch.full((len(keys),), sampling.low_res_noise, device=self.device)
+            if sampling.low_res_noise:
+                first = frames.start // self.config.factor if self.config.task == "temporal_sr" else frames.start
+                span = range(first, first + low.shape[2])
+                dirty = corrupt(low, noise("low_res", span, (low.shape[-2], low.shape[-1])), level)
+                seen = task.show(dirty)
+                shown = replace(shown, low_res=seen.low_res, prior=seen.prior)
+            condition = replace(condition, low_res=shown.low_res, low_res_noise=level)
+        x = self.process.start(self.endpoint(noise("start", frames, size), shown))
+        times = grid(sampling.steps, shift=sampling.shift).to(self.device)
+        denoise = self.denoiser(condition, shown, sampling)
+        yield from SAMPLERS[sampling.sampler](
+            denoise, self.process, x, times, lambda step: self.endpoint(noise(f"fresh/{step}", frames, size), shown)
+        )
+
+    def _tiles(self) -> Callable[[Predict], Predict]:
+        """Large pictures go through the network in parts: exactly where its reach is known, blended elsewhere."""
+        shape = self.config.shape
+        if self.backbone.halo is not None:
+            return exact(tile=_TILE, halo=self.backbone.halo[1])
+        return blended(height=shape.height, width=shape.width)
+
+
+_TILE = 512  # pixels: what a stage with a known reach does at a time
+

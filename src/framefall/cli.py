@@ -1,0 +1,334 @@
+"""The command line. It reads arguments, calls `recipes`, and says what happened; heavy imports wait for a command.
+
+Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad usage.
+"""
+
+import json as jsonlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from framefall.cascade.cascade import Event
+    from framefall.data.folder import Folder, FolderConfig
+    from framefall.recipes.generation import Record
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
+)
+
+SHIPPED = "pico"
+Model = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a trained one's folder.")]
+Out = Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to: .mp4 .webm .mkv .gif .npy, or a folder of PNG.")]
+Seed = Annotated[int, typer.Option(help="The same seed makes the same video.")]
+Quality = Annotated[Literal["fast", "best"], typer.Option(help="Few steps, or more of them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str | None, typer.Argument(help="What to show; without it the model makes what it likes.")] = None,
+    output: Out = Path("out.mp4"),
+    model: Model = SHIPPED,
+    seed: Seed = 0,
+    count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip [default: what the model was made for].")] = None,
+    quality: Quality = "fast",
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
+    save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
+    report: Annotated[bool, typer.Option(help="Also write a contact sheet (.png) and scores (.json), and print them.")] = False,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Make new clips from a prompt.
+
+    framefall generate "the earth turns at night" -o earth.mp4 --seed 7
+    """
+    from framefall.cascade.checkpoint import load_cascade
+    from framefall.recipes import generation
+
+    cascade = load_cascade(model, _device(device))
+    records, tables = [], []
+    for index, path in enumerate(generation.numbered(output, count)):
+        made_with = generation.provenance(model, seed, quality, prompt)
+        record = generation.generate(
+            cascade,
+            prompt,
+            path,
+            seed=seed,
+            clip=str(index),
+            frames=frames,
+            quality=quality,
+            until=until,
+            save_stages=save_stages,
+            made_with=made_with,
+            watch=_watch,
+        )
+        records.append(record)
+        _say(_made(record))
+        if report:
+            tables.append(_report(path, json))
+    if json:
+        values = {"clips": [vars(record) for record in records]}
+        print(jsonlib.dumps(values | ({"reports": tables} if report else {}), indent=2))
+
+
+@app.command()
+def train(
+    source: Annotated[str, typer.Argument(help="A folder of videos, images and captions.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="nano, pico or micro.")] = "nano",
+    stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes in all, shared among the stages.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on where an earlier run stopped.")] = False,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")] = None,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Train a cascade on a folder of videos.
+
+    framefall train my_clips -o my_model --minutes 30
+
+    Checkpoints, logs (JSON lines, TensorBoard) and strips of samples go to MODEL.training.
+    """
+    from framefall import ranks
+    from framefall.config import override
+    from framefall.recipes.presets import RECIPES
+    from framefall.recipes.training import train_cascade
+
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
+    chosen = override(RECIPES[recipe](), settings or [])
+    ranks.join()
+    folder = _ingest(source, chosen.data)
+    stages = list(chosen.stages) if stage == "all" else [stage]
+    run = train_cascade(
+        chosen, folder, output, stages=stages, steps=steps, minutes=minutes, resume=resume, device=_device(device)
+    )
+    last: dict[str, Any] = {}
+    with _bar(total=100.0, unit="%") as bar:
+        for progress in run:
+            bar.set_description(f"{progress.stage} step {progress.step}")
+            bar.set_postfix_str(f"loss {progress.loss:.4f}, {progress.rate:.1f} clips/s")
+            bar.update(100.0 * progress.progress - bar.n if progress.progress * 100 > bar.n else 0.0)
+            if progress.progress >= 1.0:
+                bar.reset(total=100.0)
+            if progress.note:
+                bar.write(progress.note, file=sys.stderr)
+            last[progress.stage] = {"steps": progress.step, "loss": progress.loss}
+    _say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
+    if json and ranks.rank() == 0:
+        skipped = [vars(one) for one in folder.report.skipped]
+        print(jsonlib.dumps({"model": str(output), "stages": last, "skipped": skipped}, indent=2))
+    ranks.leave()
+
+
+@app.command()
+def upscale(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A video, an image, or a folder of frames.")],
+    output: Out,
+    space: Annotated[int, typer.Option(min=1, help="Times the height and width.")] = 4,
+    time: Annotated[int, typer.Option(min=1, help="Times the frames a second.")] = 4,
+    model: Model = SHIPPED,
+    seed: Seed = 0,
+    quality: Quality = "fast",
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Make a real video longer in frames, sharper in space, or both.
+
+    framefall upscale clip.mp4 -o large.mp4 --time 1
+    """
+    from framefall.cascade.checkpoint import load_cascade
+    from framefall.recipes import generation
+
+    cascade = load_cascade(model, _device(device))
+    made_with = generation.provenance(model, seed, quality)
+    record = generation.upscale(
+        cascade, source, output, space=space, time=time, seed=seed, quality=quality, made_with=made_with, watch=_watch
+    )
+    _say(_made(record))
+    if json:
+        print(jsonlib.dumps(vars(record), indent=2))
+
+
+@app.command()
+def evaluate(
+    clips: Annotated[Path, typer.Argument(help="A folder of videos, or one video.")],
+    reference: Annotated[Path | None, typer.Option(help="Real videos of the same names, to compare with.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME|FOLDER", help="Score this model's super-resolution on the clips.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="With --model: how many pieces of the clips to score.")] = 16,
+    quality: Quality = "fast",
+    seed: Seed = 0,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the scores as JSON; - prints them instead.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score clips, or a model's super-resolution on them, with 95% intervals.
+
+    framefall evaluate my_clips --model my_model --json scores.json
+    """
+    from framefall.evaluate.report import table, to_json
+    from framefall.recipes.assessment import assess, assess_superres
+
+    meta: dict[str, Any] = {"clips": str(clips), "seed": seed}
+    if model is None:
+        assessment = assess(clips, reference)
+        rows = assessment.rows
+        for name, reason in assessment.skipped:
+            _say(f"skipped {name}: {reason}")
+        meta["skipped"] = dict(assessment.skipped)
+    else:
+        from framefall.cascade.checkpoint import load_cascade
+        from framefall.data.folder import FolderConfig
+
+        if clips.is_file():
+            raise ValueError(f"with --model the clips must be a folder, got the file {clips}; give its folder")
+        cascade = load_cascade(model, _device(device))
+        rows = assess_superres(cascade, _ingest(str(clips), FolderConfig()), clips=count, seed=seed, quality=quality)
+        meta |= {"model": model, "quality": quality}
+    text = to_json(rows, meta)
+    print(text if json == Path("-") else table(rows), end="")
+    if json and json != Path("-"):
+        from framefall import publish
+
+        with publish.file(json) as partial:
+            partial.write_text(text)
+
+
+@app.command()
+def verify(
+    model: Annotated[Path, typer.Argument(metavar="MODEL|CHECKPOINT", help="The folder of a model or a training checkpoint.")],
+    json: Json = False,
+) -> None:
+    """Check a model or checkpoint: every file's hash, the config's schema, every tensor's shape and numbers."""
+    from framefall import publish
+    from framefall.cascade import checkpoint
+
+    folder = checkpoint.find(model)
+    hashes = publish.verify(folder)
+    if (folder / checkpoint.CONFIG).exists():
+        cascade = checkpoint.load_cascade(folder)
+        sizes = {stage.name: checkpoint.parameters(stage.backbone.parameters()) for stage in cascade.stages}
+    else:
+        tensors = checkpoint.read_tensors(folder / "tensors.safetensors")
+        sizes = {"checkpoint": checkpoint.parameters(tensors.values())}
+    if json:
+        print(jsonlib.dumps({"folder": str(folder), "files": hashes, "parameters": sizes}, indent=2))
+    else:
+        for name, digest in sorted(hashes.items()):
+            print(f"{digest[:16]}  {name}")
+        print("whole: " + ", ".join(f"{name} {size / 1e6:.2f} M parameters" for name, size in sizes.items()))
+
+
+def main() -> None:
+    """Runs the command line; every refusal is one sentence."""
+    import click
+
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.UsageError as error:
+        code = _refuse(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        code = _refuse("stopped; a training run goes on with --resume", 130)
+    except (ValueError, OSError, RuntimeError) as error:
+        code = _refuse(str(error), 1)
+    sys.exit(code or 0)
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"framefall: {' '.join(sentence.split())}", file=sys.stderr)
+    return code
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device must be one this machine has, got {name!r}; try cpu") from None
+    return name
+
+
+def _bar(**options: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(file=sys.stderr, dynamic_ncols=True, disable=None, leave=False, **options)
+
+
+def _watch(events: "Iterator[Event]") -> "Iterator[Event]":
+    """A progress bar around a cascade's events."""
+    with _bar(unit=" steps") as bar:
+        for event in events:
+            if event.stage is not None:
+                bar.set_description(f"{event.stage.name}, frames {event.frames.start}-{event.frames.stop - 1}")
+                bar.update()
+            yield event
+
+
+def _ingest(source: str, config: "FolderConfig") -> "Folder":
+    """Opens a folder with a progress bar, and says what was skipped."""
+    from framefall.data.folder import collect, ingest
+
+    def shown() -> Iterator[Any]:
+        with _bar(unit=" files", desc="reading") as bar:
+            for outcome in ingest(source, config):
+                bar.total = outcome.total
+                bar.update()
+                yield outcome
+
+    folder = collect(source, shown(), config)
+    _say(str(folder.report))
+    return folder
+
+
+def _made(record: "Record") -> str:
+    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record.seconds.items())
+    return f"{record.path}: {record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second ({seconds})"
+
+
+def _report(path: Path, quiet: bool) -> dict[str, Any]:
+    """A contact sheet and scores of a finished clip, beside it; read back from the file, codec and all."""
+    from framefall import publish
+    from framefall.data.decode import decode
+    from framefall.data.sheet import contact_sheet
+    from framefall.evaluate.report import table, to_json
+    from framefall.recipes.assessment import assess
+
+    import numpy as np
+
+    sheet, scores = path.with_suffix(".png"), path.with_suffix(".json")
+    frames = np.stack([frame.pixels for frame in decode(path)])
+    contact_sheet(frames[:: max(1, len(frames) // 15)], sheet)
+    rows = assess(path).rows
+    text = to_json(rows, {"clips": str(path)})
+    with publish.file(scores) as partial:
+        partial.write_text(text)
+    if not quiet:
+        print(table(rows), end="")
+    _say(f"contact sheet {sheet}, scores {scores}")
+    values: dict[str, Any] = jsonlib.loads(text)
+    return values

@@ -1,0 +1,1 @@
+"""Clips out of anybody's files, and videos back into files."""

@@ -1,0 +1,24 @@
+"""One training example."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Pixels and everything that is known about them."""
+
+    pixels: np.ndarray  # uint8 or uint16 [channels, frames, height, width]
+    caption: str | None
+    numbers: np.ndarray | None  # float32 [numbers], or [frames, numbers] (one row a frame: actions)
+    fps: float
+    key: str  # names the clip for ever
+    truth: Mapping[str, Any] | None = None  # what a simulated world knows about it
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has; an image has one."""
+        return int(self.pixels.shape[1])

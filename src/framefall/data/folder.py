@@ -1,0 +1,232 @@
+"""Anybody's folder of videos and images as shots of frames: ingested once, read ever after from the cache."""
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from framefall.data import cache, captions
+from framefall.data.cache import Entry, Settings
+from framefall.data.decode import DecodeError
+from framefall.data.frame import readable
+from framefall.data.scan import scan
+from framefall.noise import Key
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderConfig:
+    """How a folder is ingested."""
+
+    size: int = 256  # the short side kept in the cache; a smaller source keeps its own
+    fps: float = 24.0  # slower sources are kept at fps/2, fps/3, ...: no frame is ever shown twice
+    channels: int = 3  # 1 grey, 3 RGB, 4 RGBA
+    scene_cuts: bool = True  # each take is a shot of its own
+    min_seconds: float = 0.0  # shorter takes are left out; images stay
+    max_seconds: float = 1800.0  # of one file
+    max_pixels: int = 40_000_000  # of one source frame
+    holdout: float = 0.0  # the part of the source files that is kept for validation
+    cache: str | None = None  # default: $FRAMEFALL_CACHE, or ~/.cache/framefall
+
+    def __post_init__(self) -> None:
+        for name in ("size", "fps", "max_seconds", "max_pixels"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}; try a positive number")
+        if self.channels not in (1, 3, 4):
+            raise ValueError(f"channels must be 1, 3 or 4 to read files, got {self.channels}")
+        if not 0 <= self.holdout < 1:
+            raise ValueError(f"holdout must be from 0 to below 1, got {self.holdout}; try 0.1")
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One take of one file; an image is a shot of one frame."""
+
+    key: str  # names it for ever: the file and the first frame
+    source: str  # the file's path in the folder
+    start: int  # its first frame in the cached file
+    frames: int
+    height: int
+    width: int
+    fps: float
+    caption: str | None = None
+    numbers: np.ndarray | None = None  # float32 [numbers] or [frames, numbers]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of every file."""
+
+    ingested: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.ingested)} files are used, {len(self.skipped)} are skipped"]
+        lines += [f"  skipped {skipped.path}: {skipped.reason}" for skipped in self.skipped]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: an entry in the cache, or the reason why not."""
+
+    source: str
+    content: str = ""  # SHA-256 of what the file holds
+    entry: Entry | None = None
+    words: captions.Words = field(default_factory=captions.Words)
+    reason: str = ""
+    total: int = 1  # how many files there are
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Shots, and the way to their pixels. Small and picklable: pixels stay in the cache."""
+
+    shots: tuple[Shot, ...]
+    report: Report
+    entries: Mapping[str, Entry]  # by source
+    validation: frozenset[str] = frozenset()  # sources that are held out
+
+    def read(self, shot: Shot, frames: Sequence[int]) -> np.ndarray:
+        """Frames of a shot by number: uint8 [channels, frames, height, width]."""
+        if not all(0 <= frame < shot.frames for frame in frames):
+            raise ValueError(f"frames of {shot.key} must be 0 to {shot.frames - 1}, got {list(frames)}")
+        return self.entries[shot.source].read([shot.start + frame for frame in frames]).transpose(3, 0, 1, 2)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what the shots are: two folders with the same one give the same clips."""
+        parts = [(shot.key, shot.frames, shot.height, shot.width, shot.fps, shot.caption) for shot in self.shots]
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+    def split(self, name: Literal["train", "validation", "all"]) -> "Folder":
+        """The shots of one side; all shots of a file, and of its exact copies, stand on the same side."""
+        if name not in ("train", "validation", "all"):
+            raise ValueError(f"split must be one of train, validation, all; got {name!r}")
+        keep = [s for s in self.shots if name == "all" or (s.source in self.validation) == (name == "validation")]
+        return replace(self, shots=tuple(keep))
+
+
+def open_folder(path: str | Path, config: FolderConfig | None = None) -> Folder:
+    """Ingests a folder and collects it. To show progress, read `ingest` and hand its outcomes to `collect`."""
+    config = config or FolderConfig()
+    return collect(path, ingest(path, config), config)
+
+
+def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
+    """Every file of a folder in sorted order, as it is decoded or found in the cache; nothing stops the rest."""
+    root, home = Path(path), cache.root(config.cache)
+    sources, table = scan(root), captions.read_table(Path(path))
+    names = {f.name: getattr(config, f.name) for f in Settings.__dataclass_fields__.values()}
+    settings, guard, locks = Settings(**names), threading.Lock(), dict[str, threading.Lock]()
+
+    def one(source: Path) -> Outcome:
+        name = readable(source.relative_to(root)) if source != root else readable(source.name)
+        outcome = Outcome(source=name, total=len(sources))
+        try:
+            content = cache.content_hash(source)
+            with guard:
+                lock = locks.setdefault(content, threading.Lock())
+            with lock:  # two copies of one file are decoded once
+                entry = cache.entry(home, source, content, settings)
+        except DecodeError as error:
+            return replace(outcome, reason=error.reason)
+        except OSError as error:
+            return replace(outcome, reason=_plain(source, error))
+        return replace(outcome, content=content, entry=entry, words=captions.words(source, root, table))
+
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        futures = [pool.submit(one, source) for source in sources]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def collect(path: str | Path, outcomes: Iterable[Outcome], config: FolderConfig) -> Folder:
+    """The folder of what was ingested; raises `ValueError` when no file can be used."""
+    used, skipped, notes, shots = [], [], list(captions.read_table(Path(path)).notes), list[Shot]()
+    outcomes = list(outcomes)
+    width = _numbers_width(outcomes)
+    for outcome in outcomes:
+        if outcome.entry is None:
+            skipped.append(Skipped(outcome.source, outcome.reason))
+            continue
+        found, remarks = _shots(outcome, outcome.entry, config, width)
+        notes += [f"{outcome.source}: {remark}" for remark in remarks]
+        if not found:
+            skipped.append(Skipped(outcome.source, f"no take in it lasts {config.min_seconds:g} s"))
+            continue
+        used.append(outcome)
+        shots += found
+    if not used:
+        reasons = "; ".join(f"{s.path}: {s.reason}" for s in skipped[:3]) or "it has no video and no image in it"
+        raise ValueError(f"{readable(path)} must hold at least one file that can be used, got none ({reasons})")
+    report = Report(tuple(o.source for o in used), tuple(skipped), tuple(notes))
+    entries = {o.source: o.entry for o in used if o.entry is not None}
+    return Folder(tuple(shots), report, entries, _held_out(used, config.holdout))
+
+
+def _held_out(used: Sequence[Outcome], holdout: float) -> frozenset[str]:
+    """The sources of round(n * holdout) of the n distinct contents, ranked by a hash that nothing else moves."""
+    contents = sorted({o.content for o in used}, key=lambda content: (Key(0, "holdout", content).word(), content))
+    chosen = set(contents[: int(len(contents) * holdout + 0.5)])
+    return frozenset(o.source for o in used if o.content in chosen)
+
+
+def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | None) -> tuple[list[Shot], list[str]]:
+    frames, height, width_, _ = entry.shape
+    numbers, remarks = outcome.words.numbers, [*entry.notes, *outcome.words.notes]
+    if numbers is not None and numbers.shape[-1] != width:
+        remarks.append(f"its {numbers.shape[-1]} numbers are left out: most files have {width}")
+        numbers = None
+    if numbers is not None and numbers.ndim == 2 and len(numbers) != entry.source_frames:
+        remarks.append(f"its {len(numbers)} rows of numbers are left out: it has {entry.source_frames} frames")
+        numbers = None
+    if numbers is not None and numbers.ndim == 2:
+        numbers = numbers[list(entry.sources)]
+    shots, short = [], 0
+    for start, stop in zip(entry.starts, (*entry.starts[1:], frames), strict=True):
+        if frames > 1 and (stop - start) / entry.fps < config.min_seconds:
+            short += 1
+            continue
+        own = numbers[start:stop] if numbers is not None and numbers.ndim == 2 else numbers
+        key, size = f"{outcome.source}#{start}", (stop - start, height, width_)
+        shots.append(Shot(key, outcome.source, start, *size, entry.fps, outcome.words.caption, own))
+    if short and shots:
+        remarks.append(f"{short} takes under {config.min_seconds:g} s are left out")
+    return shots, remarks
+
+
+def _numbers_width(outcomes: Iterable[Outcome]) -> int | None:
+    """How many numbers most files come with: those with another count cannot stand in a batch with them."""
+    found = (o.words.numbers for o in outcomes if o.entry is not None)
+    widths = Counter(numbers.shape[-1] for numbers in found if numbers is not None)
+    return max(widths, key=lambda width: (widths[width], width)) if widths else None
+
+
+def _plain(source: Path, error: OSError) -> str:
+    with contextlib.suppress(OSError):
+        if source.is_symlink() and not source.exists():
+            return "it is a link to nothing"
+    if isinstance(error, PermissionError) and error.filename and Path(error.filename) == source:
+        return "this user may not read it"
+    return " ".join(str(error.strerror or error).split())

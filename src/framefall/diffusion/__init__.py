@@ -1,0 +1,1 @@
+"""Processes, predictions, samplers, guidance and the objective; they ask for a callable."""

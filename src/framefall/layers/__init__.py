@@ -1,0 +1,1 @@
+"""Parts of networks; they know nothing of diffusion."""

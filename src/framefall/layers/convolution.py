@@ -1,0 +1,68 @@
+"""Convolutions on frames folded into the batch: rows `[frames, channels, height, width]`, channels last in memory.
+
+Nothing here looks further than its kernel, so that a part of a picture with a margin gives exactly what
+the whole gives.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from framefall.layers.modulation import RMSNorm
+
+
+class PixelNorm(nn.Module):
+    """Each pixel's features divided by their root mean square: a norm without statistics over space."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = RMSNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[rows, channels, height, width]`, channels last."""
+        normed: Tensor = self.norm(x.permute(0, 2, 3, 1))
+        return normed.permute(0, 3, 1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, steered by a level through scale and shift; starts as the identity."""
+
+    reach = 2  # pixels
+
+    def __init__(self, dim: int, level_dim: int) -> None:
+        super().__init__()
+        self.norm = PixelNorm(dim)
+        self.first = nn.Conv2d(dim, dim, 3, padding=1)
+        self.second = nn.Conv2d(dim, dim, 3, padding=1)
+        self.level = nn.Linear(level_dim, 2 * dim)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """Rows `[rows, dim, height, width]`, level `[rows, level_dim]`."""
+        scale, shift = self.level(level)[:, :, None, None].chunk(2, dim=1)
+        h = self.first(self.norm(x).to(x.dtype))
+        return x + self.second(F.silu(torch.addcmul(shift, h, 1 + scale)))
+
+
+class TemporalMixing(nn.Module):
+    """Each pixel with itself one frame earlier and later: a 3x1x1 convolution as one matrix product.
+
+    At both ends of a clip the end frame stands for the missing one. Starts as the identity.
+    """
+
+    reach = 1  # frames
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = PixelNorm(dim)
+        self.mix = nn.Conv2d(3 * dim, dim, 1)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Rows `[(batch frames), dim, height, width]`."""
+        clips = F.silu(self.norm(x).to(x.dtype)).unflatten(0, (-1, frames))
+        earlier = torch.cat((clips[:, :1], clips[:, :-1]), dim=1)
+        later = torch.cat((clips[:, 1:], clips[:, -1:]), dim=1)
+        return x + self.mix(torch.cat((earlier, clips, later), dim=2).flatten(0, 1))

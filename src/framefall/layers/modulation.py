@@ -1,0 +1,65 @@
+"""How numbers steer a network: sinusoids of a level, and scale, shift and gate (adaLN-single, Chen et al. 2023)."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from framefall.video import Time
+
+
+class Modulation(NamedTuple):
+    """What a level does to one branch of a block; each `[batch, 1, dim]`."""
+
+    shift: Tensor
+    scale: Tensor
+    gate: Tensor
+
+
+def sinusoids(level: Time, dim: int) -> Float[Tensor, "batch dim"]:
+    """Sines and cosines of a level in 0..1, from one turn over the range to a thousand."""
+    frequencies = torch.logspace(0, 3, dim // 2, device=level.device)
+    angles = level.float()[:, None] * frequencies
+    return torch.cat((angles.sin(), angles.cos()), dim=-1)
+
+
+class LevelEmbedding(nn.Module):
+    """A level in 0..1 (diffusion time, augmentation strength) as a feature vector."""
+
+    def __init__(self, dim: int, frequencies: int = 128) -> None:
+        super().__init__()
+        self.frequencies = frequencies
+        self.layers = nn.Sequential(nn.Linear(frequencies, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, level: Time) -> Float[Tensor, "batch dim"]:
+        """`[batch]` to `[batch, dim]`."""
+        features: Tensor = self.layers(sinusoids(level, self.frequencies))
+        return features
+
+
+class BlockModulation(nn.Module):
+    """One block's own offsets to the modulation that all blocks share: a table, not a matrix a block."""
+
+    def __init__(self, dim: int, branches: int = 2) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(branches * 3, dim))
+
+    def forward(self, shared: Float[Tensor, "batch rows dim"]) -> list[Modulation]:
+        """The modulation of each branch, from the rows shared by the network."""
+        rows = (shared + self.table)[:, :, None].unbind(1)
+        return [Modulation(*rows[first : first + 3]) for first in range(0, len(rows), 3)]
+
+
+class RMSNorm(nn.Module):
+    """Features divided by their root mean square (Zhang and Sennrich 2019); no parameters unless `affine`."""
+
+    def __init__(self, dim: int, affine: bool = False) -> None:
+        super().__init__()
+        self.dim = dim
+        self.weight = nn.Parameter(torch.ones(dim)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape; the last axis has unit root mean square."""
+        normed = nn.functional.rms_norm(x, (self.dim,))
+        return normed if self.weight is None else normed * self.weight.to(x.dtype)

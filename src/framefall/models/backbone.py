@@ -1,0 +1,43 @@
+"""The one signature of every denoising network, and what it may be told."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from framefall.video import Time, Video
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a network is told beside the noisy video. Everything but `seconds` may be absent.
+
+    `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own
+    learned null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`;
+    `low_res_noise` is how much it was corrupted, 0..1.
+    """
+
+    seconds: Float[Tensor, "batch frames"]
+    text: Float[Tensor, "batch words features"] | None = None
+    text_mask: Bool[Tensor, "batch words"] | None = None
+    numbers: Float[Tensor, "batch instants count"] | None = None  # one instant for the clip, or one a frame
+    low_res: Video | None = None
+    low_res_noise: Time | None = None
+
+    def without_text(self) -> "Condition":
+        """The same with the null caption and zero numbers: the unconditional side of guidance."""
+        mask = None if self.text_mask is None else torch.zeros_like(self.text_mask)
+        numbers = None if self.numbers is None else torch.zeros_like(self.numbers)
+        return replace(self, text_mask=mask, numbers=numbers)
+
+
+class Backbone(nn.Module, ABC):
+    """A denoising network. What its output means (x0, noise or velocity) is its stage's business."""
+
+    halo: tuple[int, int] | None = None  # reach in frames and pixels; None when it sees everything
+
+    @abstractmethod
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
+        """A video of the size of `x_t`."""

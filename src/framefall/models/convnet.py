@@ -1,0 +1,84 @@
+"""Spatial super-resolution network: convolutions on a pixel-unshuffled grid, with temporal mixing.
+
+It sees a fixed neighbourhood and nothing else, so any size and length goes, and tiles with a margin of
+`halo` give what the whole picture gives.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from framefall.layers.convolution import ResidualBlock, TemporalMixing
+from framefall.layers.modulation import LevelEmbedding
+from framefall.models.backbone import Backbone, Condition
+from framefall.video import Time, Video
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvNetConfig:
+    """Sizes of a `SpaceTimeConvNet`."""
+
+    kind: Literal["convnet"] = "convnet"
+    channels: int = 3
+    dim: int = 64
+    depth: int = 8  # residual blocks
+    unshuffle: int = 4  # pixels a cell of the inner grid has along each side
+    mix_every: int = 4  # blocks between two temporal mixings
+    checkpoint_activations: bool = False
+
+    @property
+    def low_res_channels(self) -> int:
+        """The enlarged low-resolution video."""
+        return self.channels
+
+
+class SpaceTimeConvNet(Backbone):
+    """x0 = enlarged low-resolution video + what the network adds. Untrained it adds nothing."""
+
+    def __init__(self, config: ConvNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, cell = config.dim, config.unshuffle**2
+        self.enter = nn.Conv2d(2 * config.channels * cell, dim, 3, padding=1)
+        self.time = LevelEmbedding(dim)
+        self.low_res_noise = LevelEmbedding(dim)
+        self.blocks = nn.ModuleList(ResidualBlock(dim, dim) for _ in range(config.depth))
+        self.mixing = nn.ModuleList(TemporalMixing(dim) for _ in range(config.depth // config.mix_every))
+        self.leave = nn.Conv2d(dim, config.channels * cell, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        reach = 2 + sum(ResidualBlock.reach for _ in self.blocks)
+        self.halo = (len(self.mixing) * TemporalMixing.reach, reach * config.unshuffle)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
+        """A video of the size of `x_t`."""
+        if condition.low_res is None:
+            raise ValueError("this network needs the enlarged video as condition.low_res, got none; show it one")
+        config, frames = self.config, x_t.shape[2]
+        level = self.time(t)
+        if condition.low_res_noise is not None:
+            level = level + self.low_res_noise(condition.low_res_noise)
+        level = F.silu(level).repeat_interleave(frames, dim=0)  # (b f) d
+        height, width = x_t.shape[-2:]
+        pixels = torch.cat((x_t, condition.low_res), dim=1).transpose(1, 2).flatten(0, 1)
+        padding = (0, -width % config.unshuffle, 0, -height % config.unshuffle)
+        if any(padding):
+            pixels = F.pad(pixels, padding, mode="replicate")
+        rows = F.pixel_unshuffle(pixels, config.unshuffle).contiguous(memory_format=torch.channels_last)
+        h = self.enter(rows)  # (b f) d h w
+        for index, block in enumerate(self.blocks):
+            h = self._run(block, h, level)
+            if (index + 1) % config.mix_every == 0:
+                h = self._run(self.mixing[index // config.mix_every], h, frames)
+        added = F.pixel_shuffle(self.leave(F.silu(h)), config.unshuffle)[..., :height, :width]
+        return condition.low_res + added.float().unflatten(0, (-1, frames)).transpose(1, 2)
+
+    def _run(self, block: nn.Module, h: Tensor, argument: Tensor | int) -> Tensor:
+        if self.config.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(block, h, argument, use_reentrant=False)  # type: ignore[no-any-return]
+        return block(h, argument)  # type: ignore[no-any-return]

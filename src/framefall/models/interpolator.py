@@ -1,0 +1,69 @@
+"""Temporal super-resolution network: a space-time transformer that moves the given frames' pixels.
+
+Between two keyframes it predicts where each pixel comes from in both, how to mix them, and what to add
+(flow, mask and residual, as in RIFE, Huang et al. 2022). Untrained it is exactly the linear blend.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from framefall.models.backbone import Backbone, Condition
+from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+from framefall.video import Time, Video
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolatorConfig:
+    """The trunk's sizes; its input and output channels follow from `channels`."""
+
+    kind: Literal["interpolator"] = "interpolator"
+    channels: int = 3
+    trunk: TransformerConfig = TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))
+
+    @property
+    def low_res_channels(self) -> int:
+        """The keyframe before, the keyframe after, and how far between them a frame lies."""
+        return 2 * self.channels + 1
+
+
+class SpaceTimeInterpolator(Backbone):
+    """x0 = mask * warp(before, flow) + (1 - mask) * warp(after, flow') + residual."""
+
+    def __init__(self, config: InterpolatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        sizes = {"low_res_channels": config.low_res_channels, "out_channels": _MOTION + channels}
+        self.trunk = SpaceTimeTransformer(replace(config.trunk, channels=channels, **sizes))
+
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
+        """The frames at the places that `condition.low_res` (before, after, fraction) names."""
+        if condition.low_res is None:
+            raise ValueError("an interpolator needs the keyframes as condition.low_res, got none; show it two keyframes")
+        channels = self.config.channels
+        motion = self.trunk(x_t, t, condition).float()
+        before, after, fraction = condition.low_res.float().split((channels, channels, 1), dim=1)
+        back, forth, mask, residual = motion.split((2, 2, 1, channels), dim=1)
+        share = torch.sigmoid(torch.logit((1 - fraction).clamp(0.01, 0.99)) + mask)  # untrained: 1 - fraction
+        return share * warp(before, _PIXELS * back) + (1 - share) * warp(after, _PIXELS * forth) + residual
+
+
+_MOTION = 5  # two flows of two components, and the mask
+_PIXELS = 4.0  # an output of one means a motion of this many pixels
+
+
+def warp(video: Video, flow: Float[Tensor, "batch 2 frames height width"]) -> Video:
+    """Each pixel fetched from where `flow` (right, down; in pixels) points; beyond the border the border counts."""
+    batch, channels, frames, height, width = video.shape
+    images = video.transpose(1, 2).flatten(0, 1)
+    offsets = flow.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (b f) h w 2
+    right = torch.arange(width, device=video.device) + offsets[..., 0]
+    down = torch.arange(height, device=video.device)[:, None] + offsets[..., 1]
+    places = torch.stack(((2 * right + 1) / width - 1, (2 * down + 1) / height - 1), dim=-1)
+    fetched = F.grid_sample(images, places, mode="bilinear", padding_mode="border", align_corners=False)
+    return fetched.unflatten(0, (batch, frames)).transpose(1, 2)

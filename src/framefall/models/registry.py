@@ -1,0 +1,23 @@
+"""Every network by the `kind` of its config: add a row to add a network."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from framefall.models.backbone import Backbone
+from framefall.models.convnet import ConvNetConfig, SpaceTimeConvNet
+from framefall.models.interpolator import InterpolatorConfig, SpaceTimeInterpolator
+from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+
+BackboneConfig = Annotated[TransformerConfig | InterpolatorConfig | ConvNetConfig, Field(discriminator="kind")]
+
+MODELS: dict[type, type[Backbone]] = {
+    TransformerConfig: SpaceTimeTransformer,
+    InterpolatorConfig: SpaceTimeInterpolator,
+    ConvNetConfig: SpaceTimeConvNet,
+}
+
+
+def build(config: TransformerConfig | InterpolatorConfig | ConvNetConfig) -> Backbone:
+    """The network that a config describes, with fresh weights from torch's generator."""
+    return MODELS[type(config)](config)  # type: ignore[call-arg]

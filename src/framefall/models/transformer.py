@@ -1,0 +1,141 @@
+"""Space-time diffusion transformer: spacetime patches as tokens, every token sees every token."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from framefall.layers.attention import SelfAttention, SwiGLU
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm
+from framefall.layers.tokens import coordinates, patchify, rotary_angles, unpatchify
+from framefall.models.backbone import Backbone, Condition
+from framefall.video import Time, Video
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Sizes of a `SpaceTimeTransformer`."""
+
+    kind: Literal["transformer"] = "transformer"
+    channels: int = 3
+    out_channels: int | None = None  # None: as many as come in
+    low_res_channels: int = 0  # what the stage shows of the one below; 0 for a base model
+    dim: int = 256
+    depth: int = 8
+    heads: int = 4
+    patch: tuple[int, int, int] = (2, 8, 8)  # frames, height, width
+    bottleneck: int = 128  # pixels enter through a narrow layer: JiT's linear bottleneck
+    text_dim: int = 0  # features of a caption's token; 0: no text at all
+    numbers: int = 0  # how many numbers condition a clip
+    checkpoint_activations: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads or (self.dim // self.heads) % 8:
+            raise ValueError(
+                f"dim / heads must be a multiple of 8, got dim={self.dim}, heads={self.heads}; try heads={max(1, self.dim // 64)}"
+            )
+
+
+class Block(nn.Module):
+    """Attention and a gated MLP; each is scaled, shifted and gated by diffusion time, and starts as the identity."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.norm = RMSNorm(dim)
+        self.attention = SelfAttention(dim, heads)
+        self.mlp = SwiGLU(dim)
+        self.modulation = BlockModulation(dim)
+
+    def forward(self, x: Tensor, shared: Tensor, angles: Tensor) -> Tensor:
+        """`[batch, tokens, dim]`, the network's shared modulation, and rotary angles."""
+        mix, think = self.modulation(shared)
+        x = x + mix.gate * self.attention(torch.addcmul(mix.shift, self.norm(x), 1 + mix.scale), angles)
+        return x + think.gate * self.mlp(torch.addcmul(think.shift, self.norm(x), 1 + think.scale))
+
+
+class SpaceTimeTransformer(Backbone):
+    """A diffusion transformer (Peebles and Xie 2022) over spacetime patches, text as prefix tokens.
+
+    3-D axial rotary positions in seconds and pixels, QK-norm, adaLN-single, SwiGLU, zero-initialised
+    gates and output. Sines of the place within the frame tell apart what relative positions cannot.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        pixels = config.patch[0] * config.patch[1] * config.patch[2]
+        inside = pixels * (config.channels + config.low_res_channels)
+        outside = pixels * (config.out_channels or config.channels)
+        self.enter = nn.Sequential(nn.Linear(inside, config.bottleneck, bias=False), nn.Linear(config.bottleneck, dim))
+        self.place = nn.Linear(_PLACES, dim, bias=False)
+        self.time = LevelEmbedding(dim)
+        self.low_res_noise = LevelEmbedding(dim) if config.low_res_channels else None
+        self.share = nn.Linear(dim, 6 * dim)
+        self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.depth))
+        self.norm = RMSNorm(dim)
+        self.leave_modulation = nn.Linear(dim, 2 * dim)
+        self.leave = nn.Linear(dim, outside)
+        if config.text_dim:
+            self.words = nn.Linear(config.text_dim, dim)
+            self.pooled = nn.Linear(config.text_dim, dim)
+            self.null_word = nn.Parameter(torch.randn(config.text_dim) * 0.02)
+        if config.numbers:
+            self.numbers = nn.Linear(config.numbers, dim, bias=False)
+        for layer in (self.share, self.leave_modulation, self.leave):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
+        """A video of the size of `x_t`, with `out_channels` channels."""
+        config = self.config
+        *_, frames, height, width = x_t.shape
+        pixels = x_t if condition.low_res is None else torch.cat((x_t, condition.low_res), dim=1)
+        positions = coordinates(condition.seconds, height, width, config.patch)  # b n 3
+        x = self.enter(patchify(pixels, config.patch)) + self.place(_places(positions, height, width))  # b n d
+        level = self.time(t)  # b d
+        if self.low_res_noise is not None and condition.low_res_noise is not None:
+            level = level + self.low_res_noise(condition.low_res_noise)
+        if config.numbers and condition.numbers is not None:
+            x = x + self._numbers(condition.numbers, frames, x.shape[1])
+        angles = rotary_angles(positions, config.dim // config.heads)
+        words = 0
+        if config.text_dim and condition.text is not None and condition.text_mask is not None:
+            text = torch.where(condition.text_mask[..., None], condition.text, self.null_word)
+            level = level + self.pooled(text.mean(1))
+            x = torch.cat((self.words(text), x), dim=1)
+            words = text.shape[1]
+            angles = F.pad(angles, (0, 0, words, 0))  # words have no place: they are not turned
+        level = F.silu(level)
+        shared = self.share(level).unflatten(1, (6, config.dim))
+        for block in self.blocks:
+            if config.checkpoint_activations and torch.is_grad_enabled():
+                x = checkpoint(block, x, shared, angles, use_reentrant=False)
+            else:
+                x = block(x, shared, angles)
+        shift, scale = self.leave_modulation(level)[:, None].chunk(2, dim=-1)
+        x = self.leave(torch.addcmul(shift, self.norm(x[:, words:]), 1 + scale))  # b n (p q r c)
+        return unpatchify(x, config.patch, frames, height, width)
+
+    def _numbers(self, numbers: Tensor, frames: int, tokens: int) -> Tensor:
+        """Numbers as an addition to the tokens of their frames: one instant a clip serves every frame."""
+        numbers = numbers.expand(-1, frames, -1) if numbers.shape[1] == 1 else numbers
+        step = self.config.patch[0]
+        numbers = F.pad(numbers.transpose(1, 2), (0, -frames % step), mode="replicate").transpose(1, 2)
+        features = self.numbers(numbers.unflatten(1, (-1, step)).mean(2))  # b f d
+        return features.repeat_interleave(tokens // features.shape[1], dim=1)
+
+
+_OCTAVES = 4
+_PLACES = 2 * 2 * _OCTAVES
+
+
+def _places(positions: Tensor, height: int, width: int) -> Float[Tensor, "batch tokens sines"]:
+    """Sines and cosines of the place within the frame, from half a turn across it to eight times that."""
+    size = torch.tensor([height, width], device=positions.device)
+    turns = (positions[..., 1:] / size)[..., None] * (torch.pi * 2.0 ** torch.arange(_OCTAVES, device=positions.device))
+    return torch.cat((turns.sin(), turns.cos()), dim=-1).flatten(-2)

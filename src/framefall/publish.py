@@ -1,0 +1,242 @@
+"""The only way a file or folder reaches its final name: whole, on disk, and with its hashes.
+
+Write under a partial name, fsync, rename, fsync the folder around it. A reader sees the old content
+or the new, never a part. A published folder carries `manifest.json`: size and SHA-256 of every file.
+Exceptions: `Corrupt` (a `ValueError`) when a published folder is not what its manifest says.
+"""
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+
+
+class Corrupt(ValueError):
+    """A published folder does not hold what its manifest says."""
+
+
+@contextlib.contextmanager
+def file(path: str | Path) -> Iterator[Path]:
+    """Yields a partial name to write to; publishes it under `path` when the block ends well."""
+    path = Path(path)
+    _make_folder(path.parent)
+    with _partial(path) as partial:
+        yield partial
+        _sync(partial)
+        os.replace(partial, path)
+        _sync(path.parent)
+
+
+@contextlib.contextmanager
+def folder(path: str | Path) -> Iterator[Path]:
+    """Yields a new empty folder; publishes it, with a manifest, in place of `path` when the block ends well."""
+    path = Path(path)
+    _make_folder(path.parent)
+    with _partial(path) as partial:
+        partial.mkdir()
+        yield partial
+        _write_manifest(partial)
+        for name in _files(partial):
+            _sync(partial / name)
+        for inner in [partial, *(p for p in partial.rglob("*") if p.is_dir())]:
+            _sync(inner)
+        _move(partial, path)
+        _sync(path.parent)
+
+
+def verify(path: str | Path) -> dict[str, str]:
+    """Checks every file of a published folder; gives {file: SHA-256}, or raises `Corrupt` naming the file.
+
+    A folder that is replaced while it is read is read again: the answer is about one folder, never two.
+    """
+    path = Path(path)
+    while True:
+        before = _identity(path)
+        try:
+            digests = _check(path)
+        except Corrupt:
+            if before == _identity(path):
+                raise
+        else:
+            if before == _identity(path):
+                return digests
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sweep(parent: str | Path) -> None:
+    """Removes what killed writers of this machine left in `parent`; whoever still writes is left alone."""
+    for path in Path(parent).glob(".*"):
+        found = _LEFTOVER.fullmatch(path.name)
+        if found is None or found["machine"] != _MACHINE or _alive(int(found["process"])) or path.name in _writing:
+            continue
+        original = path.with_name(found["name"])
+        if found["state"] == "replaced" and not original.exists():
+            os.rename(path, original)  # killed between the two renames of `_move`: the old one comes back
+        else:
+            _remove(path)
+
+
+# hidden names beside the final one; processes are numbered by machine, and machines may share a disk
+_MACHINE = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+_LEFTOVER = re.compile(
+    r"\.(?P<name>.+)\.(?P<state>partial|replaced)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}(\.[^.]+)?"
+)
+_writing: set[str] = set()
+
+
+def _hidden(path: Path, state: str) -> Path:
+    """A hidden neighbour that names its writer and ends in the same suffix (encoders choose by it)."""
+    return path.with_name(f".{path.name}.{state}-{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+
+
+@contextlib.contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """A new hidden name for the length of the block; what stands there afterwards is removed."""
+    partial = _hidden(path, "partial")
+    _writing.add(partial.name)
+    try:
+        yield partial
+    finally:
+        _remove(partial)
+        _writing.discard(partial.name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _make_folder(path: Path) -> None:
+    """Makes a folder and its missing parents so that they survive a power cut."""
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        _sync(path.parent)
+
+
+def _alive(process: int) -> bool:
+    """Whether another process of this number runs; this one knows its own files (`_writing`)."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Changes when another folder takes the name; the times tell folders apart that reuse an inode."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _check(path: Path) -> dict[str, str]:
+    entries = _entries(path)
+    try:
+        present = set(_files(path))
+        for name in sorted(entries.keys() | present):
+            if name not in present:
+                raise Corrupt(f"{path / name} is listed in the manifest and missing: restore the folder from a copy")
+            if name not in entries:
+                raise Corrupt(f"{path / name} is not in the manifest: remove it, or publish the folder again")
+            size, digest = entries[name]
+            if (path / name).stat().st_size != size or sha256(path / name) != digest:
+                raise Corrupt(f"{path / name} is not what the manifest says: restore the folder from a copy")
+    except FileNotFoundError as error:
+        raise Corrupt(f"{error.filename} vanished while it was read: restore the folder from a copy") from None
+    return {name: digest for name, (_, digest) in entries.items()}
+
+
+def _entries(path: Path) -> dict[str, tuple[int, str]]:
+    """The manifest: size and SHA-256 of every file."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        version = manifest["format_version"]
+        if version != FORMAT_VERSION:  # before the rest is read: another version may lay it out otherwise
+            wanted = f"{path / MANIFEST} has format version {version}, this Framefall reads {FORMAT_VERSION}"
+            raise Corrupt(f"{wanted}: update Framefall")
+        listed = manifest["files"].items()
+        return {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in listed}
+    except (FileNotFoundError, NotADirectoryError):
+        raise Corrupt(f"{path} has no {MANIFEST}: it is not a published folder, or was not copied whole") from None
+    except Corrupt:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise Corrupt(f"{path / MANIFEST} is damaged: restore the folder from a copy") from None
+
+
+def _files(path: Path) -> list[str]:
+    names = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    return sorted(name for name in names if name != MANIFEST)
+
+
+def _write_manifest(path: Path) -> None:
+    listed = {name: {"bytes": (path / name).stat().st_size, "sha256": sha256(path / name)} for name in _files(path)}
+    text = json.dumps({"format_version": FORMAT_VERSION, "files": listed}, indent=2) + "\n"
+    (path / MANIFEST).write_text(text)
+    _sync(path / MANIFEST)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move(partial: Path, path: Path) -> None:
+    """Renames a folder over `path`; where one stands already the two swap names in one step.
+
+    Another writer may take or free the name at any moment, so a step that lost a race is tried again.
+    """
+    while True:
+        try:
+            if not path.exists():
+                os.rename(partial, path)
+            elif not _exchange(partial, path):  # no swap here: the old one stands aside for a moment
+                aside = _hidden(path, "replaced")
+                os.rename(path, aside)
+                os.rename(partial, path)
+                _remove(aside)
+            return
+        except OSError as error:
+            lost_race = error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and partial.exists()
+            if not lost_race:
+                raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Linux's renameat2(RENAME_EXCHANGE); false where the system or its file system has none."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    current_folder, exchange = -100, 2
+    if renameat2(current_folder, os.fsencode(one), current_folder, os.fsencode(other), exchange) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))

@@ -1,0 +1,116 @@
+"""Cascades that train and run on two CPU cores: 60 frames of 256 x 256 in three stages."""
+
+from dataclasses import replace
+
+from framefall.cascade.stage import Sampling, StageConfig
+from framefall.data.folder import FolderConfig
+from framefall.diffusion.times import LogitNormal
+from framefall.models.convnet import ConvNetConfig
+from framefall.models.interpolator import InterpolatorConfig
+from framefall.models.text import TEXT_DIM
+from framefall.models.transformer import TransformerConfig
+from framefall.train.recipe import Optim, Recipe, StageRecipe
+from framefall.video import VideoShape
+
+
+def nano() -> Recipe:
+    """Base 16 frames at 64 x 64 -> 60 frames -> 256 x 256, on 24 frames a second.
+
+    framefall train CLIPS -o MODEL --recipe nano
+    """
+    base = StageConfig(
+        task="base",
+        shape=VideoShape(frames=16, height=64, width=64, fps=6),
+        backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), text_dim=TEXT_DIM),
+        times=LogitNormal(mean=0.8, std=0.9),
+        fast=Sampling(steps=4, sampler="euler"),
+        best=Sampling(steps=16, sampler="dpm++2m", guidance_scale=2.5),
+    )
+    temporal = StageConfig(
+        task="temporal_sr",
+        factor=4,
+        intervals=5,
+        shape=VideoShape(frames=60, height=64, width=64, fps=24),
+        backbone=InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))),
+        times=LogitNormal(mean=0.0, std=1.0, pure_share=0.3),
+        bridge=0.5,
+        low_res_noise=0.3,
+        fast=Sampling(steps=2),
+        best=Sampling(steps=4),
+    )
+    spatial = StageConfig(
+        task="spatial_sr",
+        factor=4,
+        shape=VideoShape(frames=4, height=128, width=128, fps=24),
+        backbone=ConvNetConfig(dim=64, depth=8),
+        times=LogitNormal(mean=0.0, std=1.0, pure_share=0.4),
+        bridge=0.35,
+        low_res_noise=0.3,
+        fast=Sampling(steps=1),
+        best=Sampling(steps=2),
+    )
+    return Recipe(
+        name="nano",
+        data=FolderConfig(size=256, fps=24),
+        stages={
+            "base": StageRecipe(stage=base, batch=16, share=0.4),
+            "temporal_sr": StageRecipe(stage=temporal, batch=16, share=0.3),
+            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.3, optim=Optim(adam_lr=2e-3)),
+        },
+    )
+
+
+def pico() -> Recipe:
+    """`nano` with a narrower base and temporal stage: what half an hour on two cores can fill.
+
+    framefall train CLIPS -o MODEL --recipe pico --minutes 30
+    """
+    recipe = nano()
+    base, temporal = recipe.stages["base"], recipe.stages["temporal_sr"]
+    narrow = TransformerConfig(dim=192, depth=6, heads=3, patch=(2, 8, 8), text_dim=TEXT_DIM)
+    shallow = InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=4, heads=3, patch=(4, 8, 8)))
+    stages = {
+        **recipe.stages,
+        "base": replace(base, stage=replace(base.stage, backbone=narrow)),
+        "temporal_sr": replace(temporal, stage=replace(temporal.stage, backbone=shallow)),
+    }
+    return replace(recipe, name="pico", stages=stages)
+
+
+def micro() -> Recipe:
+    """A cascade of toys, 8 frames at 16 x 16 -> 15 -> 32 x 32: trains in seconds, for tests and lessons."""
+    recipe = nano()
+    trunk = TransformerConfig(dim=64, depth=2, heads=1, patch=(2, 4, 4))
+    base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
+    stages = {
+        "base": replace(
+            base,
+            batch=4,
+            stage=replace(base.stage, shape=VideoShape(frames=8, height=16, width=16, fps=6), backbone=replace(trunk, text_dim=TEXT_DIM)),
+        ),
+        "temporal_sr": replace(
+            temporal,
+            batch=4,
+            stage=replace(
+                temporal.stage,
+                factor=2,
+                intervals=3,
+                shape=VideoShape(frames=15, height=16, width=16, fps=12),
+                backbone=InterpolatorConfig(trunk=trunk),
+            ),
+        ),
+        "spatial_sr": replace(
+            spatial,
+            batch=4,
+            stage=replace(
+                spatial.stage,
+                factor=2,
+                shape=VideoShape(frames=3, height=32, width=32, fps=12),
+                backbone=ConvNetConfig(dim=32, depth=2, unshuffle=2, mix_every=2),
+            ),
+        ),
+    }
+    return replace(recipe, name="micro", stages=stages, data=FolderConfig(size=64, fps=12), save_every=20)
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (nano, pico, micro)}

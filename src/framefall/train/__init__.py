@@ -1,0 +1,1 @@
+"""One training run: recipe, loop, and how it is resumed."""

@@ -1,0 +1,177 @@
+"""The training loop of one stage: a generator of progress, resumable bit for bit."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from framefall import ranks
+from framefall.cascade.stage import Stage
+from framefall.config import to_dict
+from framefall.data import loader
+from framefall.data.folder import Folder
+from framefall.models.precision import autocast
+from framefall.models.registry import build
+from framefall.noise import Key
+from framefall.train import objective, optim, resume
+from framefall.train.journal import Journal
+from framefall.train.recipe import Recipe, StageRecipe
+
+BAD_STEPS = 3  # in a row end a run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long to train: whichever of the two is given first comes true."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def progress(self, state: resume.State) -> float:
+        """How much of the run is done, 0..1."""
+        by_steps = state.step / self.steps if self.steps else 0.0
+        by_minutes = state.minutes / self.minutes if self.minutes else 0.0
+        return min(1.0, max(by_steps, by_minutes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a reader of the loop sees after each step."""
+
+    stage: str
+    step: int
+    progress: float  # 0..1
+    loss: float
+    rate: float  # clips a second
+    note: str = ""
+
+
+class Diverged(RuntimeError):
+    """Three steps in a row were not finite."""
+
+
+def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> Stage:
+    """A stage with fresh weights, which depend on the seed and the stage's name alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(Key(seed, "init", name).word() >> 1)
+        backbone = build(recipe.stage.backbone)
+    return Stage(name=name, config=recipe.stage, backbone=backbone.to(device))
+
+
+def train(
+    stage: Stage, recipe: Recipe, folder: Folder, budget: Budget, run_folder: Path, strip: Callable[[Stage, int], None] | None = None
+) -> Iterator[Progress]:
+    """Trains `stage` in place until the budget is spent; at the end its weights are the averaged ones.
+
+    Goes on from the newest whole checkpoint under `run_folder`. A step whose loss or gradient is not
+    finite changes nothing but the count of such steps; three in a row raise `Diverged`.
+    """
+    part = recipe.stages[stage.name]
+    network, state = stage.backbone.train(), resume.State()
+    average = optim.AveragedWeights(network, part.optim.ema_width)
+    optimizers = optim.optimizers(network, part.optim)
+    run = resume.Run(network, average, optimizers, state, identity(recipe, stage.name, folder))
+    damaged = resume.restore(run_folder / "checkpoints", run)
+    clips = loader.batches(
+        folder,
+        objective.window(part),
+        batch=part.batch,
+        seed=recipe.seed,
+        start=state.step,
+        rank=ranks.rank(),
+        world_size=ranks.world_size(),
+        workers=recipe.workers,
+    )
+    if recipe.compile:
+        network.compile()
+    saved = stripped = began = time.monotonic()
+    with Journal(run_folder, state.step) as journal:
+        for note in damaged:
+            journal.write(state.step, note=note)
+        while (progress := ranks.agree([budget.progress(state)])[0]) < 1.0:
+            batch = next(clips)
+            optim.set_rates(optimizers, optim.rate(state.step, progress, part.optim))
+            loss, norm = _accumulate(stage, part, batch, recipe.seed, state.step)
+            note = ""
+            if math.isfinite(loss) and math.isfinite(norm):
+                for one in optimizers:
+                    one.step()
+                average.update(network)
+                state.bad_steps = 0
+            else:
+                note = _skip(state, batch, journal)
+            for one in optimizers:
+                one.zero_grad(set_to_none=True)
+            state.step += 1
+            now = time.monotonic()
+            state.minutes, seconds, began = state.minutes + (now - began) / 60, now - began, now
+            rate = part.batch / max(seconds, 1e-9)
+            journal.write(state.step, loss=loss, gradient=norm, clips_a_second=rate, learning_rate=optimizers[0].param_groups[0]["lr"])
+            due = state.step % recipe.save_every == 0 or now - saved > 60 * recipe.save_minutes
+            if bool(ranks.agree([float(due or state.bad_steps == BAD_STEPS)])[0]):
+                _save(run_folder, run, recipe.keep)
+                saved = now
+            if state.bad_steps == BAD_STEPS:
+                names = ", ".join(clip.key for clip in batch)
+                raise Diverged(f"{BAD_STEPS} steps in a row were not finite, the last with {names}; lower the learning rates or remove them")
+            if strip and ranks.rank() == 0 and now - stripped > 60 * recipe.strip_minutes:
+                _show(stage, average, strip, state.step)
+                began = stripped = time.monotonic()  # time spent looking is not training
+            yield Progress(stage=stage.name, step=state.step, progress=budget.progress(state), loss=loss, rate=rate, note=note)
+        _save(run_folder, run, recipe.keep)
+    network.load_state_dict(average.tensors)
+    network.eval()
+    if strip and ranks.rank() == 0:
+        strip(stage, state.step)
+
+
+def identity(recipe: Recipe, stage: str, folder: Folder) -> dict[str, object]:
+    """What must be the same for a checkpoint to be gone on from."""
+    part = to_dict(recipe.stages[stage])
+    for free in ("steps", "share", "accumulate"):
+        part.pop(free)
+    return {"stage": stage, "recipe": part, "seed": recipe.seed, "data": folder.fingerprint, "torch": torch.__version__}
+
+
+def _accumulate(stage: Stage, part: StageRecipe, batch: list, seed: int, step: int) -> tuple[float, float]:  # type: ignore[type-arg]
+    """Gradients of the batch's mean loss, clipped; gives the loss and the norm before clipping."""
+    size, total = -(-len(batch) // part.accumulate), 0.0
+    for first in range(0, len(batch), size):
+        with autocast(stage.device):
+            losses = objective.loss(stage, part, batch[first : first + size], seed, step)
+        loss = losses.sum() / len(batch)
+        loss.backward()
+        total += float(loss.detach())
+    ranks.average_(optim.gradients(stage.backbone))
+    mean = torch.tensor([total])
+    ranks.average_([mean])
+    norm = nn.utils.clip_grad_norm_(stage.backbone.parameters(), part.optim.clip_norm)
+    return float(mean), float(norm)
+
+
+def _skip(state: resume.State, batch: list, journal: Journal) -> str:  # type: ignore[type-arg]
+    names = [clip.key for clip in batch]
+    state.bad_steps += 1
+    state.skipped.append({"step": state.step, "clips": names})
+    journal.write(state.step, note="not finite, skipped", clips=names)
+    return f"step {state.step} was not finite and was skipped; its clips: {', '.join(names)}"
+
+
+def _save(run_folder: Path, run: resume.Run, keep: int) -> None:
+    if ranks.rank() == 0:
+        resume.save(run_folder / "checkpoints", run, keep)
+    ranks.barrier()
+
+
+def _show(stage: Stage, average: optim.AveragedWeights, strip: Callable[[Stage, int], None], step: int) -> None:
+    """Draws samples with the averaged weights, and puts the others back."""
+    current = {name: tensor.clone() for name, tensor in stage.backbone.state_dict().items()}
+    stage.backbone.load_state_dict(average.tensors)
+    stage.backbone.eval()
+    strip(stage, step)
+    stage.backbone.load_state_dict(current)
+    stage.backbone.train()

@@ -1,0 +1,86 @@
+"""The loss of a stage on a batch of clips. All randomness is keyed by clip and step."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from framefall.cascade.conditioning import corrupt, frame_seconds
+from framefall.cascade.stage import Stage, StageConfig
+from framefall.data.clip import Clip
+from framefall.data.loader import Window
+from framefall.diffusion.loss import denoising_loss
+from framefall.models.backbone import Condition
+from framefall.models.text import encode
+from framefall.noise import Key, normal
+from framefall.train.recipe import StageRecipe
+from framefall.video import Scores, Video, from_pixels
+
+
+def window(recipe: StageRecipe) -> Window:
+    """What a training example of the stage is cut out as."""
+    config, shape = recipe.stage, recipe.stage.shape
+    frames = config.intervals * config.factor + 1 if config.task == "temporal_sr" else shape.frames
+    return Window(
+        frames=frames,
+        fps=shape.fps,
+        height=shape.height,
+        width=shape.width,
+        view="crop" if config.task == "spatial_sr" else "whole",
+        image_share=0.0 if config.task == "temporal_sr" else recipe.image_share,
+    )
+
+
+def stack(clips: Sequence[Clip], device: torch.device) -> Video:
+    """Clips of one size as a batch."""
+    return from_pixels(torch.from_numpy(np.stack([clip.pixels for clip in clips])).to(device))
+
+
+def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, step: int) -> Scores:
+    """Each clip's loss at this step, as a pure function of the weights, the clip, the seed and the step."""
+    config, device = stage.config, stage.device
+    keys = [Key(seed, f"train/{stage.name}/{step}", clip.key) for clip in clips]
+    x0, low = stage.task().shrink(stack(clips, device))
+    noise = _noise("noise", keys, x0)
+    level = torch.zeros(len(clips), device=device)
+    if low is not None and config.low_res_noise:
+        level = torch.tensor([config.low_res_noise * key.named("level").uniform() for key in keys], device=device)
+        low = corrupt(low, _noise("low_res", keys, low), level)
+    shown = stage.task().show(low)
+    t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
+    x_t = stage.process.add_noise(x0, stage.endpoint(noise, shown), t)
+    condition = replace(
+        describe(stage.config, recipe, clips, keys, x0.shape[2], device),
+        low_res=shown.low_res,
+        low_res_noise=None if low is None else level,
+    )
+    return denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss)
+
+
+def describe(
+    config: StageConfig, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int, device: torch.device
+) -> Condition:
+    """What the clips say of themselves: seconds, captions (some dropped) and numbers."""
+    rates = torch.tensor([clip.fps for clip in clips], device=device)
+    text, mask = None, None
+    if getattr(config.backbone, "text_dim", 0):
+        dropped = [key.named("text").uniform() < recipe.text_dropout for key in keys]
+        captions = [None if drop else clip.caption for clip, drop in zip(clips, dropped, strict=True)]
+        text, mask = encode(captions, device)
+    count = getattr(config.backbone, "numbers", 0)
+    numbers = torch.stack([_numbers(clip, count, frames) for clip in clips]).to(device) if count else None
+    return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
+
+
+def _numbers(clip: Clip, count: int, frames: int) -> Tensor:
+    """A clip's numbers, one row a frame; a clip without any has zeros."""
+    values = np.zeros(count, np.float32) if clip.numbers is None else clip.numbers
+    if values.shape[-1] != count:
+        raise ValueError(f"{clip.key} has {values.shape[-1]} numbers, the model takes {count}; set the backbone's numbers")
+    return torch.from_numpy(np.array(np.broadcast_to(values[-frames:] if values.ndim == 2 else values, (frames, count))))
+
+
+def _noise(purpose: str, keys: Sequence[Key], like: Tensor) -> Tensor:
+    return normal([key.named(purpose) for key in keys], like.shape[1:]).to(like.device)

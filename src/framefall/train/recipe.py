@@ -1,0 +1,56 @@
+"""One run, complete, as a frozen dataclass: what is trained, on what, and how long."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from framefall.cascade.stage import StageConfig
+from framefall.data.folder import FolderConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """Muon for hidden matrices, AdamW for the rest; warm-up, constant, cool-down."""
+
+    muon_lr: float = 0.02
+    adam_lr: float = 1e-3
+    adam_betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0  # largest norm of the whole gradient
+    warmup_steps: int = 50
+    cooldown: float = 0.2  # the last share of the run, in which the rate falls to 0
+    ema_width: float = 0.1  # of the averaged weights' window, as a share of the steps so far
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecipe:
+    """How one stage is trained."""
+
+    stage: StageConfig
+    batch: int = 16  # clips a step, over all ranks and accumulations
+    accumulate: int = 1  # parts of a batch that are computed one after another
+    steps: int = 20_000  # when neither --steps nor --minutes says otherwise
+    share: float = 1.0  # of the minutes that a run over all stages is given
+    text_dropout: float = 0.1  # of the clips lose their caption, for guidance
+    image_share: float = 0.1  # of the batches are still images, if the source has any
+    optim: Optim = field(default_factory=Optim)
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
+            raise ValueError(f"batch must be a multiple of accumulate, got batch={self.batch}, accumulate={self.accumulate}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A cascade to train. A variant is `replace(nano(), ...)`, or `--set stages.base.batch=8`."""
+
+    name: str
+    stages: dict[str, StageRecipe]
+    data: FolderConfig = field(default_factory=FolderConfig)
+    seed: int = 0
+    workers: int = 0  # processes that cut clips out; order and content do not depend on it
+    save_every: int = 200  # steps between two checkpoints ...
+    save_minutes: float = 2.0  # ... or this long, whichever comes first
+    strip_minutes: float = 3.0  # between two strips of samples
+    keep: int = 2  # checkpoints kept
+    compile: bool = False  # torch.compile: minutes of start-up, then faster steps
+    weights: Literal["bfloat16", "float32"] = "bfloat16"  # of the finished model's files

@@ -1,0 +1,125 @@
+"""All that a run needs to go on as if it had never stopped: one published folder a checkpoint.
+
+`tensors.safetensors` holds weights, averaged weights and optimiser states, `state.json` the numbers.
+The position in the data is the step itself: data order is a function of it.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from framefall import publish
+from framefall.cascade.checkpoint import check_tensors, read_tensors, stored
+from framefall.train.optim import AveragedWeights
+
+
+@dataclass
+class State:
+    """Where a run is. The only mutable thing in the loop beside the tensors."""
+
+    step: int = 0
+    minutes: float = 0.0  # of training, over all its sessions
+    bad_steps: int = 0  # that were not finite, one after another
+    skipped: list[dict[str, Any]] = field(default_factory=list)  # steps that were not finite, and their clips
+    losses: list[float] = field(default_factory=list)  # the last few
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a checkpoint is made of."""
+
+    network: nn.Module
+    average: AveragedWeights
+    optimizers: list[Optimizer]
+    state: State
+    identity: dict[str, Any]  # recipe, data and versions: a checkpoint of another run is refused
+
+
+def save(folder: Path, run: Run, keep: int) -> Path:
+    """Publishes checkpoint `folder/STEP` and then removes all but the newest `keep`."""
+    path = folder / f"{run.state.step:08d}"
+    numbers = {
+        "identity": run.identity,
+        "state": vars(run.state),
+        "updates": run.average.updates,
+        "optimizers": [_plain(one) for one in run.optimizers],
+    }
+    with publish.folder(path) as partial:
+        save_file(_tensors(run), partial / "tensors.safetensors")
+        (partial / "state.json").write_text(json.dumps(numbers, indent=1))
+    for old in sorted(_checkpoints(folder))[: -max(2, keep)]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def restore(folder: Path, run: Run) -> list[str]:
+    """Fills `run` from the newest checkpoint that is whole; says which damaged ones it passed over."""
+    passed = []
+    publish.sweep(folder)
+    for path in sorted(_checkpoints(folder), reverse=True):
+        try:
+            publish.verify(path)
+            tensors = read_tensors(path / "tensors.safetensors")
+        except publish.Corrupt as error:
+            passed.append(str(error))
+            continue
+        _fill(run, tensors, json.loads((path / "state.json").read_text()), path)
+        return passed
+    return passed
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("[0-9]*") if path.is_dir()]
+
+
+def _tensors(run: Run) -> dict[str, Tensor]:
+    tensors = {f"network.{name}": tensor for name, tensor in run.network.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in run.average.tensors.items()}
+    for index, one in enumerate(run.optimizers):
+        for number, values in one.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+    return stored(tensors, torch.float32)
+
+
+def _plain(one: Optimizer) -> list[dict[str, Any]]:
+    """The optimiser's groups as JSON: rates and coefficients."""
+    groups: list[dict[str, Any]] = one.state_dict()["param_groups"]
+    return groups
+
+
+def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: Path) -> None:
+    found = numbers["identity"]
+    for name, value in run.identity.items():
+        if found.get(name) != value:
+            raise ValueError(
+                f"{path} belongs to a run with another {name} ({_short(found.get(name))}, now {_short(value)}); "
+                "train under another name, or with the old settings"
+            )
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    check_tensors(weights, run.network.state_dict(), str(path))
+    run.network.load_state_dict(weights)
+    for name, mean in run.average.tensors.items():
+        mean.copy_(tensors[f"average.{name}"])
+    run.average.updates = numbers["updates"]
+    for index, one in enumerate(run.optimizers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith(f"optimizer.{index}."):
+                _, _, number, key = name.split(".", 3)
+                state.setdefault(int(number), {})[key] = tensor
+        groups = [{**new, **old} for new, old in zip(one.state_dict()["param_groups"], numbers["optimizers"][index], strict=True)]
+        one.load_state_dict({"state": state, "param_groups": groups})
+    for name, value in numbers["state"].items():
+        setattr(run.state, name, value)
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 80 else text[:77] + "..."

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from framefall.data.frame import Frame
+from framefall.data.timeline import at_rate
+
+
+def frames(starts, last=0.1):
+    ends = [*starts[1:], starts[-1] + last]
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        yield Frame(start, np.zeros((1, 1, 1), np.uint8), end - start, index)
+
+
+def shown(starts, fps, last=0.1):
+    return [frame.source for frame in at_rate(frames(starts, last), fps)]
+
+
+def test_a_short_last_frame_does_not_lengthen_the_video():
+    assert shown([0.0, 1.2], 1.0) == [0]  # 1.3 s at 1 frame a second is one frame
+    assert shown([0.0, 1.2], 1.0, last=0.4) == [0, 1 - 1]  # 1.6 s: two, and at 1.0 s the first is still shown
+
+
+def test_one_frame_gives_at_least_one():
+    assert shown([0.0], 24.0, last=0.001) == [0]
+    assert shown([0.0], 10.0, last=0.3) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_time_stamps_give_what_an_observer_would_see(seed):
+    rng = np.random.default_rng(seed)
+    starts = [0.0, *np.cumsum(rng.uniform(0.001, 0.2, 40)).tolist()]
+    fps = float(rng.uniform(1, 60))
+    seen = shown(starts, fps)
+    assert len(seen) == max(1, int((starts[-1] + 0.1) * fps + 0.5))
+    assert seen == [max(i for i, start in enumerate(starts) if start <= n / fps + 1e-6) for n in range(len(seen))]
+
+
+def test_it_holds_only_the_frames_whose_turn_is_unsure():
+    reader, taken = at_rate(frames([i / 100 for i in range(1000)]), 50.0), []
+
+    def counted():
+        for frame in frames([i / 100 for i in range(1000)]):
+            taken.append(frame.source)
+            yield frame
+
+    reader = at_rate(counted(), 50.0)
+    for given in range(100):
+        next(reader)
+        assert len(taken) <= 2 * given + 5

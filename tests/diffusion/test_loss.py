@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from framefall.diffusion.loss import FLOOR, denoising_loss, weight
+from framefall.diffusion.prediction import PREDICTIONS, split, target
+from framefall.diffusion.process import PROCESSES, RectifiedFlow
+
+every_process = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+every_space = pytest.mark.parametrize("space", PREDICTIONS)
+TIMES = torch.tensor([0.3, 0.5, 0.75, 0.98], dtype=torch.float64)
+
+
+def videos():
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randn(4, 3, 2, 4, 4, dtype=torch.float64, generator=generator) for _ in range(3)]
+
+
+def direct(space, x0_hat, x0, noise, t, process):
+    """The loss as papers write it: the squared distance between what is said in that space and what is true."""
+    x_t = process.add_noise(x0, noise, t)
+    _, noise_hat = split("x0", x0_hat, x_t, t, process)
+    error = target(space, x0_hat, noise_hat, t, process) - target(space, x0, noise, t, process)
+    return error.square().mean(dim=(1, 2, 3, 4))
+
+
+@every_process
+@every_space
+def test_a_weighted_x0_loss_is_the_loss_of_that_space(space, process):
+    x0_hat, x0, noise = videos()
+    expected = direct(space, x0_hat, x0, noise, TIMES, process)
+    # EDM's sigma at t = 0.3 is 0.017: of float64's 16 digits about 12 are left
+    torch.testing.assert_close(denoising_loss(x0_hat, x0, TIMES, process, space), expected, rtol=1e-9, atol=0)
+    for other in set(PREDICTIONS) - {space}:  # the control: in another space it is another number
+        assert ((denoising_loss(x0_hat, x0, TIMES, process, other) / expected).log().abs() > 1e-3).any()
+
+
+def test_velocity_on_a_flow_is_one_over_t_squared_down_to_the_floor():
+    t = torch.tensor([0.0, 0.01, FLOOR, 0.1, 0.5, 1.0])
+    expected = 1 / t.clamp_min(0.05).square()
+    torch.testing.assert_close(weight(RectifiedFlow(), t), expected)
+    assert weight(RectifiedFlow(), t, floor=0.01)[1] > 20 * expected[1]
+
+
+@every_process
+@every_space
+def test_no_time_has_an_infinite_weight(space, process):
+    t = torch.tensor([0.0, 1e-6, 1.0])
+    assert weight(process, t, space).isfinite().all()
+
+
+def test_x0_space_is_the_plain_error():
+    x0_hat, x0, _ = videos()
+    plain = (x0_hat - x0).square().mean(dim=(1, 2, 3, 4))
+    assert torch.equal(denoising_loss(x0_hat, x0, TIMES, RectifiedFlow(), "x0"), plain)
+
+
+@every_process
+def test_a_clips_loss_is_its_own(process):
+    x0_hat, x0, _ = videos()
+    changed = x0_hat.clone()
+    changed[2] += 1.0
+    before, after = (denoising_loss(guess, x0, TIMES, process) for guess in (x0_hat, changed))
+    assert (before != after).tolist() == [False, False, True, False]
+
+
+def test_a_half_precision_guess_is_judged_in_full():
+    x0_hat, x0, _ = (video.float() for video in videos())
+    loss = denoising_loss(x0_hat.bfloat16(), x0, TIMES.float(), RectifiedFlow())
+    assert loss.dtype == torch.float32
+    # bfloat16 keeps 8 bits, an error of 0.4% a number; squared in bfloat16 too, it would be one of the sum as well
+    torch.testing.assert_close(loss, denoising_loss(x0_hat, x0, TIMES.float(), RectifiedFlow()), rtol=0.01, atol=0)
