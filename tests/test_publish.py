@@ -94,7 +94,7 @@ def test_a_kill_at_any_call_leaves_the_whole_old_or_the_whole_new(faults, writer
 @pytest.mark.parametrize("writer", ["publish_folder", "publish_folder_without_swap", "publish_file"])
 def test_an_error_at_any_call_leaves_the_whole_old_or_the_whole_new(faults, writer: str) -> None:
     struck = [fault for fault in faults(writer) if fault["fault"] in ERRORS]
-    assert {fault["swept"] for fault in struck} == {"old", "new"} and not any(fault["left"] for fault in struck)
+    assert {fault["found"] for fault in struck} == {"old", "new"} and not any(fault["left"] for fault in struck)
     failed = [fault for fault in struck if not fault["done"]]
     assert {fault["error"] for fault in failed} == {"OSError"} and len(failed) >= 10
     assert all(fault["found"] == "new" for fault in struck if fault["done"])

@@ -87,7 +87,7 @@ def sweep(parent: str | Path) -> None:
             continue
         original = path.with_name(found["name"])
         if found["state"] == "replaced" and not original.exists():
-            os.rename(path, original)  # killed between the two renames of `_move`: the old one comes back
+            os.rename(path, original)  # killed between the two renames of `_step_aside`: the old one comes back
         else:
             _remove(path)
 
@@ -217,15 +217,27 @@ def _move(partial: Path, path: Path) -> None:
             if not path.exists():
                 os.rename(partial, path)
             elif not _exchange(partial, path):  # no swap here: the old one stands aside for a moment
-                aside = _hidden(path, "replaced")
-                os.rename(path, aside)
-                os.rename(partial, path)
-                _remove(aside)
+                _step_aside(partial, path)
             return
         except OSError as error:
             lost_race = error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and partial.exists()
             if not lost_race:
                 raise
+
+
+def _step_aside(partial: Path, path: Path) -> None:
+    """Two renames; a kill between them leaves `path` without content until the next `sweep`."""
+    aside = _hidden(path, "replaced")
+    os.rename(path, aside)
+    try:
+        os.rename(partial, path)
+    except OSError:
+        if not path.exists():
+            os.rename(aside, path)
+        raise
+    finally:
+        if path.exists():
+            _remove(aside)
 
 
 def _exchange(one: Path, other: Path) -> bool:

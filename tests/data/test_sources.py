@@ -1,5 +1,6 @@
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -68,8 +69,9 @@ def test_a_folder_of_frames_itself_is_one_source(tmp_path):
 @pytest.mark.parametrize(
     ("name", "caption"),
     [
-        ("red_ball-003.mp4", "red ball"), ("0001.mp4", None), ("redBall.webm", "red Ball"), ("a.dog.runs.mov", "a dog runs"),
-        ("IMG_2041.jpg", "IMG"), ("grüner Würfel.mp4", "grüner Würfel"), ("take 1", "take"),
+        ("red_ball-003.mp4", "red ball"), ("0001.mp4", None), ("redBall.webm", "red Ball"),
+        ("a.dog.runs.mov", "a dog runs"),
+        ("IMG_2041.jpg", None), ("grüner Würfel.mp4", "grüner Würfel"), ("take 1", "take"),
     ],
 )  # fmt: skip
 def test_a_file_name_is_made_into_words(name, caption):
@@ -83,7 +85,7 @@ def test_captions_come_from_the_first_that_has_one(tmp_path):
     table = read_table(tmp_path)
     said = words(source, tmp_path, table)
     assert said.caption == "from the table" and said.numbers.tolist() == [1.5, 90.0]
-    touch(tmp_path / "red_ball.txt", "  from the text\n file ".encode())
+    touch(tmp_path / "red_ball.txt", b"  from the text\n file ")
     assert words(source, tmp_path, table).caption == "from the text file"
     touch(tmp_path / "red_ball.json", json.dumps({"caption": "from json", "numbers": [[1, 2], [3, 4]]}).encode())
     said = words(source, tmp_path, table)
@@ -96,9 +98,11 @@ def test_captions_come_from_the_first_that_has_one(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"{", "red_ball.json is left out"), (b"[1]", "must hold an object"), (b"\xff\xfe", "left out"), (b"[" * 100_000, "left out"),
+        (b"{", "red_ball.json is left out"), (b"[1]", "must hold an object"), (b"\xff\xfe", "left out"),
+        (b"[" * 100_000, "left out"),
         (b'{"numbers": [1, "x"]}', "list of numbers"), (b'{"numbers": [[1], [1, 2]]}', "list of numbers"),
-        (b'{"numbers": [NaN]}', "finite"), (b'{"caption": 5}', "caption must be text"), (b'{"numbers": []}', r"\[numbers\]"),
+        (b'{"numbers": [NaN]}', "finite"), (b'{"caption": 5}', "caption must be text"),
+        (b'{"numbers": []}', r"\[numbers\]"),
     ],
 )  # fmt: skip
 def test_a_malformed_sidecar_is_named_and_the_next_one_is_asked(tmp_path, content, reason):
@@ -108,8 +112,6 @@ def test_a_malformed_sidecar_is_named_and_the_next_one_is_asked(tmp_path, conten
     said = words(source, tmp_path, Table())
     assert said.caption == "a ball" and said.numbers is None
     assert len(said.notes) == 1 and "red_ball.json" in said.notes[0]
-    import re
-
     assert re.search(reason, said.notes[0])
 
 

@@ -11,7 +11,7 @@ from framefall.cascade.conditioning import Base, Shown, SpatialSR, Task, TaskNam
 from framefall.cascade.tiles import Predict, blended, exact
 from framefall.diffusion import prediction as predictions
 from framefall.diffusion.guidance import guided
-from framefall.diffusion.process import PROCESSES, Process
+from framefall.diffusion.process import PROCESSES, Process, per_clip
 from framefall.diffusion.samplers import SAMPLERS, Denoise, Step
 from framefall.diffusion.times import LogitNormal, grid
 from framefall.models.backbone import Backbone, Condition
@@ -52,6 +52,7 @@ class StageConfig:
     loss: Literal["x0", "noise", "velocity"] = "velocity"
     times: LogitNormal = field(default_factory=LogitNormal)
     bridge: float | None = None  # start from the prior plus this much noise; None: from noise alone
+    spread: float = 0.1  # of a bridge: how far x0 lies from the prior, as a standard deviation
     low_res_noise: float = 0.0  # strongest noise-conditioning augmentation in training
     fast: Sampling = field(default_factory=Sampling)
     best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))
@@ -62,8 +63,9 @@ class StageConfig:
             raise ValueError(f"factor must be 1 for a base stage and above 1 for the others, got {self.factor} for {self.task}")
         if self.bridge is not None and self.task == "base":
             raise ValueError(f"a base stage has no prior to bridge from, got bridge={self.bridge}; leave it out")
-        if self.bridge is not None and self.process == "edm":
-            raise ValueError("a bridge needs a path whose noisy end holds no data, got process='edm'; try rectified_flow")
+        if self.bridge is not None and (self.process == "edm" or self.prediction != "x0"):
+            given = f"process={self.process!r}, prediction={self.prediction!r}"
+            raise ValueError(f"a bridge needs a path that ends without data, and x0; got {given}; try rectified_flow and x0")
         expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
         if self.backbone.low_res_channels == 0 and self.task != "base":
             raise ValueError(f"{self.task} needs a backbone that is shown the stage below; try kind={expected!r}")
@@ -114,12 +116,21 @@ class Stage:
         return shown.prior + self.config.bridge * noise
 
     def x0(self, x_t: Video, t: Time, condition: Condition) -> Video:
-        """The clean video that the network believes in; gradients flow."""
-        output = self.backbone(self.process.scale_input(x_t, t), t, condition).float()
-        if self.config.prediction == "x0":
-            return output  # type: ignore[no-any-return]
-        x0, _ = predictions.split(self.config.prediction, output, x_t, t, self.process)
-        return x0
+        """The clean video that the stage believes in; gradients flow."""
+        prior = condition.prior
+        if self.config.bridge is None or prior is None:
+            output = self.backbone(self.process.scale_input(x_t, t), t, condition).float()
+            if self.config.prediction == "x0":
+                return output  # type: ignore[no-any-return]
+            return predictions.split(self.config.prediction, output, x_t, t, self.process)[0]
+        # On a bridge the noisy video is a measurement of x0 whose quality is known: the network proposes, and
+        # the measurement corrects the proposal as a Kalman filter would. At t = 1 it counts nothing, so that
+        # no noise can leak into a single step; near t = 0 it counts alone.
+        alpha, sigma = (per_clip(scale, x_t) for scale in self.process.scales(t))
+        spread = self.config.spread
+        gain = alpha * spread**2 / ((alpha * spread) ** 2 + (sigma * self.config.bridge) ** 2)
+        proposal = self.backbone(gain / spread * (x_t - (alpha + sigma) * prior), t, condition).float()
+        return proposal + gain * (x_t - sigma * prior - alpha * proposal)  # type: ignore[no-any-return]
 
     def denoiser(self, condition: Condition, shown: Shown, sampling: Sampling) -> Denoise:
         """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
@@ -164,7 +175,7 @@ class Stage:
                 dirty = corrupt(low, noise("low_res", span, (low.shape[-2], low.shape[-1])), level)
                 seen = task.show(dirty)
                 shown = replace(shown, low_res=seen.low_res, prior=seen.prior)
-            condition = replace(condition, low_res=shown.low_res, low_res_noise=level)
+            condition = replace(condition, low_res=shown.low_res, low_res_noise=level, prior=shown.prior)
         x = self.process.start(self.endpoint(noise("start", frames, size), shown))
         times = grid(sampling.steps, shift=sampling.shift).to(self.device)
         denoise = self.denoiser(condition, shown, sampling)

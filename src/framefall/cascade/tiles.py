@@ -64,7 +64,8 @@ def blended(height: int, width: int, overlap: float = 0.25) -> Callable[[Predict
 
 def _cut(x_t: Video, t: Time, condition: Condition, rows: slice, columns: slice) -> tuple[Video, Time, Condition]:
     low_res = None if condition.low_res is None else condition.low_res[..., rows, columns]
-    return x_t[..., rows, columns], t, replace(condition, low_res=low_res)
+    prior = None if condition.prior is None else condition.prior[..., rows, columns]
+    return x_t[..., rows, columns], t, replace(condition, low_res=low_res, prior=prior)
 
 
 def _pieces(size: int, tile: int) -> Iterator[slice]:

@@ -18,6 +18,7 @@ from framefall.data.frame import readable
 from framefall.data.scan import SUFFIXES
 
 TABLES = ("captions.csv", "metadata.csv")
+CAMERAS = frozenset({"img", "dsc", "dscn", "mov", "mvi", "vid", "pxl", "gopr"})  # what cameras call every file
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def from_name(name: str) -> str | None:
     """The words of a file name ("red_ball-003.mp4" says "red ball"); a name without letters says nothing."""
     stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in SUFFIXES else name
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", stem)
-    kept = [word for word in spaced.split() if not any(c.isdigit() for c in word)]
+    kept = [w for w in spaced.split() if not any(c.isdigit() for c in w) and w.lower() not in CAMERAS]
     return " ".join(kept) or None
 
 

@@ -149,6 +149,10 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
             return replace(outcome, reason=error.reason)
         except OSError as error:
             return replace(outcome, reason=_plain(source, error))
+        except Exception as error:  # one odd file must not cost the others, whatever it found
+            return replace(
+                outcome, reason=f"it cannot be used ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+            )
         return replace(outcome, content=content, entry=entry, words=captions.words(source, root, table))
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:

@@ -36,6 +36,8 @@ class Window:
     def __post_init__(self) -> None:
         if not self.strides or min(self.frames, self.height, self.width, *self.strides) < 1:
             raise ValueError(f"frames, height, width and strides must be at least 1, got {self}")
+        if self.fps is not None and self.fps <= 0:
+            raise ValueError(f"fps must be above 0, got {self.fps}; try 6")
         if self.view not in ("whole", "crop"):
             raise ValueError(f"view must be one of whole, crop; got {self.view!r}")
         if not 0 <= self.image_share <= 1:

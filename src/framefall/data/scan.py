@@ -47,7 +47,7 @@ def _walk(folder: Path, entered: set[str]) -> Iterator[Path]:
         path = folder / entry.name
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if os.path.isdir(path):  # entry.is_dir() raises for a link to itself; this one is false
             real = os.path.realpath(path)
             if real in entered:
                 continue

@@ -199,7 +199,7 @@ MKV = Codec(
     "matroska",
     "ffv1",
     {"level": "3", "slicecrc": "1"},
-    {(c, even): "gray" if c == 1 else "gbrp" for c, even in _EVEN_420},
+    {(c, even): "gray" if c == 1 else "bgr0" for c, even in _EVEN_420},
 )
 
 WRITERS: dict[str, Writer] = {

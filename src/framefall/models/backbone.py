@@ -14,7 +14,7 @@ from framefall.video import Time, Video
 class Condition:
     """What a network is told beside the noisy video. Everything but `seconds` may be absent.
 
-    `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own
+    `prior` is the plain guess that a bridge starts from. `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own
     learned null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`;
     `low_res_noise` is how much it was corrupted, 0..1.
     """
@@ -25,6 +25,7 @@ class Condition:
     numbers: Float[Tensor, "batch instants count"] | None = None  # one instant for the clip, or one a frame
     low_res: Video | None = None
     low_res_noise: Time | None = None
+    prior: Video | None = None
 
     def without_text(self) -> "Condition":
         """The same with the null caption and zero numbers: the unconditional side of guidance."""

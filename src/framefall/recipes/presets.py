@@ -32,7 +32,8 @@ def nano() -> Recipe:
         intervals=5,
         shape=VideoShape(frames=60, height=64, width=64, fps=24),
         backbone=InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))),
-        times=LogitNormal(mean=0.0, std=1.0, pure_share=0.3),
+        loss="x0",
+        times=LogitNormal(mean=0.0, std=1.0, pure_share=0.5),
         bridge=0.5,
         low_res_noise=0.3,
         fast=Sampling(steps=2),
@@ -41,9 +42,10 @@ def nano() -> Recipe:
     spatial = StageConfig(
         task="spatial_sr",
         factor=4,
-        shape=VideoShape(frames=4, height=128, width=128, fps=24),
+        shape=VideoShape(frames=4, height=96, width=96, fps=24),
+        loss="x0",
         backbone=ConvNetConfig(dim=64, depth=8),
-        times=LogitNormal(mean=0.0, std=1.0, pure_share=0.4),
+        times=LogitNormal(mean=0.0, std=1.0, pure_share=0.6),
         bridge=0.35,
         low_res_noise=0.3,
         fast=Sampling(steps=1),
@@ -55,7 +57,7 @@ def nano() -> Recipe:
         stages={
             "base": StageRecipe(stage=base, batch=16, share=0.4),
             "temporal_sr": StageRecipe(stage=temporal, batch=16, share=0.3),
-            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.3, optim=Optim(adam_lr=2e-3)),
+            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.3, optim=Optim(cooldown=0.3)),
         },
     )
 

@@ -46,7 +46,8 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     noise = _noise("noise", keys, x0)
     level = torch.zeros(len(clips), device=device)
     if low is not None and config.low_res_noise:
-        level = torch.tensor([config.low_res_noise * key.named("level").uniform() for key in keys], device=device)
+        levels = [config.low_res_noise * _level(key.named("level").uniform()) for key in keys]
+        level = torch.tensor(levels, device=device)
         low = corrupt(low, _noise("low_res", keys, low), level)
     shown = stage.task().show(low)
     t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
@@ -54,6 +55,7 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     condition = replace(
         describe(stage.config, recipe, clips, keys, x0.shape[2], device),
         low_res=shown.low_res,
+        prior=shown.prior,
         low_res_noise=None if low is None else level,
     )
     return denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss)
@@ -80,6 +82,11 @@ def _numbers(clip: Clip, count: int, frames: int) -> Tensor:
     if values.shape[-1] != count:
         raise ValueError(f"{clip.key} has {values.shape[-1]} numbers, the model takes {count}; set the backbone's numbers")
     return torch.from_numpy(np.array(np.broadcast_to(values[-frames:] if values.ndim == 2 else values, (frames, count))))
+
+
+def _level(uniform: float) -> float:
+    """Half of the clips stay clean, as real video is; the others are uniform."""
+    return max(0.0, 2.0 * uniform - 1.0)
 
 
 def _noise(purpose: str, keys: Sequence[Key], like: Tensor) -> Tensor:
