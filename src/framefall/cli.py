@@ -4,6 +4,7 @@ Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad 
 """
 
 import json as jsonlib
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -126,7 +126,8 @@ def train(
                 bar.reset(total=100.0)
             if progress.note:
                 bar.write(progress.note, file=sys.stderr)
-            last[progress.stage] = {"steps": progress.step, "loss": progress.loss}
+            finite = math.isfinite(progress.loss)  # JSON has no word for another number
+            last[progress.stage] = {"steps": progress.step, "loss": progress.loss if finite else None}
     _say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
     if json and ranks.rank() == 0:
         skipped = [vars(one) for one in folder.report.skipped]
@@ -235,21 +236,22 @@ def verify(
 
 def main() -> None:
     """Runs the command line; every refusal is one sentence."""
-    import click
-
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except click.UsageError as error:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except _USAGE as error:
         code = _refuse(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
-        code = _refuse("stopped; a training run goes on with --resume", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
     except (ValueError, OSError, RuntimeError) as error:
-        code = _refuse(str(error), 1)
+        code = _refuse(str(error) or type(error).__name__, 1)
+    if code == 130:
+        _refuse("stopped; a training run goes on with --resume", code)
     sys.exit(code or 0)
+
+
+_USAGE: Any = typer.BadParameter.__mro__[1]  # UsageError: of click, or of the one that newer typers carry inside
 
 
 def _refuse(sentence: str, code: int) -> int:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from framefall.layers.motion import flows, meet
 from framefall.video import Time, Video, resize
 
 TaskName = Literal["base", "temporal_sr", "spatial_sr"]
@@ -43,8 +44,8 @@ class Task(ABC):
         """A training example: the clean answer, and what the stage below would have made of it."""
 
     @abstractmethod
-    def show(self, low: Video | None) -> Shown:
-        """What the stage is told of the stage below's frames."""
+    def show(self, low: Video | None, seen: Video | None = None) -> Shown:
+        """What the stage is told of the stage below's frames; `seen` is what it sees of them, if that is corrupted."""
 
     def size(self, low: Video) -> tuple[int, int]:
         """Height and width of the answer."""
@@ -66,7 +67,7 @@ class Base(Task):
         """The clip itself; there is no stage below."""
         return video, None
 
-    def show(self, low: Video | None) -> Shown:
+    def show(self, low: Video | None, seen: Video | None = None) -> Shown:
         """Nothing."""
         return Shown()
 
@@ -93,21 +94,24 @@ class TemporalSR(Task):
         """Of `1 + intervals * factor` frames, those after the first; and every `factor`-th of all."""
         return video[:, :, 1:], video[:, :, :: self.factor]
 
-    def show(self, low: Video | None) -> Shown:
-        """For each frame the given ones around it and how far it is on the way; their blend as the prior."""
+    def show(self, low: Video | None, seen: Video | None = None) -> Shown:
+        """For each frame the given ones around it, moved to its moment, and how far it is on the way; their
+        blend as the prior. Motion is found in the uncorrupted frames.
+        """
         if low is None:
             raise ValueError("temporal super-resolution needs given frames, got none; show it a video")
-        before, after = (
-            frames.repeat_interleave(self.factor, dim=2) for frames in (low[:, :, :-1], low[:, :, 1:])
+        seen = low if seen is None else seen
+        before, after, forward, backward = (
+            frames.repeat_interleave(self.factor, dim=2) for frames in (seen[:, :, :-1], seen[:, :, 1:], *flows(low))
         )
         way = (torch.arange(before.shape[2], device=low.device) % self.factor + 1) / self.factor
         fraction = way[:, None, None].expand(before.shape[0], 1, *before.shape[2:]).to(low.dtype)
-        at = tuple(range(self.factor - 1, before.shape[2], self.factor))
+        before, after = meet(before, after, forward, backward, fraction)
         return Shown(
             low_res=torch.cat((before, after, fraction), dim=1),
             prior=torch.lerp(before, after, fraction),
             given=low[:, :, 1:],
-            given_at=at,
+            given_at=tuple(range(self.factor - 1, before.shape[2], self.factor)),
         )
 
     def window(self, made: int, have: int, ended: bool) -> Window | None:
@@ -136,11 +140,12 @@ class SpatialSR(Task):
         """The clip, and the mean of each `factor` x `factor` block of it."""
         return video, resize(video, video.shape[-2] // self.factor, video.shape[-1] // self.factor, "area")
 
-    def show(self, low: Video | None) -> Shown:
+    def show(self, low: Video | None, seen: Video | None = None) -> Shown:
         """The bicubic enlargement."""
         if low is None:
             raise ValueError("spatial super-resolution needs a small video, got none; show it one")
-        large = resize(low, low.shape[-2] * self.factor, low.shape[-1] * self.factor)
+        seen = low if seen is None else seen
+        large = resize(seen, low.shape[-2] * self.factor, low.shape[-1] * self.factor)
         return Shown(low_res=large, prior=large)
 
     def size(self, low: Video) -> tuple[int, int]:

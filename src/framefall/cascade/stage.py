@@ -50,6 +50,7 @@ class StageConfig:
     process: Literal["rectified_flow", "cosine", "edm"] = "rectified_flow"
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
+    relative_loss: bool = False  # count a clip's error against its prior's: in decibels, not in brightness
     times: LogitNormal = field(default_factory=LogitNormal)
     bridge: float | None = None  # start from the prior plus this much noise; None: from noise alone
     spread: float = 0.1  # of a bridge: how far x0 lies from the prior, as a standard deviation
@@ -165,16 +166,14 @@ class Stage:
             fields = [normal_field(key.named(f"{self.name}/{purpose}"), channels, frames, rows, columns) for key in keys]
             return torch.stack(fields).to(self.device)
 
-        task = self.task()
-        shown = task.show(low)
+        seen = low
+        level = torch.full((len(keys),), sampling.low_res_noise, device=self.device)
+        if low is not None and sampling.low_res_noise:
+            first = frames.start // self.config.factor if self.config.task == "temporal_sr" else frames.start
+            span = range(first, first + low.shape[2])
+            seen = corrupt(low, noise("low_res", span, (low.shape[-2], low.shape[-1])), level)
+        shown = self.task().show(low, seen)
         if low is not None:
-            level = torch.full((len(keys),), sampling.low_res_noise, device=self.device)
-            if sampling.low_res_noise:
-                first = frames.start // self.config.factor if self.config.task == "temporal_sr" else frames.start
-                span = range(first, first + low.shape[2])
-                dirty = corrupt(low, noise("low_res", span, (low.shape[-2], low.shape[-1])), level)
-                seen = task.show(dirty)
-                shown = replace(shown, low_res=seen.low_res, prior=seen.prior)
             condition = replace(condition, low_res=shown.low_res, low_res_noise=level, prior=shown.prior)
         x = self.process.start(self.endpoint(noise("start", frames, size), shown))
         times = grid(sampling.steps, shift=sampling.shift).to(self.device)

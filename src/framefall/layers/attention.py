@@ -42,7 +42,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, key, value)
 
 
-_SHORT = 256
+_SHORT = 640
 
 
 class SwiGLU(nn.Module):

@@ -18,7 +18,7 @@ class Modulation(NamedTuple):
 
 
 def sinusoids(level: Time, dim: int) -> Float[Tensor, "batch dim"]:
-    """Sines and cosines of a level in 0..1, from one turn over the range to a thousand."""
+    """Sines and cosines of a level in 0..1, from one radian over the range to a thousand."""
     frequencies = torch.logspace(0, 3, dim // 2, device=level.device)
     angles = level.float()[:, None] * frequencies
     return torch.cat((angles.sin(), angles.cos()), dim=-1)

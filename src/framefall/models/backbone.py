@@ -23,7 +23,7 @@ class Condition:
     text: Float[Tensor, "batch words features"] | None = None
     text_mask: Bool[Tensor, "batch words"] | None = None
     numbers: Float[Tensor, "batch instants count"] | None = None  # one instant for the clip, or one a frame
-    low_res: Video | None = None
+    low_res: Float[Tensor, "batch shown frames height width"] | None = None
     low_res_noise: Time | None = None
     prior: Video | None = None
 

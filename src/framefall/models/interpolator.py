@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
+from framefall.layers.motion import warp
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.video import Time, Video
@@ -56,14 +54,3 @@ class SpaceTimeInterpolator(Backbone):
 _MOTION = 5  # two flows of two components, and the mask
 _PIXELS = 4.0  # an output of one means a motion of this many pixels
 
-
-def warp(video: Video, flow: Float[Tensor, "batch 2 frames height width"]) -> Video:
-    """Each pixel fetched from where `flow` (right, down; in pixels) points; beyond the border the border counts."""
-    batch, channels, frames, height, width = video.shape
-    images = video.transpose(1, 2).flatten(0, 1)
-    offsets = flow.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (b f) h w 2
-    right = torch.arange(width, device=video.device) + offsets[..., 0]
-    down = torch.arange(height, device=video.device)[:, None] + offsets[..., 1]
-    places = torch.stack(((2 * right + 1) / width - 1, (2 * down + 1) / height - 1), dim=-1)
-    fetched = F.grid_sample(images, places, mode="bilinear", padding_mode="border", align_corners=False)
-    return fetched.unflatten(0, (batch, frames)).transpose(1, 2)

@@ -90,7 +90,7 @@ class SpaceTimeTransformer(Backbone):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
         """A video of the size of `x_t`, with `out_channels` channels."""
         config = self.config
         *_, frames, height, width = x_t.shape

@@ -20,7 +20,7 @@ def nano() -> Recipe:
     """
     base = StageConfig(
         task="base",
-        shape=VideoShape(frames=16, height=64, width=64, fps=6),
+        shape=VideoShape(frames=16, height=64, width=64, fps=6.0),
         backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), text_dim=TEXT_DIM),
         times=LogitNormal(mean=0.8, std=0.9),
         fast=Sampling(steps=4, sampler="euler"),
@@ -30,9 +30,10 @@ def nano() -> Recipe:
         task="temporal_sr",
         factor=4,
         intervals=5,
-        shape=VideoShape(frames=60, height=64, width=64, fps=24),
+        shape=VideoShape(frames=60, height=64, width=64, fps=24.0),
         backbone=InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))),
         loss="x0",
+        relative_loss=True,
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.5),
         bridge=0.5,
         low_res_noise=0.3,
@@ -42,8 +43,9 @@ def nano() -> Recipe:
     spatial = StageConfig(
         task="spatial_sr",
         factor=4,
-        shape=VideoShape(frames=4, height=96, width=96, fps=24),
+        shape=VideoShape(frames=4, height=96, width=96, fps=24.0),
         loss="x0",
+        relative_loss=True,
         backbone=ConvNetConfig(dim=64, depth=8),
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.6),
         bridge=0.35,
@@ -53,11 +55,11 @@ def nano() -> Recipe:
     )
     return Recipe(
         name="nano",
-        data=FolderConfig(size=256, fps=24),
+        data=FolderConfig(size=256, fps=24.0),
         stages={
             "base": StageRecipe(stage=base, batch=16, share=0.4),
-            "temporal_sr": StageRecipe(stage=temporal, batch=16, share=0.3),
-            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.3, optim=Optim(cooldown=0.3)),
+            "temporal_sr": StageRecipe(stage=temporal, batch=8, share=0.25, optim=Optim(adam_lr=3e-4, muon_lr=0.01)),
+            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.35, optim=Optim(cooldown=0.3)),
         },
     )
 
@@ -73,7 +75,7 @@ def pico() -> Recipe:
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=4, heads=3, patch=(4, 8, 8)))
     stages = {
         **recipe.stages,
-        "base": replace(base, stage=replace(base.stage, backbone=narrow)),
+        "base": replace(base, batch=8, stage=replace(base.stage, backbone=narrow)),
         "temporal_sr": replace(temporal, stage=replace(temporal.stage, backbone=shallow)),
     }
     return replace(recipe, name="pico", stages=stages)
@@ -88,7 +90,7 @@ def micro() -> Recipe:
         "base": replace(
             base,
             batch=4,
-            stage=replace(base.stage, shape=VideoShape(frames=8, height=16, width=16, fps=6), backbone=replace(trunk, text_dim=TEXT_DIM)),
+            stage=replace(base.stage, shape=VideoShape(frames=8, height=16, width=16, fps=6.0), backbone=replace(trunk, text_dim=TEXT_DIM)),
         ),
         "temporal_sr": replace(
             temporal,
@@ -97,7 +99,7 @@ def micro() -> Recipe:
                 temporal.stage,
                 factor=2,
                 intervals=3,
-                shape=VideoShape(frames=15, height=16, width=16, fps=12),
+                shape=VideoShape(frames=15, height=16, width=16, fps=12.0),
                 backbone=InterpolatorConfig(trunk=trunk),
             ),
         ),
@@ -107,12 +109,12 @@ def micro() -> Recipe:
             stage=replace(
                 spatial.stage,
                 factor=2,
-                shape=VideoShape(frames=3, height=32, width=32, fps=12),
+                shape=VideoShape(frames=3, height=32, width=32, fps=12.0),
                 backbone=ConvNetConfig(dim=32, depth=2, unshuffle=2, mix_every=2),
             ),
         ),
     }
-    return replace(recipe, name="micro", stages=stages, data=FolderConfig(size=64, fps=12), save_every=20)
+    return replace(recipe, name="micro", stages=stages, data=FolderConfig(size=64, fps=12.0), save_every=20)
 
 
 RECIPES = {recipe.__name__: recipe for recipe in (nano, pico, micro)}

@@ -90,13 +90,12 @@ def train(
         network.compile()
     saved = stripped = began = time.monotonic()
     with Journal(run_folder, state.step) as journal:
-        for note in damaged:
+        if note := "; ".join(damaged):
             journal.write(state.step, note=note)
         while (progress := ranks.agree([budget.progress(state)])[0]) < 1.0:
             batch = next(clips)
             optim.set_rates(optimizers, optim.rate(state.step, progress, part.optim))
             loss, norm = _accumulate(stage, part, batch, recipe.seed, state.step)
-            note = ""
             if math.isfinite(loss) and math.isfinite(norm):
                 for one in optimizers:
                     one.step()
@@ -112,16 +111,17 @@ def train(
             rate = part.batch / max(seconds, 1e-9)
             journal.write(state.step, loss=loss, gradient=norm, clips_a_second=rate, learning_rate=optimizers[0].param_groups[0]["lr"])
             due = state.step % recipe.save_every == 0 or now - saved > 60 * recipe.save_minutes
-            if bool(ranks.agree([float(due or state.bad_steps == BAD_STEPS)])[0]):
+            if bool(ranks.agree([float(due or state.bad_steps >= BAD_STEPS)])[0]):
                 _save(run_folder, run, recipe.keep)
                 saved = now
-            if state.bad_steps == BAD_STEPS:
+            if state.bad_steps >= BAD_STEPS:
                 names = ", ".join(clip.key for clip in batch)
                 raise Diverged(f"{BAD_STEPS} steps in a row were not finite, the last with {names}; lower the learning rates or remove them")
             if strip and ranks.rank() == 0 and now - stripped > 60 * recipe.strip_minutes:
                 _show(stage, average, strip, state.step)
                 began = stripped = time.monotonic()  # time spent looking is not training
             yield Progress(stage=stage.name, step=state.step, progress=budget.progress(state), loss=loss, rate=rate, note=note)
+            note = ""
         _save(run_folder, run, recipe.keep)
     network.load_state_dict(average.tensors)
     network.eval()
@@ -147,7 +147,7 @@ def _accumulate(stage: Stage, part: StageRecipe, batch: list, seed: int, step: i
         loss.backward()
         total += float(loss.detach())
     ranks.average_(optim.gradients(stage.backbone))
-    mean = torch.tensor([total])
+    mean = torch.tensor([total], device=stage.device)  # where the ranks' messages travel
     ranks.average_([mean])
     norm = nn.utils.clip_grad_norm_(stage.backbone.parameters(), part.optim.clip_norm)
     return float(mean), float(norm)

@@ -19,6 +19,9 @@ from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
 
 
+_QUIET = 1e-4  # 46 dB: a prior better than that is good enough
+
+
 def window(recipe: StageRecipe) -> Window:
     """What a training example of the stage is cut out as."""
     config, shape = recipe.stage, recipe.stage.shape
@@ -44,12 +47,12 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     keys = [Key(seed, f"train/{stage.name}/{step}", clip.key) for clip in clips]
     x0, low = stage.task().shrink(stack(clips, device))
     noise = _noise("noise", keys, x0)
-    level = torch.zeros(len(clips), device=device)
+    level, seen = torch.zeros(len(clips), device=device), low
     if low is not None and config.low_res_noise:
         levels = [config.low_res_noise * _level(key.named("level").uniform()) for key in keys]
         level = torch.tensor(levels, device=device)
-        low = corrupt(low, _noise("low_res", keys, low), level)
-    shown = stage.task().show(low)
+        seen = corrupt(low, _noise("low_res", keys, low), level)
+    shown = stage.task().show(low, seen)
     t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
     x_t = stage.process.add_noise(x0, stage.endpoint(noise, shown), t)
     condition = replace(
@@ -58,7 +61,11 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
         prior=shown.prior,
         low_res_noise=None if low is None else level,
     )
-    return denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss)
+    losses = denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss)
+    if not config.relative_loss or shown.prior is None:
+        return losses
+    plain = (shown.prior - x0).square().mean(dim=(1, 2, 3, 4))
+    return losses / (plain + _QUIET)
 
 
 def describe(

@@ -54,7 +54,8 @@ def save(folder: Path, run: Run, keep: int) -> Path:
     with publish.folder(path) as partial:
         save_file(_tensors(run), partial / "tensors.safetensors")
         (partial / "state.json").write_text(json.dumps(numbers, indent=1))
-    for old in sorted(_checkpoints(folder))[: -max(2, keep)]:
+    earlier = sorted(one for one in _checkpoints(folder) if one.name <= path.name)  # a damaged later one counts for nothing
+    for old in earlier[: -max(2, keep)]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
@@ -67,10 +68,10 @@ def restore(folder: Path, run: Run) -> list[str]:
         try:
             publish.verify(path)
             tensors = read_tensors(path / "tensors.safetensors")
+            _fill(run, tensors, json.loads((path / "state.json").read_text()), path)
         except publish.Corrupt as error:
             passed.append(str(error))
             continue
-        _fill(run, tensors, json.loads((path / "state.json").read_text()), path)
         return passed
     return passed
 
@@ -97,11 +98,8 @@ def _plain(one: Optimizer) -> list[dict[str, Any]]:
 def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: Path) -> None:
     found = numbers["identity"]
     for name, value in run.identity.items():
-        if found.get(name) != value:
-            raise ValueError(
-                f"{path} belongs to a run with another {name} ({_short(found.get(name))}, now {_short(value)}); "
-                "train under another name, or with the old settings"
-            )
+        if difference := _difference(name, found.get(name), value):
+            raise ValueError(f"{path} belongs to another run: {difference}; train under another name, or with the old settings")
     weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
     check_tensors(weights, run.network.state_dict(), str(path))
     run.network.load_state_dict(weights)
@@ -118,6 +116,14 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
         one.load_state_dict({"state": state, "param_groups": groups})
     for name, value in numbers["state"].items():
         setattr(run.state, name, value)
+
+
+def _difference(name: str, old: object, new: object) -> str | None:
+    """The first place where two trees of plain values differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = (_difference(f"{name}.{key}", old.get(key), new.get(key)) for key in {**old, **new})
+        return next((one for one in found if one), None)
+    return None if old == new else f"{name} was {_short(old)}, now it is {_short(new)}"
 
 
 def _short(value: object) -> str:

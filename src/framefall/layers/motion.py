@@ -1,0 +1,73 @@
+"""Dense motion between two frames, and frames moved by it.
+
+The flow is OpenCV's DIS (Kroeger et al. 2016): classical, no weights, a few milliseconds at small sizes. A
+network that starts from it has only to mend what it gets wrong.
+"""
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from framefall.video import Video
+
+Flow = Float[Tensor, "batch 2 frames height width"]  # right and down, in pixels
+
+_SHORT_SIDE = 128  # smaller pictures are enlarged to about this before their flow is found: patches are 8 pixels
+
+
+def warp(video: Video, flow: Flow) -> Video:
+    """Each pixel fetched from where `flow` points; beyond the border the border counts."""
+    batch, _, frames, height, width = video.shape
+    images = video.transpose(1, 2).flatten(0, 1)
+    offsets = flow.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (b f) h w 2
+    right = torch.arange(width, device=video.device) + offsets[..., 0]
+    down = torch.arange(height, device=video.device)[:, None] + offsets[..., 1]
+    places = torch.stack(((2 * right + 1) / width - 1, (2 * down + 1) / height - 1), dim=-1)
+    fetched = F.grid_sample(images, places, mode="bilinear", padding_mode="border", align_corners=False)
+    return fetched.unflatten(0, (batch, frames)).transpose(1, 2)
+
+
+def flows(keyframes: Video) -> tuple[Flow, Flow]:
+    """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames.
+
+    Always found on one thread: DIS gives other numbers for another number of them.
+    """
+    grey = keyframes.detach().float().mean(1).add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        forth = [[_flow(a, b) for a, b in zip(clip[:-1], clip[1:], strict=True)] for clip in grey]
+        back = [[_flow(b, a) for a, b in zip(clip[:-1], clip[1:], strict=True)] for clip in grey]
+    finally:
+        cv2.setNumThreads(threads)
+    forward, backward = (
+        torch.from_numpy(np.array(flow, np.float32)).permute(0, 4, 1, 2, 3).to(keyframes.device) for flow in (forth, back)
+    )
+    return forward, backward
+
+
+def meet(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Video) -> tuple[Video, Video]:
+    """Both frames moved to a moment `fraction` of the way between them (Jiang et al. 2018, Super SloMo, equation 4).
+
+    Where the two, once moved, agree no better than they did before, the motion was wrong and they stay.
+    """
+    to_before = fraction * (fraction * backward - (1 - fraction) * forward)
+    to_after = (1 - fraction) * ((1 - fraction) * forward - fraction * backward)
+    moved_before, moved_after = warp(before, to_before), warp(after, to_after)
+    agreed = (moved_before - moved_after).abs().mean(1) < (before - after).abs().mean(1)
+    trust = F.avg_pool2d(agreed.to(before.dtype), 5, 1, 2)[:, None]  # without hard edges
+    return torch.lerp(before, moved_before, trust), torch.lerp(after, moved_after, trust)
+
+
+def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`[height, width, 2]`, pixels right and down."""
+    height, width = first.shape
+    scale = max(1, round(_SHORT_SIDE / min(height, width)))
+    if scale > 1:
+        size = (width * scale, height * scale)
+        first, second = (cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in (first, second))
+    found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
+    return cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA) / scale if scale > 1 else found

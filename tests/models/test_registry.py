@@ -1,0 +1,150 @@
+"""What every network must do, whatever it is made of."""
+
+import re
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from framefall.models.backbone import Condition
+from framefall.models.convnet import ConvNetConfig
+from framefall.models.interpolator import InterpolatorConfig
+from framefall.models.registry import MODELS
+from framefall.models.transformer import TransformerConfig
+
+TRANSFORMER = """
+    blocks.N.attention.key_norm.weight blocks.N.attention.out.weight blocks.N.attention.qkv.weight
+    blocks.N.attention.query_norm.weight blocks.N.mlp.inside.weight blocks.N.mlp.outside.weight
+    blocks.N.modulation.table enter.N.bias enter.N.weight leave.bias leave.weight leave_modulation.bias
+    leave_modulation.weight place.weight share.bias share.weight time.layers.N.bias time.layers.N.weight
+""".split()
+CONVNET = """
+    blocks.N.first.bias blocks.N.first.weight blocks.N.level.bias blocks.N.level.weight blocks.N.second.bias
+    blocks.N.second.weight enter.bias enter.weight leave.bias leave.weight low_res_noise.layers.N.bias
+    low_res_noise.layers.N.weight mixing.N.mix.bias mixing.N.mix.weight time.layers.N.bias time.layers.N.weight
+""".split()
+LEVEL = ["low_res_noise.layers.N.bias", "low_res_noise.layers.N.weight"]
+TEXT = ["null_word", "numbers.weight", "pooled.bias", "pooled.weight", "words.bias", "words.weight"]
+NAMES = {
+    TransformerConfig: TRANSFORMER + TEXT,
+    InterpolatorConfig: ["trunk." + name for name in TRANSFORMER + LEVEL],
+    ConvNetConfig: CONVNET,
+}
+
+
+def only(condition: Condition, clip: int) -> Condition:
+    """What one clip of a batch is told."""
+    parts = {field.name: getattr(condition, field.name) for field in fields(condition)}
+    return Condition(**{name: None if part is None else part[clip : clip + 1] for name, part in parts.items()})
+
+
+def test_every_network_is_tested(toys):
+    assert toys.keys() == MODELS.keys() == NAMES.keys()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("size", [(1, 8, 8), (1, 5, 9), (4, 8, 8), (5, 7, 10), (3, 1, 2)], ids=str)
+def test_a_video_of_any_size_and_number_of_channels_keeps_them(toy, trained, inputs, size, channels):
+    config = toy(channels)
+    x_t, t, condition = inputs(config, 1, *size)
+    out = trained(config)(x_t, t, condition)
+    assert out.shape == x_t.shape and out.dtype == torch.float32
+    assert out.isfinite().all() and out.std() > 1e-3
+
+
+def test_a_clip_does_not_depend_on_its_batch(toy, trained, inputs):
+    network, (x_t, t, condition) = trained(toy()), inputs(toy(), 3)
+    together = network(x_t, t, condition)
+    for clip in range(3):
+        alone = network(x_t[clip : clip + 1], t[clip : clip + 1], only(condition, clip))
+        # float32: matrix products of another size add in another order
+        torch.testing.assert_close(alone, together[clip : clip + 1], rtol=1e-4, atol=1e-5)
+    wrong = network(x_t[:1], t[:1], only(condition, 1))  # told of its neighbour
+    assert (wrong - together[:1]).abs().max() > 1e-3
+
+
+def test_every_input_counts(toy, trained, inputs):
+    network, (x_t, t, condition) = trained(toy()), inputs(toy())
+    before = network(x_t, t, condition)
+    assert (network(x_t + 0.1, t, condition) - before).abs().max() > 1e-4
+    assert (network(x_t, 1 - t, condition) - before).abs().max() > 1e-4
+    if condition.low_res is not None:
+        for name in ("low_res", "low_res_noise"):
+            other = replace(condition, **{name: getattr(condition, name) * 0.5})
+            assert (network(x_t, t, other) - before).abs().max() > 1e-4
+
+
+def test_gradients_reach_every_parameter_within_a_few_steps(toy, fresh, inputs):
+    """Gates and outputs begin at zero, so that the first step cannot reach what lies behind them."""
+    network, (x_t, t, condition) = fresh(toy()), inputs(toy())
+    target = torch.ones_like(x_t)
+    reached: list[set[str]] = []
+    for _ in range(4):
+        (network(x_t, t, condition) - target).square().mean().backward()
+        moved = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+        reached.append(moved)
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter.data -= 0.1 * parameter.grad
+                parameter.grad = None
+    assert reached[-1] == {name for name, _ in network.named_parameters()}
+    assert reached[0] < reached[-1]
+
+
+def test_names_of_weights_are_those_of_published_checkpoints(toy, fresh):
+    """A new name makes every file that was ever written unreadable."""
+    network = fresh(toy())
+    found = {re.sub(r"\.\d+\.", ".N.", name) for name in network.state_dict()}
+    assert sorted(found) == sorted(NAMES[type(toy())])
+
+
+def test_the_same_generator_gives_the_same_weights(toy, fresh):
+    one, two = fresh(toy()).state_dict(), fresh(toy()).state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_recomputing_activations_changes_no_value_and_no_gradient(toy, trained, inputs):
+    def run(checkpoint: bool) -> tuple[Tensor, list[Tensor]]:
+        network = trained(toy(checkpoint_activations=checkpoint))
+        x_t, t, condition = inputs(toy())
+        out = network(x_t, t, condition)
+        out.square().mean().backward()
+        return out, [p.grad for p in network.parameters()]
+
+    (plain, grads), (again, grads_again) = run(False), run(True)
+    assert torch.equal(plain, again)
+    for one, two in zip(grads, grads_again, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_recomputing_activations_really_forgets_them(toy, trained, inputs):
+    kept: list[int] = []
+
+    def remember(tensor: Tensor) -> Tensor:
+        kept[-1] += tensor.numel()
+        return tensor
+
+    for checkpoint in (False, True):
+        network, (x_t, t, condition) = trained(toy(checkpoint_activations=checkpoint)), inputs(toy())
+        kept.append(0)
+        with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+            network(x_t, t, condition)
+    assert kept[1] < 0.7 * kept[0]
+
+
+def test_nothing_is_kept_from_one_call_to_the_next(toy, trained, inputs):
+    network, (x_t, t, condition) = trained(toy()), inputs(toy())
+    first = network(x_t, t, condition)
+    network(x_t.flip(0), t.flip(0), condition)
+    assert torch.equal(network(x_t, t, condition), first)
+
+
+def test_the_null_condition_forgets_text_and_numbers_and_nothing_else(inputs, toys):
+    condition = inputs(toys[TransformerConfig]())[2]
+    plain = condition.without_text()
+    assert not plain.text_mask.any() and not plain.numbers.any()
+    assert plain.seconds is condition.seconds and plain.low_res is condition.low_res
+    assert condition.text_mask.any()  # the condition itself is left alone
+    empty = Condition(seconds=condition.seconds)
+    assert empty.without_text().text_mask is None and empty.without_text().numbers is None

@@ -1,0 +1,54 @@
+import torch
+
+from framefall.models.text import TEXT_DIM, WORDS, encode
+
+CAPTIONS = ["a red ball falls", "two dogs", "rain on a window at night, seen from inside a slow train"]
+
+
+def test_a_caption_is_its_words_states_and_which_of_them_are_real():
+    states, mask = encode(CAPTIONS)
+    assert states.shape == (3, WORDS, TEXT_DIM) and mask.shape == (3, WORDS)
+    assert states.isfinite().all()
+    lengths = mask.sum(1).tolist()
+    assert lengths[:2] == [6, 4] and lengths[2] > 10  # words and the two marks at the ends
+    assert not states[~mask].any() and (states[mask].abs().amax(1) > 0.1).all()
+    assert (mask.int().diff(dim=1) <= 0).all()  # real ones come first
+
+
+def test_a_caption_does_not_depend_on_its_batch():
+    together, masks = encode(CAPTIONS)
+    for index, caption in enumerate(CAPTIONS):
+        state, mask = encode([caption])
+        assert torch.equal(state[0], together[index]) and torch.equal(mask[0], masks[index])
+    turned, _ = encode(CAPTIONS[::-1])
+    assert torch.equal(turned.flip(0), together)
+
+
+def test_other_captions_have_other_states():
+    states, _ = encode(["a ball rises", "a ball falls", "a ball falls"])
+    assert (states[0] - states[1]).abs().max() > 0.1
+    assert torch.equal(states[1], states[2])
+
+
+def test_no_caption_is_the_null_caption():
+    states, mask = encode([None, "", "   ", "a ball"])
+    assert not mask[:3].any() and not states[:3].any()
+    assert mask[3].any()
+
+
+def test_a_long_caption_is_cut_to_the_words_that_fit():
+    states, mask = encode(["falling " * 500])
+    assert mask.all() and states.shape == (1, WORDS, TEXT_DIM)
+
+
+def test_states_of_one_call_are_not_those_of_the_next():
+    states, mask = encode(CAPTIONS[:1])
+    states.zero_(), mask.zero_()
+    assert encode(CAPTIONS[:1])[0].any()  # the memory of captions holds its own copy
+
+
+def test_like_captions_have_like_states():
+    states, mask = encode(["a red ball falls", "a crimson ball is falling", "quarterly tax report"])
+    means = torch.stack([state[real].mean(0) for state, real in zip(states, mask, strict=True)])
+    near, far = torch.cosine_similarity(means[:1], means[1:])
+    assert near > 0.7 and far < 0.3
