@@ -27,8 +27,12 @@ app = typer.Typer(
 )
 
 SHIPPED = "pico"
-Model = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a trained one's folder.")]
-Out = Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to: .mp4 .webm .mkv .gif .npy, or a folder of PNG.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a trained one's folder.")
+]
+Out = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT", help="Where to: .mp4 .webm .mkv .gif .npy, or a folder of PNG.")
+]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same video.")]
 Quality = Annotated[Literal["fast", "best"], typer.Option(help="Few steps, or more of them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -37,16 +41,22 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 @app.command()
 def generate(
-    prompt: Annotated[str | None, typer.Argument(help="What to show; without it the model makes what it likes.")] = None,
+    prompt: Annotated[
+        str | None, typer.Argument(help="What to show; without it the model makes what it likes.")
+    ] = None,
     output: Out = Path("out.mp4"),
     model: Model = SHIPPED,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip [default: what the model was made for].")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of a clip [default: what the model was made for].")
+    ] = None,
     quality: Quality = "fast",
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
-    report: Annotated[bool, typer.Option(help="Also write a contact sheet (.png) and scores (.json), and print them.")] = False,
+    report: Annotated[
+        bool, typer.Option(help="Also write a contact sheet (.png) and scores (.json), and print them.")
+    ] = False,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -92,7 +102,9 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes in all, shared among the stages.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on where an earlier run stopped.")] = False,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
+    ] = None,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -169,12 +181,15 @@ def evaluate(
     clips: Annotated[Path, typer.Argument(help="A folder of videos, or one video.")],
     reference: Annotated[Path | None, typer.Option(help="Real videos of the same names, to compare with.")] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME|FOLDER", help="Score this model's super-resolution on the clips.")
+        str | None,
+        typer.Option("--model", metavar="NAME|FOLDER", help="Score this model's super-resolution on the clips."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="With --model: how many pieces of the clips to score.")] = 16,
     quality: Quality = "fast",
     seed: Seed = 0,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the scores as JSON; - prints them instead.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the scores as JSON; - prints them instead.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Score clips, or a model's super-resolution on them, with 95% intervals.
@@ -211,7 +226,9 @@ def evaluate(
 
 @app.command()
 def verify(
-    model: Annotated[Path, typer.Argument(metavar="MODEL|CHECKPOINT", help="The folder of a model or a training checkpoint.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL|CHECKPOINT", help="The folder of a model or a training checkpoint.")
+    ],
     json: Json = False,
 ) -> None:
     """Check a model or checkpoint: every file's hash, the config's schema, every tensor's shape and numbers."""
@@ -309,18 +326,19 @@ def _ingest(source: str, config: "FolderConfig") -> "Folder":
 
 def _made(record: "Record") -> str:
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record.seconds.items())
-    return f"{record.path}: {record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second ({seconds})"
+    size = f"{record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second"
+    return f"{record.path}: {size} ({seconds})"
 
 
 def _report(path: Path, quiet: bool) -> dict[str, Any]:
     """A contact sheet and scores of a finished clip, beside it; read back from the file, codec and all."""
+    import numpy as np
+
     from framefall import publish
     from framefall.data.decode import decode
     from framefall.data.sheet import contact_sheet
     from framefall.evaluate.report import table, to_json
     from framefall.recipes.assessment import assess
-
-    import numpy as np
 
     sheet, scores = path.with_suffix(".png"), path.with_suffix(".json")
     frames = np.stack([frame.pixels for frame in decode(path)])

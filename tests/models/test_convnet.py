@@ -7,7 +7,7 @@ from torch import Tensor
 from framefall.models.backbone import Condition
 from framefall.models.convnet import ConvNetConfig, SpaceTimeConvNet
 
-SHAPES = [(2, 2, 2), (4, 2, 2), (4, 3, 1), (1, 1, 2), (3, 4, 4), (2, 1, 8)]  # depth, unshuffle, mix_every
+SHAPES = [(2, 2, 2), (4, 2, 2), (4, 8, 1), (1, 1, 2), (3, 4, 4), (2, 1, 8)]  # depth, unshuffle, mix_every
 
 
 def box(moved: Tensor) -> list[tuple[int, int]]:
@@ -78,6 +78,12 @@ def test_a_level_of_corruption_that_is_not_told_counts_as_none_told(toys, traine
     x_t, t, condition = inputs(network.config)
     silent = network(x_t, t, replace(condition, low_res_noise=None))
     assert (silent - network(x_t, t, condition)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("unshuffle", [0, 3, 16])
+def test_a_grid_that_tiles_would_not_fit_is_refused(unshuffle):
+    with pytest.raises(ValueError, match=f"unshuffle must be 1, 2, 4 or 8.* got {unshuffle}; try 4"):
+        ConvNetConfig(unshuffle=unshuffle)
 
 
 def test_without_the_enlarged_video_it_says_what_it_needs(toys, fresh, inputs):

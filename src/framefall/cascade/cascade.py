@@ -1,5 +1,6 @@
 """Stages in a row: each hands its finished frames to the next, window by window."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -26,6 +27,13 @@ class CascadeConfig:
     license: str = "Apache-2.0"
     description: str = ""
     trained_on: list[str] = field(default_factory=list)  # what the clips were and where they came from
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("a cascade must have a stage, got none; try one named base")
+        for name in self.stages:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # it becomes the name of a file
+                raise ValueError(f"a stage's name must be made of letters, digits, _ and -, got {name!r}; try base")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +72,12 @@ class Cascade:
         """
         stages = self._until(until)
         if stages[0].config.task != "base":
-            raise ValueError(f"generating needs a base stage first, this cascade begins with {stages[0].name}; use upscale")
+            raise ValueError(
+                f"generating needs a base stage first, this cascade begins with {stages[0].name}; use upscale"
+            )
         keys = [Key(seed, "sample", name) for name in clips or [str(index) for index in range(len(captions))]]
-        text, mask = encode(captions, stages[0].device)
+        reads = any(getattr(stage.config.backbone, "text_dim", 0) for stage in stages)
+        text, mask = encode(captions, stages[0].device) if reads else (None, None)
         told = Condition(seconds=torch.zeros(len(keys), 1), text=text, text_mask=mask, numbers=numbers)
         events: Iterator[Event] = iter(())
         below = None
@@ -77,12 +88,21 @@ class Cascade:
         return events
 
     def upscale(
-        self, chunks: Iterator[Video], *, stages: Sequence[str], fps: float, seed: int = 0, clip: str = "0", quality: str = "fast"
+        self,
+        chunks: Iterator[Video],
+        *,
+        stages: Sequence[str],
+        fps: float,
+        seed: int = 0,
+        clip: str = "0",
+        quality: str = "fast",
     ) -> Iterator[Event]:
         """Super-resolution of a real video that comes in chunks `[1, channels, frames, height, width]` at `fps`."""
         chosen = [self.stage(name) for name in stages]
         if any(stage.config.task == "base" for stage in chosen):
-            raise ValueError(f"upscaling takes super-resolution stages, got {', '.join(stages)}; leave the base stage out")
+            raise ValueError(
+                f"upscaling takes super-resolution stages, got {', '.join(stages)}; leave the base stage out"
+            )
         told = Condition(seconds=torch.zeros(1, 1))
         events, below = _real(chunks), None
         for stage in chosen:

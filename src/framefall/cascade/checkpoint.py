@@ -27,6 +27,7 @@ def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float3
     """Publishes the cascade at `folder`, in one step."""
     with publish.folder(folder) as partial:
         (partial / CONFIG).write_text(to_json(cascade.config))
+        (partial / "README.md").write_text(card(cascade))
         for stage in cascade.stages:
             save_file(stored(stage.backbone.state_dict(), dtype), partial / f"{stage.name}.safetensors")
 
@@ -64,6 +65,21 @@ def with_stage(folder: str | Path, name: str, stage: Stage, config: CascadeConfi
     save(Cascade(config=replace(config, stages=configs), stages=stages), folder, dtype)
 
 
+def card(cascade: Cascade) -> str:
+    """What the cascade is, for whoever finds its folder."""
+    config = cascade.config
+    lines = [f"# {config.name}", "", config.description or "A Framefall video diffusion cascade.", ""]
+    lines += [f"License of the weights: {config.license}. Videos made with it are synthetic and should be called so.", ""]
+    lines += ["| stage | task | makes | parameters |", "|---|---|---|---|"]
+    for stage in cascade.stages:
+        shape, size = stage.config.shape, parameters(stage.backbone.parameters())
+        made = f"{shape.frames} frames of {shape.width}x{shape.height} at {shape.fps:g} a second"
+        made = f"{stage.config.factor} times the size" if stage.config.task == "spatial_sr" else made
+        lines.append(f"| {stage.name} | {stage.config.task} | {made} | {size / 1e6:.2f} M |")
+    lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]
+    return "\n".join(lines) + "\n"
+
+
 def find(folder: str | Path) -> Path:
     """The folder itself, or that of the shipped cascade of this name."""
     path, shipped = Path(folder), SHIPPED / str(folder)
@@ -72,7 +88,9 @@ def find(folder: str | Path) -> Path:
     if len(Path(folder).parts) == 1 and shipped.is_dir():
         return shipped
     known = ", ".join(sorted(one.name for one in SHIPPED.glob("*") if one.is_dir())) or "none"
-    raise ValueError(f"a model must be a folder or a shipped name ({known}), got {str(folder)!r}; train one with framefall train")
+    raise ValueError(
+        f"a model must be a folder or a shipped name ({known}), got {str(folder)!r}; train one with framefall train"
+    )
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:

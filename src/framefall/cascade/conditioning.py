@@ -21,9 +21,10 @@ TaskName = Literal["base", "temporal_sr", "spatial_sr"]
 class Shown:
     """What a stage knows of its answer beforehand."""
 
-    low_res: Video | None = None  # channels beside the noisy video, on its grid
+    # channels beside the noisy video, on its grid
+    low_res: Float[Tensor, "batch shown frames height width"] | None = None
     prior: Video | None = None  # the plain guess that a bridge starts from
-    given: Video | None = None  # frames that are known exactly ...
+    given: Float[Tensor, "batch channels known height width"] | None = None  # frames that are known exactly ...
     given_at: tuple[int, ...] = ()  # ... and where they stand among the stage's frames
 
 

@@ -26,7 +26,7 @@ class Sampling:
     """How a stage walks from noise to video."""
 
     steps: int = 4
-    sampler: Literal["euler", "heun", "dpm++2m", "ancestral"] = "euler"
+    sampler: str = "euler"  # a name in SAMPLERS
     guidance_scale: float = 1.0  # 1: no guidance, and half the work
     guidance_interval: tuple[float, float] = (0.1, 0.9)  # diffusion times at which guidance acts
     guidance_rescale: float = 0.7
@@ -36,6 +36,13 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}; try 4")
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
+
+    @property
+    def calls(self) -> int:
+        """How often the network is asked in a row, each time about what it said before."""
+        return 2 * self.steps - 1 if self.sampler == "heun" else self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +54,7 @@ class StageConfig:
     backbone: BackboneConfig
     factor: int = 1  # of time or of space; 1 for a base stage
     intervals: int = 5  # temporal super-resolution works on this many intervals at a time
-    process: Literal["rectified_flow", "cosine", "edm"] = "rectified_flow"
+    process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
     relative_loss: bool = False  # count a clip's error against its prior's: in decibels, not in brightness
@@ -59,20 +66,37 @@ class StageConfig:
     best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))
 
     def __post_init__(self) -> None:
+        if self.process not in PROCESSES:
+            raise ValueError(f"process must be one of {', '.join(PROCESSES)}; got {self.process!r}")
         predictions.check(self.prediction, PROCESSES[self.process])
         if (self.factor == 1) != (self.task == "base"):
-            raise ValueError(f"factor must be 1 for a base stage and above 1 for the others, got {self.factor} for {self.task}")
+            raise ValueError(
+                f"factor must be 1 for a base stage and above 1 for the others, got {self.factor} for {self.task}"
+            )
         if self.bridge is not None and self.task == "base":
             raise ValueError(f"a base stage has no prior to bridge from, got bridge={self.bridge}; leave it out")
         if self.bridge is not None and (self.process == "edm" or self.prediction != "x0"):
             given = f"process={self.process!r}, prediction={self.prediction!r}"
-            raise ValueError(f"a bridge needs a path that ends without data, and x0; got {given}; try rectified_flow and x0")
+            raise ValueError(
+                f"a bridge needs a path that ends without data, and x0; got {given}; try rectified_flow and x0"
+            )
+        if self.bridge is not None and not (self.bridge > 0 and self.spread > 0):
+            given = f"bridge={self.bridge}, spread={self.spread}"
+            raise ValueError(f"bridge and spread must be above 0, got {given}; try bridge=0.5, spread=0.1")
+        if self.intervals < 1:
+            raise ValueError(f"intervals must be at least 1, got {self.intervals}; try 5")
         expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
-        if self.backbone.low_res_channels == 0 and self.task != "base":
-            raise ValueError(f"{self.task} needs a backbone that is shown the stage below; try kind={expected!r}")
         if self.backbone.channels != self.shape.channels:
             raise ValueError(
-                f"backbone and shape must agree on channels, got {self.backbone.channels} and {self.shape.channels}; set both"
+                f"backbone and shape must agree on channels, got {self.backbone.channels}"
+                f" and {self.shape.channels}; set both"
+            )
+        channels = self.shape.channels
+        shown = {"base": 0, "temporal_sr": 2 * channels + 1, "spatial_sr": channels}[self.task]
+        if self.backbone.low_res_channels != shown:
+            raise ValueError(
+                f"{self.task} needs a backbone that is shown {shown} channels of the stage below,"
+                f" got {self.backbone.low_res_channels}; try kind={expected!r}"
             )
 
 
@@ -102,7 +126,7 @@ class Stage:
         if config.task == "temporal_sr":
             return TemporalSR(config.factor, config.intervals, total)
         reach = self.backbone.halo[0] if self.backbone.halo else 0
-        return SpatialSR(config.factor, halo=reach * (sampling.steps if sampling else 1), total=total)
+        return SpatialSR(config.factor, halo=reach * (sampling.calls if sampling else 1), total=total)
 
     def sampling(self, quality: str) -> Sampling:
         """The `fast` or the `best` way to sample."""
@@ -122,7 +146,7 @@ class Stage:
         if self.config.bridge is None or prior is None:
             output = self.backbone(self.process.scale_input(x_t, t), t, condition).float()
             if self.config.prediction == "x0":
-                return output  # type: ignore[no-any-return]
+                return output
             return predictions.split(self.config.prediction, output, x_t, t, self.process)[0]
         # On a bridge the noisy video is a measurement of x0 whose quality is known: the network proposes, and
         # the measurement corrects the proposal as a Kalman filter would. At t = 1 it counts nothing, so that
@@ -131,7 +155,7 @@ class Stage:
         spread = self.config.spread
         gain = alpha * spread**2 / ((alpha * spread) ** 2 + (sigma * self.config.bridge) ** 2)
         proposal = self.backbone(gain / spread * (x_t - (alpha + sigma) * prior), t, condition).float()
-        return proposal + gain * (x_t - sigma * prior - alpha * proposal)  # type: ignore[no-any-return]
+        return proposal + gain * (x_t - sigma * prior - alpha * proposal)
 
     def denoiser(self, condition: Condition, shown: Shown, sampling: Sampling) -> Denoise:
         """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
@@ -140,14 +164,11 @@ class Stage:
         def under(condition: Condition) -> Denoise:
             def denoise(x_t: Video, t: Time) -> Video:
                 with torch.no_grad(), autocast(self.device):
-                    x0 = predict(x_t, t, condition)
-                if shown.given is not None:
-                    x0[:, :, list(shown.given_at)] = shown.given
-                return x0
+                    return predict(x_t, t, condition)
 
             return denoise
 
-        return guided(
+        strong = guided(
             under(condition),
             under(condition.without_text()),
             scale=sampling.guidance_scale,
@@ -155,15 +176,31 @@ class Stage:
             rescale=sampling.guidance_rescale,
         )
 
+        def keeping(x_t: Video, t: Time) -> Video:
+            x0 = strong(x_t, t)
+            if shown.given is not None:  # last, because guidance would move them
+                x0[:, :, list(shown.given_at)] = shown.given
+            return x0
+
+        return keeping
+
     def sample(
-        self, condition: Condition, low: Video | None, size: tuple[int, int], frames: range, keys: Sequence[Key], sampling: Sampling
+        self,
+        condition: Condition,
+        low: Video | None,
+        size: tuple[int, int],
+        frames: range,
+        keys: Sequence[Key],
+        sampling: Sampling,
     ) -> Iterator[Step]:
         """Every step of one window: `frames` are absolute, so that noise does not depend on the window."""
         channels = self.config.shape.channels
 
         def noise(purpose: str, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
             rows, columns = map(range, shape)
-            fields = [normal_field(key.named(f"{self.name}/{purpose}"), channels, frames, rows, columns) for key in keys]
+            fields = [
+                normal_field(key.named(f"{self.name}/{purpose}"), channels, frames, rows, columns) for key in keys
+            ]
             return torch.stack(fields).to(self.device)
 
         seen = low
@@ -191,4 +228,3 @@ class Stage:
 
 
 _TILE = 512  # pixels: what a stage with a known reach does at a time
-

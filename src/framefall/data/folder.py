@@ -112,8 +112,12 @@ class Folder:
     @property
     def fingerprint(self) -> str:
         """A hash of what the shots are: two folders with the same one give the same clips."""
-        parts = [(shot.key, shot.frames, shot.height, shot.width, shot.fps, shot.caption) for shot in self.shots]
-        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+        digest = hashlib.blake2b(digest_size=16)
+        for shot in self.shots:  # an entry's name is a hash of the file and of how it was decoded
+            content = self.entries[shot.source].file.stem
+            digest.update(repr((content, shot.key, shot.frames, shot.fps, shot.caption)).encode())
+            digest.update(b"" if shot.numbers is None else np.ascontiguousarray(shot.numbers).tobytes())
+        return digest.hexdigest()
 
     def split(self, name: Literal["train", "validation", "all"]) -> "Folder":
         """The shots of one side; all shots of a file, and of its exact copies, stand on the same side."""

@@ -15,7 +15,9 @@ class SelfAttention(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         if dim % heads or (dim // heads) % 2:
-            raise ValueError(f"dim must be an even multiple of heads, got dim={dim}, heads={heads}; try heads={dim // 64}")
+            raise ValueError(
+                f"dim must be an even multiple of heads, got dim={dim}, heads={heads}; try heads={dim // 64}"
+            )
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.query_norm = RMSNorm(dim // heads, affine=True)
@@ -27,7 +29,7 @@ class SelfAttention(nn.Module):
         query, key, value = rearrange(self.qkv(x), "b n (s k d) -> s b k n d", s=3, k=self.heads)
         query = rotate(self.query_norm(query).to(value.dtype), angles)
         key = rotate(self.key_norm(key).to(value.dtype), angles)
-        return self.out(rearrange(attend(query, key, value), "b k n d -> b n (k d)"))  # type: ignore[no-any-return]
+        return self.out(rearrange(attend(query, key, value), "b k n d -> b n (k d)"))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -57,4 +59,4 @@ class SwiGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
         gate, value = self.inside(x).chunk(2, dim=-1)
-        return self.outside(F.silu(gate) * value)  # type: ignore[no-any-return]
+        return self.outside(F.silu(gate) * value)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from framefall.layers.modulation import RMSNorm
+from framefall.layers.modulation import RMSNorm, zeroed
 
 
 class PixelNorm(nn.Module):
@@ -33,10 +33,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.norm = PixelNorm(dim)
         self.first = nn.Conv2d(dim, dim, 3, padding=1)
-        self.second = nn.Conv2d(dim, dim, 3, padding=1)
+        self.second = zeroed(nn.Conv2d(dim, dim, 3, padding=1))
         self.level = nn.Linear(level_dim, 2 * dim)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Rows `[rows, dim, height, width]`, level `[rows, level_dim]`."""
@@ -56,9 +54,7 @@ class TemporalMixing(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = PixelNorm(dim)
-        self.mix = nn.Conv2d(3 * dim, dim, 1)
-        nn.init.zeros_(self.mix.weight)
-        nn.init.zeros_(self.mix.bias)
+        self.mix = zeroed(nn.Conv2d(3 * dim, dim, 1))
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """Rows `[(batch frames), dim, height, width]`."""

@@ -1,12 +1,21 @@
 """How numbers steer a network: sinusoids of a level, and scale, shift and gate (adaLN-single, Chen et al. 2023)."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from framefall.video import Time
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def zeroed(layer: Layer) -> Layer:
+    """The layer with all its parameters zero: what follows it starts as the identity."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class Modulation(NamedTuple):

@@ -4,6 +4,8 @@ The flow is OpenCV's DIS (Kroeger et al. 2016): classical, no weights, a few mil
 network that starts from it has only to mend what it gets wrong.
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import torch
@@ -39,12 +41,13 @@ def flows(keyframes: Video) -> tuple[Flow, Flow]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        forth = [[_flow(a, b) for a, b in zip(clip[:-1], clip[1:], strict=True)] for clip in grey]
-        back = [[_flow(b, a) for a, b in zip(clip[:-1], clip[1:], strict=True)] for clip in grey]
+        forth = [[_flow(a, b) for a, b in pairwise(clip)] for clip in grey]
+        back = [[_flow(b, a) for a, b in pairwise(clip)] for clip in grey]
     finally:
         cv2.setNumThreads(threads)
     forward, backward = (
-        torch.from_numpy(np.array(flow, np.float32)).permute(0, 4, 1, 2, 3).to(keyframes.device) for flow in (forth, back)
+        torch.from_numpy(np.array(flow, np.float32)).permute(0, 4, 1, 2, 3).to(keyframes.device)
+        for flow in (forth, back)
     )
     return forward, backward
 
@@ -69,5 +72,5 @@ def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     if scale > 1:
         size = (width * scale, height * scale)
         first, second = (cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in (first, second))
-    found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
+    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
     return cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA) / scale if scale > 1 else found

@@ -14,9 +14,9 @@ from framefall.video import Time, Video
 class Condition:
     """What a network is told beside the noisy video. Everything but `seconds` may be absent.
 
-    `prior` is the plain guess that a bridge starts from. `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own
-    learned null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`;
-    `low_res_noise` is how much it was corrupted, 0..1.
+    `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own learned
+    null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`, and `low_res_noise`
+    how much it was corrupted, 0..1. `prior` is the plain guess that a bridge starts from.
     """
 
     seconds: Float[Tensor, "batch frames"]

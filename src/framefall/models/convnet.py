@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.convolution import ResidualBlock, TemporalMixing
-from framefall.layers.modulation import LevelEmbedding
+from framefall.layers.modulation import LevelEmbedding, zeroed
 from framefall.models.backbone import Backbone, Condition
 from framefall.video import Time, Video
 
@@ -29,6 +29,10 @@ class ConvNetConfig:
     unshuffle: int = 4  # pixels a cell of the inner grid has along each side
     mix_every: int = 4  # blocks between two temporal mixings
     checkpoint_activations: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unshuffle not in (1, 2, 4, 8):
+            raise ValueError(f"unshuffle must be 1, 2, 4 or 8, so that tiles fit the grid, got {self.unshuffle}; try 4")
 
     @property
     def low_res_channels(self) -> int:
@@ -48,9 +52,7 @@ class SpaceTimeConvNet(Backbone):
         self.low_res_noise = LevelEmbedding(dim)
         self.blocks = nn.ModuleList(ResidualBlock(dim, dim) for _ in range(config.depth))
         self.mixing = nn.ModuleList(TemporalMixing(dim) for _ in range(config.depth // config.mix_every))
-        self.leave = nn.Conv2d(dim, config.channels * cell, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.leave = zeroed(nn.Conv2d(dim, config.channels * cell, 3, padding=1))
         reach = 2 + sum(ResidualBlock.reach for _ in self.blocks)
         self.halo = (len(self.mixing) * TemporalMixing.reach, reach * config.unshuffle)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -80,5 +82,5 @@ class SpaceTimeConvNet(Backbone):
 
     def _run(self, block: nn.Module, h: Tensor, argument: Tensor | int) -> Tensor:
         if self.config.checkpoint_activations and torch.is_grad_enabled():
-            return checkpoint(block, h, argument, use_reentrant=False)  # type: ignore[no-any-return]
-        return block(h, argument)  # type: ignore[no-any-return]
+            return checkpoint(block, h, argument, use_reentrant=False)
+        return block(h, argument)

@@ -4,7 +4,7 @@ Between two keyframes it predicts where each pixel comes from in both, how to mi
 (flow, mask and residual, as in RIFE, Huang et al. 2022). Untrained it is exactly the linear blend.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -15,13 +15,17 @@ from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.video import Time, Video
 
 
+def _trunk() -> TransformerConfig:
+    return TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))
+
+
 @dataclass(frozen=True, kw_only=True)
 class InterpolatorConfig:
     """The trunk's sizes; its input and output channels follow from `channels`."""
 
     kind: Literal["interpolator"] = "interpolator"
     channels: int = 3
-    trunk: TransformerConfig = TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))
+    trunk: TransformerConfig = field(default_factory=_trunk)
 
     @property
     def low_res_channels(self) -> int:
@@ -36,13 +40,16 @@ class SpaceTimeInterpolator(Backbone):
         super().__init__()
         self.config = config
         channels = config.channels
-        sizes = {"low_res_channels": config.low_res_channels, "out_channels": _MOTION + channels}
-        self.trunk = SpaceTimeTransformer(replace(config.trunk, channels=channels, **sizes))
+        inside, outside = config.low_res_channels, _MOTION + channels
+        trunk = replace(config.trunk, channels=channels, low_res_channels=inside, out_channels=outside)
+        self.trunk = SpaceTimeTransformer(trunk)
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
         """The frames at the places that `condition.low_res` (before, after, fraction) names."""
         if condition.low_res is None:
-            raise ValueError("an interpolator needs the keyframes as condition.low_res, got none; show it two keyframes")
+            raise ValueError(
+                "an interpolator needs the keyframes as condition.low_res, got none; show it two keyframes"
+            )
         channels = self.config.channels
         motion = self.trunk(x_t, t, condition).float()
         before, after, fraction = condition.low_res.float().split((channels, channels, 1), dim=1)
@@ -53,4 +60,3 @@ class SpaceTimeInterpolator(Backbone):
 
 _MOTION = 5  # two flows of two components, and the mask
 _PIXELS = 4.0  # an output of one means a motion of this many pixels
-

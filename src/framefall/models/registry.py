@@ -20,4 +20,4 @@ MODELS: dict[type, type[Backbone]] = {
 
 def build(config: TransformerConfig | InterpolatorConfig | ConvNetConfig) -> Backbone:
     """The network that a config describes, with fresh weights from torch's generator."""
-    return MODELS[type(config)](config)  # type: ignore[call-arg]
+    return MODELS[type(config)](config)

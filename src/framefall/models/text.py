@@ -23,7 +23,7 @@ def encode(
     return torch.stack(states).to(device), torch.stack(masks).to(device)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _encode_one(caption: str) -> tuple[Tensor, Tensor]:
     states, mask = torch.zeros(WORDS, TEXT_DIM), torch.zeros(WORDS, dtype=torch.bool)
     if caption.strip():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import SelfAttention, SwiGLU
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, zeroed
 from framefall.layers.tokens import coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, Condition
 from framefall.video import Time, Video
@@ -36,7 +36,8 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         if self.dim % self.heads or (self.dim // self.heads) % 8:
             raise ValueError(
-                f"dim / heads must be a multiple of 8, got dim={self.dim}, heads={self.heads}; try heads={max(1, self.dim // 64)}"
+                f"dim / heads must be a multiple of 8, got dim={self.dim}, heads={self.heads};"
+                f" try heads={max(1, self.dim // 64)}"
             )
 
 
@@ -75,20 +76,17 @@ class SpaceTimeTransformer(Backbone):
         self.place = nn.Linear(_PLACES, dim, bias=False)
         self.time = LevelEmbedding(dim)
         self.low_res_noise = LevelEmbedding(dim) if config.low_res_channels else None
-        self.share = nn.Linear(dim, 6 * dim)
+        self.share = zeroed(nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.depth))
         self.norm = RMSNorm(dim)
-        self.leave_modulation = nn.Linear(dim, 2 * dim)
-        self.leave = nn.Linear(dim, outside)
+        self.leave_modulation = zeroed(nn.Linear(dim, 2 * dim))
+        self.leave = zeroed(nn.Linear(dim, outside))
         if config.text_dim:
             self.words = nn.Linear(config.text_dim, dim)
             self.pooled = nn.Linear(config.text_dim, dim)
             self.null_word = nn.Parameter(torch.randn(config.text_dim) * 0.02)
         if config.numbers:
             self.numbers = nn.Linear(config.numbers, dim, bias=False)
-        for layer in (self.share, self.leave_modulation, self.leave):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
         """A video of the size of `x_t`, with `out_channels` channels."""

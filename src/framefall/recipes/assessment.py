@@ -11,6 +11,7 @@ from torch import Tensor
 from framefall.cascade.cascade import Cascade
 from framefall.data import decode as decoder
 from framefall.data import loader
+from framefall.data.clip import Clip
 from framefall.data.decode import DecodeError
 from framefall.data.folder import Folder
 from framefall.data.scan import scan
@@ -42,7 +43,9 @@ def assess(clips: str | Path, references: str | Path | None = None) -> Assessmen
     return Assessment(rows(measured, real), skipped)
 
 
-def assess_superres(cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: str = "fast") -> list[Row]:
+def assess_superres(
+    cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: str = "fast"
+) -> list[Row]:
     """Real clips made small and few, given to the super-resolution stages, against blending and bicubic."""
     table: list[Row] = []
     for stage in cascade.stages:
@@ -59,14 +62,20 @@ def assess_superres(cascade: Cascade, folder: Folder, *, clips: int = 8, seed: i
 
         def run(low: Video, fps: float = shape.fps, name: str = stage.name) -> Video:
             done = cascade.upscale(iter([low]), fps=fps, stages=[name], seed=seed, quality=quality)
-            return torch.cat([event.video for event in done if event.video is not None and event.stage is not None], dim=2)
+            return torch.cat(
+                [event.video for event in done if event.video is not None and event.stage is not None], dim=2
+            )
 
-        compared = compare_temporal(real, run, factor) if stage.config.task == "temporal_sr" else compare_spatial(real, run, factor)
+        compared = (
+            compare_temporal(real, run, factor)
+            if stage.config.task == "temporal_sr"
+            else compare_spatial(real, run, factor)
+        )
         table += [row.renamed(f"{stage.name}.{row.metric}") for row in compared]
     return table
 
 
-def _named(index: int, clip: loader.Clip) -> NamedClip:
+def _named(index: int, clip: Clip) -> NamedClip:
     return f"{index:02d} {clip.key}", from_pixels(torch.from_numpy(clip.pixels))[None], clip.fps
 
 

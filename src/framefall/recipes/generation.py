@@ -45,7 +45,7 @@ def generate(
     until: str | None = None,
     save_stages: str | Path | None = None,
     made_with: Mapping[str, str] | None = None,
-    watch: Watch = iter,  # type: ignore[assignment]
+    watch: Watch = iter,
 ) -> Record:
     """One new clip into `path`; with `save_stages` every stage's clip goes into that folder as well."""
     events = cascade.stream([caption], seed=seed, frames=frames, quality=quality, until=until, clips=[clip])
@@ -56,7 +56,9 @@ def generate(
     record.frames = write(path, _measured(windows, record), record.fps, record.made_with)
     for name, parts in kept.items():
         suffix = Path(path).suffix or ".mp4"
-        write(Path(save_stages or ".") / f"{Path(path).stem}-{name}{suffix}", parts, cascade.fps(name), record.made_with)
+        write(
+            Path(save_stages or ".") / f"{Path(path).stem}-{name}{suffix}", parts, cascade.fps(name), record.made_with
+        )
     return record
 
 
@@ -71,7 +73,7 @@ def upscale(
     quality: str = "fast",
     chunk: int = 16,
     made_with: Mapping[str, str] | None = None,
-    watch: Watch = iter,  # type: ignore[assignment]
+    watch: Watch = iter,
 ) -> Record:
     """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is."""
     names = [_able(cascade, "temporal_sr", time, "time"), _able(cascade, "spatial_sr", space, "space")]
@@ -95,7 +97,12 @@ def provenance(model: str | Path, seed: int, quality: str, caption: str | None =
 
     config = publish.sha256(find(model) / publish.MANIFEST)
     comment = {"generator": f"framefall {__version__}", "model": Path(model).name, "manifest_sha256": config}
-    comment |= {"seed": str(seed), "quality": quality, "torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability()}
+    comment |= {
+        "seed": str(seed),
+        "quality": quality,
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }
     return {"title": caption or "", "comment": json.dumps({"ai_generated": True, **comment, "prompt": caption})}
 
 

@@ -90,7 +90,11 @@ def micro() -> Recipe:
         "base": replace(
             base,
             batch=4,
-            stage=replace(base.stage, shape=VideoShape(frames=8, height=16, width=16, fps=6.0), backbone=replace(trunk, text_dim=TEXT_DIM)),
+            stage=replace(
+                base.stage,
+                shape=VideoShape(frames=8, height=16, width=16, fps=6.0),
+                backbone=replace(trunk, text_dim=TEXT_DIM),
+            ),
         ),
         "temporal_sr": replace(
             temporal,

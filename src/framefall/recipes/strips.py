@@ -28,7 +28,8 @@ def draw_strips(stage: Stage, recipe: StageRecipe, folder: Folder, path: Path, s
     for clip in loader.validation(folder, window(recipe), CLIPS, seed):
         truth, low = stage.task().shrink(stack([clip], stage.device))
         shown = stage.task().show(low)
-        text, mask = encode([clip.caption], stage.device)
+        reads = getattr(stage.config.backbone, "text_dim", 0)
+        text, mask = encode([clip.caption], stage.device) if reads else (None, None)
         rate = torch.tensor([clip.fps], device=stage.device)
         condition = Condition(seconds=frame_seconds(truth.shape[2], rate), text=text, text_mask=mask)
         rows.append(("real", _pixels(truth)))
@@ -37,7 +38,9 @@ def draw_strips(stage: Stage, recipe: StageRecipe, folder: Folder, path: Path, s
         for quality in ("fast", "best"):
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])
-            for step in stage.sample(condition, low, size, range(truth.shape[2]), [Key(seed, "strip", clip.key)], sampling):
+            for step in stage.sample(
+                condition, low, size, range(truth.shape[2]), [Key(seed, "strip", clip.key)], sampling
+            ):
                 made = step.x
             rows.append((quality, _pixels(made)))
     strips(rows, path)

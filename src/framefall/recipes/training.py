@@ -52,7 +52,9 @@ def train_cascade(
             (runs / name).mkdir(parents=True, exist_ok=True)
             with publish.file(runs / name / "recipe.json") as partial:
                 partial.write_text(to_json(recipe))
-        yield from train(stage, recipe, train_folder, budget, runs / name, strip=_strip(recipe, train_folder, runs / name))
+        yield from train(
+            stage, recipe, train_folder, budget, runs / name, strip=_strip(recipe, train_folder, runs / name)
+        )
         if ranks.rank() == 0:
             config = CascadeConfig(
                 name=model.name,
@@ -67,7 +69,9 @@ def train_cascade(
 def _refuse_to_overwrite(model: Path, runs: Path, names: Sequence[str]) -> None:
     for name in names:
         if (runs / name / "checkpoints").exists():
-            raise ValueError(f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name than {model}")
+            raise ValueError(
+                f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
+            )
         if (model / f"{name}.safetensors").exists():
             raise ValueError(f"{model} holds a trained {name} already; choose another name, or remove it")
     if model.exists() and not (model / publish.MANIFEST).exists():

@@ -19,7 +19,7 @@ class Journal:
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.lines = open(folder / "log.jsonl", "a", encoding="utf-8")
+        self.lines = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step) if ranks.rank() == 0 else None
 
     def write(self, step: int, **numbers: float | str | list[str]) -> None:
@@ -36,7 +36,9 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.lines.close()
         if self.board:
             self.board.close()

@@ -63,7 +63,12 @@ def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> 
 
 
 def train(
-    stage: Stage, recipe: Recipe, folder: Folder, budget: Budget, run_folder: Path, strip: Callable[[Stage, int], None] | None = None
+    stage: Stage,
+    recipe: Recipe,
+    folder: Folder,
+    budget: Budget,
+    run_folder: Path,
+    strip: Callable[[Stage, int], None] | None = None,
 ) -> Iterator[Progress]:
     """Trains `stage` in place until the budget is spent; at the end its weights are the averaged ones.
 
@@ -109,18 +114,29 @@ def train(
             now = time.monotonic()
             state.minutes, seconds, began = state.minutes + (now - began) / 60, now - began, now
             rate = part.batch / max(seconds, 1e-9)
-            journal.write(state.step, loss=loss, gradient=norm, clips_a_second=rate, learning_rate=optimizers[0].param_groups[0]["lr"])
+            journal.write(
+                state.step,
+                loss=loss,
+                gradient=norm,
+                clips_a_second=rate,
+                learning_rate=optimizers[0].param_groups[0]["lr"],
+            )
             due = state.step % recipe.save_every == 0 or now - saved > 60 * recipe.save_minutes
             if bool(ranks.agree([float(due or state.bad_steps >= BAD_STEPS)])[0]):
                 _save(run_folder, run, recipe.keep)
                 saved = now
             if state.bad_steps >= BAD_STEPS:
                 names = ", ".join(clip.key for clip in batch)
-                raise Diverged(f"{BAD_STEPS} steps in a row were not finite, the last with {names}; lower the learning rates or remove them")
+                raise Diverged(
+                    f"{BAD_STEPS} steps in a row were not finite, the last with {names};"
+                    " lower the learning rates or remove them"
+                )
             if strip and ranks.rank() == 0 and now - stripped > 60 * recipe.strip_minutes:
                 _show(stage, average, strip, state.step)
                 began = stripped = time.monotonic()  # time spent looking is not training
-            yield Progress(stage=stage.name, step=state.step, progress=budget.progress(state), loss=loss, rate=rate, note=note)
+            yield Progress(
+                stage=stage.name, step=state.step, progress=budget.progress(state), loss=loss, rate=rate, note=note
+            )
             note = ""
         _save(run_folder, run, recipe.keep)
     network.load_state_dict(average.tensors)

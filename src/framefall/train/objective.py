@@ -18,7 +18,6 @@ from framefall.noise import Key, normal
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
 
-
 _QUIET = 1e-4  # 46 dB: a prior better than that is good enough
 
 
@@ -69,7 +68,12 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
 
 
 def describe(
-    config: StageConfig, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int, device: torch.device
+    config: StageConfig,
+    recipe: StageRecipe,
+    clips: Sequence[Clip],
+    keys: Sequence[Key],
+    frames: int,
+    device: torch.device,
 ) -> Condition:
     """What the clips say of themselves: seconds, captions (some dropped) and numbers."""
     rates = torch.tensor([clip.fps for clip in clips], device=device)
@@ -87,8 +91,12 @@ def _numbers(clip: Clip, count: int, frames: int) -> Tensor:
     """A clip's numbers, one row a frame; a clip without any has zeros."""
     values = np.zeros(count, np.float32) if clip.numbers is None else clip.numbers
     if values.shape[-1] != count:
-        raise ValueError(f"{clip.key} has {values.shape[-1]} numbers, the model takes {count}; set the backbone's numbers")
-    return torch.from_numpy(np.array(np.broadcast_to(values[-frames:] if values.ndim == 2 else values, (frames, count))))
+        raise ValueError(
+            f"{clip.key} has {values.shape[-1]} numbers, the model takes {count}; set the backbone's numbers"
+        )
+    return torch.from_numpy(
+        np.array(np.broadcast_to(values[-frames:] if values.ndim == 2 else values, (frames, count)))
+    )
 
 
 def _level(uniform: float) -> float:

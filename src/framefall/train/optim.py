@@ -15,7 +15,9 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
 
     The rates given here are the full ones; `set_rates` scales them at every step.
     """
-    inside = {id(p) for block in network.modules() if isinstance(block, Block) for p in block.parameters() if p.ndim == 2}
+    inside = {
+        id(p) for block in network.modules() if isinstance(block, Block) for p in block.parameters() if p.ndim == 2
+    }
     tables = {id(p) for name, p in network.named_parameters() if name.endswith("table")}
     matrices = [p for p in network.parameters() if id(p) in inside - tables]
     rest = [p for p in network.parameters() if id(p) not in inside - tables]
@@ -73,7 +75,7 @@ class AveragedWeights:
 
 
 def _power(width: float) -> float:
-    """gamma with sqrt(gamma + 1) / ((gamma + 2) sqrt(gamma + 3)) = width, by bisection."""
+    """The gamma with sqrt(gamma + 1) / ((gamma + 2) sqrt(gamma + 3)) = width, by bisection."""
     low, high = 0.0, 1e6
     for _ in range(100):
         middle = (low + high) / 2

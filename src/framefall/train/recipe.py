@@ -36,7 +36,9 @@ class StageRecipe:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
-            raise ValueError(f"batch must be a multiple of accumulate, got batch={self.batch}, accumulate={self.accumulate}")
+            raise ValueError(
+                f"batch must be a multiple of accumulate, got batch={self.batch}, accumulate={self.accumulate}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,9 @@ def save(folder: Path, run: Run, keep: int) -> Path:
     with publish.folder(path) as partial:
         save_file(_tensors(run), partial / "tensors.safetensors")
         (partial / "state.json").write_text(json.dumps(numbers, indent=1))
-    earlier = sorted(one for one in _checkpoints(folder) if one.name <= path.name)  # a damaged later one counts for nothing
+    earlier = sorted(
+        one for one in _checkpoints(folder) if one.name <= path.name
+    )  # a damaged later one counts for nothing
     for old in earlier[: -max(2, keep)]:
         shutil.rmtree(old, ignore_errors=True)
     return path
@@ -99,7 +101,9 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
     found = numbers["identity"]
     for name, value in run.identity.items():
         if difference := _difference(name, found.get(name), value):
-            raise ValueError(f"{path} belongs to another run: {difference}; train under another name, or with the old settings")
+            raise ValueError(
+                f"{path} belongs to another run: {difference}; train under another name, or with the old settings"
+            )
     weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
     check_tensors(weights, run.network.state_dict(), str(path))
     run.network.load_state_dict(weights)
@@ -112,8 +116,15 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
             if name.startswith(f"optimizer.{index}."):
                 _, _, number, key = name.split(".", 3)
                 state.setdefault(int(number), {})[key] = tensor
-        groups = [{**new, **old} for new, old in zip(one.state_dict()["param_groups"], numbers["optimizers"][index], strict=True)]
+        groups = [
+            {**new, **old}
+            for new, old in zip(one.state_dict()["param_groups"], numbers["optimizers"][index], strict=True)
+        ]
         one.load_state_dict({"state": state, "param_groups": groups})
+        for parameter, values in one.state.items():
+            for key, value in values.items():
+                if value.shape == parameter.shape:  # files know no strides, and fused kernels walk both memories side by side
+                    values[key] = torch.empty_like(parameter).copy_(value)
     for name, value in numbers["state"].items():
         setattr(run.state, name, value)
 

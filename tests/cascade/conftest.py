@@ -1,0 +1,75 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade.stage import Stage, StageConfig
+from framefall.models import precision
+from framefall.models.registry import build
+from framefall.recipes.presets import RECIPES
+
+Make = Callable[[str, StageConfig], Stage]
+
+
+@pytest.fixture
+def configs() -> dict[str, StageConfig]:
+    """The stages of the toy recipe: 8 frames at 16 x 16 -> 15 -> 32 x 32."""
+    return {name: recipe.stage for name, recipe in RECIPES["micro"]().stages.items()}
+
+
+@pytest.fixture
+def fresh() -> Make:
+    """A stage as training begins with it."""
+
+    def make(name: str, config: StageConfig) -> Stage:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return Stage(name=name, config=config, backbone=build(config.backbone).eval())
+
+    return make
+
+
+@pytest.fixture
+def learned(fresh: Make) -> Make:
+    """A stage no weight of whose network is zero, as after training."""
+
+    def make(name: str, config: StageConfig) -> Stage:
+        stage = fresh(name, config)
+        generator = torch.Generator().manual_seed(1)
+        for path, parameter in stage.backbone.named_parameters():
+            if path.endswith("_norm.weight"):
+                nn.init.uniform_(parameter, 1.0, 2.0, generator=generator)  # so that attention chooses
+            else:
+                size = 0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
+                nn.init.normal_(parameter, std=size, generator=generator)
+        return stage
+
+    return make
+
+
+@pytest.fixture
+def cascade(configs: dict[str, StageConfig], learned: Make) -> Cascade:
+    """The toy cascade, with weights that are not zero."""
+    stages = tuple(learned(name, config) for name, config in configs.items())
+    return Cascade(config=CascadeConfig(name="toy", stages=configs), stages=stages)
+
+
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products in float32 on every machine, where rounding is what a test is not about."""
+    monkeypatch.setattr(precision, "fast_dtype", lambda device: torch.float32)
+
+
+@pytest.fixture
+def moving() -> Callable[..., Tensor]:
+    """A smooth pattern that drifts one pixel a frame, in -1..1."""
+
+    def make(frames: int, height: int = 8, width: int = 8, clips: int = 1) -> Tensor:
+        down, right = torch.arange(height)[:, None], torch.arange(width)
+        f = torch.arange(frames)[:, None, None]
+        planes = [torch.sin(0.7 * (right - f) + 0.4 * down + phase) for phase in range(3 * clips)]
+        return 0.8 * torch.stack(planes).unflatten(0, (clips, 3))
+
+    return make

@@ -1,0 +1,207 @@
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from framefall import publish
+from framefall.data.folder import Folder
+from framefall.recipes.presets import RECIPES
+from framefall.train.recipe import Recipe
+
+STAGES = list(RECIPES["micro"]().stages)
+Ran = object  # of conftest.py
+
+
+@pytest.fixture(scope="module")
+def unbroken(recipe: Recipe, go: Callable, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Six steps of each stage without a stop."""
+    return {name: go(recipe, name, tmp_path_factory.mktemp(name)) for name in STAGES}
+
+
+def fingerprint(ran: Ran) -> dict:
+    """All that a run has become, bit for bit: its newest checkpoint without the clock, and its losses."""
+    newest = ran.checkpoints[-1]
+    numbers = json.loads((newest / "state.json").read_text())
+    numbers["state"].pop("minutes")
+    return {
+        "step": newest.name,
+        "tensors": publish.sha256(newest / "tensors.safetensors"),
+        "numbers": numbers,
+        "final": {key: tensor.numpy().tobytes() for key, tensor in ran.weights.items()},
+        "losses": ran.losses,
+    }
+
+
+@pytest.mark.parametrize("stops", [(1,), (3,), (4,), (6,), (3, 3), (4, 5), (1, 2, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("name", STAGES)
+def test_an_interrupted_run_ends_as_the_unbroken_one(
+    name: str, stops: tuple[int, ...], recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    ran = go(recipe, name, tmp_path, stops=stops)
+    assert fingerprint(ran) == fingerprint(unbroken[name])
+    saved = max(stop - stop % 2 for stop in stops)  # every other step is saved
+    expected = [] if saved == 6 else list(range(saved + 1, 7))
+    assert [progress.step for progress in ran.seen][-len(expected) or len(ran.seen) :] == expected
+
+
+def without_optimizer(tensors: dict, numbers: dict) -> None:
+    for key in [key for key in tensors if key.startswith("optimizer.")]:
+        del tensors[key]
+
+
+def without_counter(tensors: dict, numbers: dict) -> None:
+    numbers["updates"] = 0
+
+
+def without_average(tensors: dict, numbers: dict) -> None:
+    for key in [key for key in tensors if key.startswith("average.")]:
+        tensors[key] = tensors["network." + key.removeprefix("average.")].clone()
+
+
+def without_step(tensors: dict, numbers: dict) -> None:
+    numbers["state"]["step"] = 2
+
+
+@pytest.mark.parametrize("forget", [None, without_optimizer, without_counter, without_average, without_step])
+@pytest.mark.parametrize("name", STAGES)
+def test_a_checkpoint_that_forgets_anything_shows_in_the_end(
+    name: str, forget: Callable | None, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    checkpoint = shutil.copytree(unbroken[name].checkpoints[0], tmp_path / "run" / "checkpoints" / "00000004")
+    tensors, numbers = load_file(checkpoint / "tensors.safetensors"), json.loads((checkpoint / "state.json").read_text())
+    if forget:
+        forget(tensors, numbers)
+    with publish.folder(checkpoint) as partial:  # whole again: its hashes say nothing against it
+        save_file(tensors, partial / "tensors.safetensors")
+        (partial / "state.json").write_text(json.dumps(numbers))
+    ran, whole = go(recipe, name, tmp_path / "run"), unbroken[name]
+    assert ran.seen[0].note == ""
+    ours, theirs = fingerprint(ran), fingerprint(whole)
+    same = ours["tensors"] == theirs["tensors"] and ours["numbers"] == theirs["numbers"] and ours["final"] == theirs["final"]
+    assert same == (forget is None)
+
+
+def flip(checkpoint: Path) -> None:
+    path = checkpoint / "tensors.safetensors"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def cut(checkpoint: Path) -> None:
+    path = checkpoint / "tensors.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def lose(checkpoint: Path) -> None:
+    (checkpoint / "state.json").unlink()
+
+
+def strip(checkpoint: Path) -> None:
+    (checkpoint / publish.MANIFEST).unlink()
+
+
+def empty(checkpoint: Path) -> None:
+    shutil.rmtree(checkpoint)
+    checkpoint.mkdir()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, lose, strip, empty])
+def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
+    damage: Callable, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    begun = go(recipe, "base", tmp_path, steps=6, stops=(5,)) if damage is flip else None
+    if begun is None:
+        shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
+    newest = sorted((tmp_path / "checkpoints").glob("[0-9]*"))[-1]
+    damage(newest)
+    ran = go(recipe, "base", tmp_path)
+    assert [progress.step for progress in ran.seen] == [5, 6]
+    assert str(newest) in ran.seen[0].note and ran.seen[1].note == ""
+    assert [row["note"] for row in ran.log if "note" in row] == [ran.seen[0].note]
+    ours, theirs = fingerprint(ran), fingerprint(unbroken["base"])
+    assert ours["tensors"] == theirs["tensors"] and ours["final"] == theirs["final"]
+
+
+def test_where_every_checkpoint_is_damaged_the_run_begins_anew_and_keeps_what_it_saves(
+    recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
+    for checkpoint in (tmp_path / "checkpoints").glob("[0-9]*"):
+        flip(checkpoint)
+    ran = go(recipe, "base", tmp_path, stops=(3,))
+    assert [progress.step for progress in ran.seen] == [1, 2, 3, 3, 4, 5, 6]  # the checkpoint of step 2 was there
+    assert ran.seen[0].note.count("is not what the manifest says") == 2
+    assert fingerprint(ran) == fingerprint(unbroken["base"])
+
+
+def test_leftovers_of_a_killed_writer_are_swept(recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path) -> None:
+    shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
+    machine = publish._MACHINE
+    leftover = tmp_path / "checkpoints" / f".00000008.partial-{machine}-999999999-0123abcd"
+    leftover.mkdir()
+    (leftover / "tensors.safetensors").write_bytes(b"half")
+    go(recipe, "base", tmp_path)
+    assert not leftover.exists()
+
+
+def another_batch(recipe: Recipe, folder: Folder) -> tuple[Recipe, Folder]:
+    part = recipe.stages["base"]
+    return replace(recipe, stages={"base": replace(part, batch=2)}), folder
+
+
+def another_network(recipe: Recipe, folder: Folder) -> tuple[Recipe, Folder]:
+    part = recipe.stages["base"]
+    narrow = replace(part.stage, backbone=replace(part.stage.backbone, dim=32))
+    return replace(recipe, stages={"base": replace(part, stage=narrow)}), folder
+
+
+def another_seed(recipe: Recipe, folder: Folder) -> tuple[Recipe, Folder]:
+    return replace(recipe, seed=5), folder
+
+
+def other_data(recipe: Recipe, folder: Folder) -> tuple[Recipe, Folder]:
+    return recipe, replace(folder, shots=folder.shots[1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (another_batch, "recipe.batch was 4, now it is 2"),
+        (another_network, "recipe.stage.backbone.dim was 64, now it is 32"),
+        (another_seed, "seed was 0, now it is 5"),
+        (other_data, "data was "),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_in_one_sentence(
+    change: Callable, said: str, recipe: Recipe, folder: Folder, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
+    changed, other = change(recipe, folder)
+    before = {path.name: publish.verify(path) for path in (tmp_path / "checkpoints").glob("[0-9]*")}
+    with pytest.raises(ValueError) as refusal:
+        go(changed, "base", tmp_path, folder=other)
+    text = str(refusal.value)
+    assert f"belongs to another run: {said}" in text and "\n" not in text and len(text) < 500
+    assert {path.name: publish.verify(path) for path in (tmp_path / "checkpoints").glob("[0-9]*")} == before
+
+
+def test_what_does_not_change_the_numbers_may_change(recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path) -> None:
+    shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
+    part = replace(recipe.stages["base"], steps=7, share=0.9, accumulate=2)
+    ran = go(replace(recipe, stages={"base": part}, keep=3), "base", tmp_path, steps=7)
+    assert [progress.step for progress in ran.seen] == [7]
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(1, [8, 9]), (2, [8, 9]), (3, [7, 8, 9]), (50, list(range(1, 10)))])
+def test_only_the_newest_checkpoints_are_kept_and_never_fewer_than_two(
+    keep: int, expected: list[int], recipe: Recipe, go: Callable, tmp_path: Path
+) -> None:
+    ran = go(replace(recipe, save_every=1, keep=keep), "spatial_sr", tmp_path, steps=9)
+    assert [int(path.name) for path in ran.checkpoints] == expected
+    for path in ran.checkpoints:
+        publish.verify(path)
