@@ -157,7 +157,7 @@ def test_a_still_video_has_no_motion_and_is_its_own_prior(moving):
 def test_motion_makes_a_better_prior_than_a_blend():
     down, right = torch.arange(48)[:, None], torch.arange(48)
     f = torch.arange(5)[:, None, None]
-    ball = torch.exp(-((right - 14 - 3 * f) ** 2 + (down - 24) ** 2) / 18) * 2 - 1
+    ball = torch.exp(-((right - 14 - 1.5 * f) ** 2 + (down - 24) ** 2) / 50) * 2 - 1
     video = ball.expand(1, 3, -1, -1, -1)
     truth, low = TemporalSR(4, 1).shrink(video)
     found = (TemporalSR(4, 1).show(low).prior - truth)[:, :, 1].abs().mean()

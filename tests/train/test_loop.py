@@ -55,9 +55,9 @@ def test_a_batch_in_four_parts_is_the_same_batch(name: str, recipe: Recipe, go: 
 
     whole, parts, smaller = run(accumulate=1), run(accumulate=4), run(batch=2, accumulate=2)
     assert parts[0]["loss"] == pytest.approx(whole[0]["loss"], rel=1e-5)
-    assert parts[0]["gradient"] == pytest.approx(whole[0]["gradient"], rel=1e-4)
-    for one, other in zip(whole, parts, strict=True):  # Muon works in bfloat16, where a last bit weighs more
+    for one, other in zip(whole, parts, strict=True):  # products and Muon are in bfloat16, whose last bit is 1 / 256
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-3)
+        assert other["gradient"] == pytest.approx(one["gradient"], rel=1e-2)
     assert smaller[0]["loss"] != pytest.approx(whole[0]["loss"], rel=1e-3)  # the control: another batch shows
 
 
@@ -155,10 +155,10 @@ def test_three_steps_in_a_row_that_are_not_finite_end_the_run_again_and_again(
 
 def test_weights_that_are_not_finite_are_never_gone_on_from(recipe: Recipe, folder: Folder, go: Callable, tmp_path: Path) -> None:
     stage = initial("base", recipe.stages["base"], 0, CPU)
-    with pytest.raises(Diverged), torch.no_grad():
+    with pytest.raises(Diverged):
         for progress in train(stage, recipe, folder, Budget(steps=16), tmp_path):
             if progress.step == 4:  # a bit flips in memory
-                next(stage.backbone.parameters()).fill_(float("inf"))
+                next(stage.backbone.parameters()).data.fill_(float("inf"))
     ran = go(recipe, "base", tmp_path, steps=8)
-    assert ran.seen[0].step == 5 and "not finite" in ran.seen[0].note
+    assert ran.seen[0].step == 5 and ran.seen[0].note == ""
     assert all(bool(tensor.isfinite().all()) for tensor in ran.weights.values())

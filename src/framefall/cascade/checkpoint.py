@@ -69,7 +69,10 @@ def card(cascade: Cascade) -> str:
     """What the cascade is, for whoever finds its folder."""
     config = cascade.config
     lines = [f"# {config.name}", "", config.description or "A Framefall video diffusion cascade.", ""]
-    lines += [f"License of the weights: {config.license}. Videos made with it are synthetic and should be called so.", ""]
+    lines += [
+        f"License of the weights: {config.license}. Videos made with it are synthetic and should be called so.",
+        "",
+    ]
     lines += ["| stage | task | makes | parameters |", "|---|---|---|---|"]
     for stage in cascade.stages:
         shape, size = stage.config.shape, parameters(stage.backbone.parameters())

@@ -15,6 +15,8 @@ from framefall.layers.motion import flows, meet
 from framefall.video import Time, Video, resize
 
 TaskName = Literal["base", "temporal_sr", "spatial_sr"]
+Answer = Float[Tensor, "batch channels made height width"]  # a video of fewer frames than it was cut from
+Below = Float[Tensor, "batch channels given low_height low_width"]  # a video of the stage below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Task(ABC):
     """One of the three kinds of work in a cascade."""
 
     @abstractmethod
-    def shrink(self, video: Video) -> tuple[Video, Video | None]:
+    def shrink(self, video: Video) -> tuple[Answer, Below | None]:
         """A training example: the clean answer, and what the stage below would have made of it."""
 
     @abstractmethod
@@ -64,7 +66,7 @@ class Base(Task):
     frames: int
     total: int | None = None  # how many of them are asked for
 
-    def shrink(self, video: Video) -> tuple[Video, Video | None]:
+    def shrink(self, video: Video) -> tuple[Answer, Below | None]:
         """The clip itself; there is no stage below."""
         return video, None
 
@@ -91,7 +93,7 @@ class TemporalSR(Task):
     intervals: int = 5
     total: int | None = None  # how many frames are asked for; None: (n - 1) * factor + 1 of n
 
-    def shrink(self, video: Video) -> tuple[Video, Video | None]:
+    def shrink(self, video: Video) -> tuple[Answer, Below | None]:
         """Of `1 + intervals * factor` frames, those after the first; and every `factor`-th of all."""
         return video[:, :, 1:], video[:, :, :: self.factor]
 
@@ -137,7 +139,7 @@ class SpatialSR(Task):
     halo: int = 0
     total: int | None = None  # how many frames are asked for; None: as many as come
 
-    def shrink(self, video: Video) -> tuple[Video, Video | None]:
+    def shrink(self, video: Video) -> tuple[Answer, Below | None]:
         """The clip, and the mean of each `factor` x `factor` block of it."""
         return video, resize(video, video.shape[-2] // self.factor, video.shape[-1] // self.factor, "area")
 

@@ -62,7 +62,7 @@ def blended(height: int, width: int, overlap: float = 0.25) -> Callable[[Predict
     return wrap
 
 
-def _cut(x_t: Video, t: Time, condition: Condition, rows: slice, columns: slice) -> tuple[Video, Time, Condition]:
+def _cut(x_t: Video, t: Time, condition: Condition, rows: slice, columns: slice) -> tuple[Tensor, Time, Condition]:
     low_res = None if condition.low_res is None else condition.low_res[..., rows, columns]
     prior = None if condition.prior is None else condition.prior[..., rows, columns]
     return x_t[..., rows, columns], t, replace(condition, low_res=low_res, prior=prior)

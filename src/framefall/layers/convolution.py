@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framefall.layers.modulation import RMSNorm, zeroed
+from framefall.video import Video
 
 
 class PixelNorm(nn.Module):
@@ -62,3 +63,21 @@ class TemporalMixing(nn.Module):
         earlier = torch.cat((clips[:, :1], clips[:, :-1]), dim=1)
         later = torch.cat((clips[:, 1:], clips[:, -1:]), dim=1)
         return x + self.mix(torch.cat((earlier, clips, later), dim=2).flatten(0, 1))
+
+
+class DetailHead(nn.Module):
+    """Two 3x3 convolutions over a video made of patches: they see across the patches' borders, and what is noisy.
+
+    A transformer with large patches draws each by itself; this joins them. Starts as the identity.
+    """
+
+    def __init__(self, inside: int, dim: int, outside: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inside, dim, 3, padding=1)
+        self.second = zeroed(nn.Conv2d(dim, outside, 3, padding=1))
+
+    def forward(self, video: Video, x_t: Video) -> Video:
+        """A video of the size of `video`."""
+        rows = torch.cat((video, x_t), dim=1).transpose(1, 2).flatten(0, 1)
+        added = self.second(F.silu(self.first(rows.contiguous(memory_format=torch.channels_last))))
+        return video + added.unflatten(0, (-1, video.shape[2])).transpose(1, 2)

@@ -16,6 +16,8 @@ from torch import Tensor
 from framefall.video import Video
 
 Flow = Float[Tensor, "batch 2 frames height width"]  # right and down, in pixels
+Between = Float[Tensor, "batch 2 frames-1 height width"]  # the same, from frame to frame
+Fraction = Float[Tensor, "batch 1 frames height width"]  # how far a frame is on the way, 0..1
 
 _SHORT_SIDE = 128  # smaller pictures are enlarged to about this before their flow is found: patches are 8 pixels
 
@@ -32,7 +34,7 @@ def warp(video: Video, flow: Flow) -> Video:
     return fetched.unflatten(0, (batch, frames)).transpose(1, 2)
 
 
-def flows(keyframes: Video) -> tuple[Flow, Flow]:
+def flows(keyframes: Video) -> tuple[Between, Between]:
     """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames.
 
     Always found on one thread: DIS gives other numbers for another number of them.
@@ -52,7 +54,7 @@ def flows(keyframes: Video) -> tuple[Flow, Flow]:
     return forward, backward
 
 
-def meet(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Video) -> tuple[Video, Video]:
+def meet(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Fraction) -> tuple[Video, Video]:
     """Both frames moved to a moment `fraction` of the way between them (Jiang et al. 2018, Super SloMo, equation 4).
 
     Where the two, once moved, agree no better than they did before, the motion was wrong and they stay.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import SelfAttention, SwiGLU
+from framefall.layers.convolution import DetailHead
 from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, zeroed
 from framefall.layers.tokens import coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, Condition
@@ -29,6 +30,7 @@ class TransformerConfig:
     heads: int = 4
     patch: tuple[int, int, int] = (2, 8, 8)  # frames, height, width
     bottleneck: int = 128  # pixels enter through a narrow layer: JiT's linear bottleneck
+    detail: int = 0  # channels of a small convolution across patch borders, shown the noisy pixels; 0: none
     text_dim: int = 0  # features of a caption's token; 0: no text at all
     numbers: int = 0  # how many numbers condition a clip
     checkpoint_activations: bool = False
@@ -81,6 +83,9 @@ class SpaceTimeTransformer(Backbone):
         self.norm = RMSNorm(dim)
         self.leave_modulation = zeroed(nn.Linear(dim, 2 * dim))
         self.leave = zeroed(nn.Linear(dim, outside))
+        if config.detail:
+            shown, made = config.channels, config.out_channels or config.channels
+            self.detail = DetailHead(shown + made, config.detail, made)
         if config.text_dim:
             self.words = nn.Linear(config.text_dim, dim)
             self.pooled = nn.Linear(config.text_dim, dim)
@@ -117,7 +122,8 @@ class SpaceTimeTransformer(Backbone):
                 x = block(x, shared, angles)
         shift, scale = self.leave_modulation(level)[:, None].chunk(2, dim=-1)
         x = self.leave(torch.addcmul(shift, self.norm(x[:, words:]), 1 + scale))  # b n (p q r c)
-        return unpatchify(x, config.patch, frames, height, width)
+        video = unpatchify(x, config.patch, frames, height, width)
+        return self.detail(video, x_t) if config.detail else video
 
     def _numbers(self, numbers: Tensor, frames: int, tokens: int) -> Tensor:
         """Numbers as an addition to the tokens of their frames: one instant a clip serves every frame."""

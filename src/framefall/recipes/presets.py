@@ -21,7 +21,7 @@ def nano() -> Recipe:
     base = StageConfig(
         task="base",
         shape=VideoShape(frames=16, height=64, width=64, fps=6.0),
-        backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), text_dim=TEXT_DIM),
+        backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM),
         times=LogitNormal(mean=0.8, std=0.9),
         fast=Sampling(steps=4, sampler="euler"),
         best=Sampling(steps=16, sampler="dpm++2m", guidance_scale=2.5),
@@ -71,11 +71,11 @@ def pico() -> Recipe:
     """
     recipe = nano()
     base, temporal = recipe.stages["base"], recipe.stages["temporal_sr"]
-    narrow = TransformerConfig(dim=192, depth=6, heads=3, patch=(2, 8, 8), text_dim=TEXT_DIM)
+    narrow = TransformerConfig(dim=192, depth=6, heads=3, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=4, heads=3, patch=(4, 8, 8)))
     stages = {
         **recipe.stages,
-        "base": replace(base, batch=8, stage=replace(base.stage, backbone=narrow)),
+        "base": replace(base, batch=4, flip=False, stage=replace(base.stage, backbone=narrow)),
         "temporal_sr": replace(temporal, stage=replace(temporal.stage, backbone=shallow)),
     }
     return replace(recipe, name="pico", stages=stages)

@@ -122,7 +122,9 @@ def train(
                 learning_rate=optimizers[0].param_groups[0]["lr"],
             )
             due = state.step % recipe.save_every == 0 or now - saved > 60 * recipe.save_minutes
-            if bool(ranks.agree([float(due or state.bad_steps >= BAD_STEPS)])[0]):
+            if state.bad_steps:  # what is on disk is at least as good; the end is kept, so that one can go on behind it
+                due = state.bad_steps >= BAD_STEPS and _finite(network)
+            if bool(ranks.agree([float(due)])[0]):
                 _save(run_folder, run, recipe.keep)
                 saved = now
             if state.bad_steps >= BAD_STEPS:
@@ -167,6 +169,10 @@ def _accumulate(stage: Stage, part: StageRecipe, batch: list, seed: int, step: i
     ranks.average_([mean])
     norm = nn.utils.clip_grad_norm_(stage.backbone.parameters(), part.optim.clip_norm)
     return float(mean), float(norm)
+
+
+def _finite(network: nn.Module) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values())
 
 
 def _skip(state: resume.State, batch: list, journal: Journal) -> str:  # type: ignore[type-arg]

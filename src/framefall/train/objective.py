@@ -31,6 +31,7 @@ def window(recipe: StageRecipe) -> Window:
         height=shape.height,
         width=shape.width,
         view="crop" if config.task == "spatial_sr" else "whole",
+        flip=recipe.flip,
         image_share=0.0 if config.task == "temporal_sr" else recipe.image_share,
     )
 

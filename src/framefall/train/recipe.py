@@ -30,6 +30,7 @@ class StageRecipe:
     accumulate: int = 1  # parts of a batch that are computed one after another
     steps: int = 20_000  # when neither --steps nor --minutes says otherwise
     share: float = 1.0  # of the minutes that a run over all stages is given
+    flip: bool = True  # mirror half of the clips: more data, where left and right do not matter
     text_dropout: float = 0.1  # of the clips lose their caption, for guidance
     image_share: float = 0.1  # of the batches are still images, if the source has any
     optim: Optim = field(default_factory=Optim)

@@ -123,7 +123,9 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
         one.load_state_dict({"state": state, "param_groups": groups})
         for parameter, values in one.state.items():
             for key, value in values.items():
-                if value.shape == parameter.shape:  # files know no strides, and fused kernels walk both memories side by side
+                if (
+                    value.shape == parameter.shape
+                ):  # files know no strides, and fused kernels walk both memories side by side
                     values[key] = torch.empty_like(parameter).copy_(value)
     for name, value in numbers["state"].items():
         setattr(run.state, name, value)
