@@ -55,7 +55,7 @@ def generate(
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
     report: Annotated[
-        bool, typer.Option(help="Also write a contact sheet (.png) and scores (.json), and print them.")
+        bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")
     ] = False,
     json: Json = False,
     device: Device = "auto",
@@ -101,7 +101,7 @@ def train(
     stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes in all, shared among the stages.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on where an earlier run stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
     ] = None,

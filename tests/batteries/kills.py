@@ -12,10 +12,11 @@ number. The same kills must leave it with a checkpoint that cannot be read, or t
 
 import importlib.util
 import json
+import multiprocessing
+import multiprocessing.process
 import os
 import random
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +26,8 @@ from pathlib import Path
 from framefall import publish
 
 RECIPE = ["--recipe", "micro", "--stage", "base", "--set", "save_every=1"]
-FRAMEFALL = [sys.executable, "-c", "from framefall.cli import main; main()"]
+CHILD = "import sys; sys.argv, sys.stderr = {argv!r}, open({errors!r}, 'a'); from framefall.cli import main; main()"
+Child = multiprocessing.process.BaseProcess
 PATIENCE = 120.0  # seconds for a child to do something; it needs a few
 
 
@@ -46,7 +48,7 @@ def run(root: Path, kills: int, inside: int, seed: int = 0) -> dict[str, object]
             published = max(published, _newest(run_folder / "checkpoints"))
         finally:
             child.kill()
-            child.wait()
+            child.join()
         assert ran_on, f"the run ended by itself after {done} kills: give it more steps"
         done += 1
         landed += bool(_partials(run_folder / "checkpoints"))
@@ -55,11 +57,9 @@ def run(root: Path, kills: int, inside: int, seed: int = 0) -> dict[str, object]
         if newest >= 0:
             corrupt += _damage(run_folder / "checkpoints" / f"{newest:08d}")
             lost.append(_logged(run_folder) - newest)
-    while not _kill_in_publication(_train(source, broken, steps), broken):
-        pass  # it was done before the parent looked: once more, from the last checkpoint
+    _kill_in_publication(_train(source, broken, steps), broken)
     unpublished = not broken.exists()
-    finished = _train(source, broken, steps).wait(timeout=PATIENCE)
-    unbroken = _train(source, whole, steps).wait(timeout=PATIENCE)
+    finished, unbroken = _end(_train(source, broken, steps)), _end(_train(source, whole, steps))
     hashes = [publish.verify(model) if code == 0 else {} for model, code in ((broken, finished), (whole, unbroken))]
     tensors = f"model.training/base/checkpoints/{steps:08d}/tensors.safetensors"
     same_state = publish.sha256(broken.parent / tensors) == publish.sha256(whole.parent / tensors)
@@ -93,14 +93,15 @@ def naive(root: Path, tensors: Path, kills: int, rng: random.Random) -> list[str
     root.mkdir()
     found = []
     for _ in range(kills):
-        child = subprocess.Popen([sys.executable, "-c", IN_PLACE, str(tensors), str(root)])
+        child = _SERVER.Process(target=exec, args=(IN_PLACE.format(tensors=str(tensors), folder=str(root)),))
+        child.start()
         try:
             before = _wait(lambda: (root / "state.json").exists() and (root / "state.json").read_bytes(), child)
             _wait(lambda before=before: (root / "state.json").read_bytes() not in (before, b""), child)
             time.sleep(rng.uniform(0, 0.05))
         finally:
             child.kill()
-            child.wait()
+            child.join()
         if kind := _judge(root):
             found.append(kind)
         for path in root.iterdir():
@@ -110,8 +111,8 @@ def naive(root: Path, tensors: Path, kills: int, rng: random.Random) -> list[str
 
 # the step's number stands in the first tensor too, so that a file of one step beside a number of another shows
 IN_PLACE = """
-import json, struct, sys
-data, folder = bytearray(open(sys.argv[1], "rb").read()), sys.argv[2]
+import json, struct
+data, folder = bytearray(open({tensors!r}, "rb").read()), {folder!r}
 first = 8 + struct.unpack("<Q", data[:8])[0]
 for step in range(1, 1 << 30):
     data[first:first + 8] = data[-8:] = struct.pack("<q", step)
@@ -119,7 +120,7 @@ for step in range(1, 1 << 30):
         for begin in range(0, len(data), 1 << 16):
             stream.write(data[begin:begin + (1 << 16)])
     with open(folder + "/state.json", "w") as stream:
-        json.dump({"step": step}, stream)
+        json.dump({{"step": step}}, stream)
 """
 
 
@@ -139,42 +140,49 @@ def _judge(folder: Path) -> str | None:
     return None if inside == {step} else "two steps at once"
 
 
-def _train(source: Path, model: Path, steps: int) -> "subprocess.Popen[bytes]":
+def _train(source: Path, model: Path, steps: int) -> Child:
+    """`framefall train … --resume` in a process of its own, forked from one that has done the imports."""
     model.parent.mkdir(parents=True, exist_ok=True)
-    options = [*RECIPE, "--steps", str(steps), "--resume", "--device", "cpu"]
-    with open(model.parent / "stderr.txt", "ab") as errors:
-        return subprocess.Popen([*FRAMEFALL, "train", str(source), "-o", str(model), *options], stderr=errors)
+    argv = ["framefall", "train", str(source), "-o", str(model), *RECIPE, "--steps", str(steps), "--resume"]
+    code = CHILD.format(argv=[*argv, "--device", "cpu"], errors=str(model.parent / "stderr.txt"))
+    child = _SERVER.Process(target=exec, args=(code,))
+    child.start()
+    return child
 
 
-def _to_the_moment(child: "subprocess.Popen[bytes]", run_folder: Path, rng: random.Random, aimed: bool) -> bool:
+def _end(child: Child) -> int | None:
+    child.join(PATIENCE)
+    return child.exitcode
+
+
+def _to_the_moment(child: Child, run_folder: Path, rng: random.Random, aimed: bool) -> bool:
     """Waits for the moment of a kill, after a step or two; false when the run is over by itself."""
     rows = _logged_rows(run_folder) + rng.randint(1, 3)
     if not _wait(lambda: _logged_rows(run_folder) >= rows, child):
         return False
     if not aimed:
         time.sleep(rng.uniform(0, 0.2))
-        return child.poll() is None
+        return child.is_alive()
     if not _wait(lambda: _partials(run_folder / "checkpoints"), child):
         return False
     time.sleep(rng.uniform(0, 0.012))  # early, in the middle and late
-    return child.poll() is None
+    return child.is_alive()
 
 
-def _kill_in_publication(child: "subprocess.Popen[bytes]", model: Path) -> bool:
-    """Kills while the finished model is on its way to its name; false when that was missed."""
+def _kill_in_publication(child: Child, model: Path) -> None:
+    """Kills while the finished model is on its way to its name."""
     try:
         _wait(lambda: _partials(model.parent), child)
     finally:
         child.kill()
-        child.wait()
-    return model.exists() or bool(_partials(model.parent))
+        child.join()
 
 
-def _wait(happened: Callable[[], object], child: "subprocess.Popen[bytes]") -> object:
+def _wait(happened: Callable[[], object], child: Child) -> object:
     """Looks again and again until it happened, or the child has ended."""
     last = time.monotonic() + PATIENCE
     while not (found := happened()):
-        if child.poll() is not None:
+        if not child.is_alive():
             return None
         assert time.monotonic() < last, "the child does nothing"
         time.sleep(0.0005)
@@ -224,6 +232,10 @@ def _clips(root: Path) -> Path:
     data = Path(package.submodule_search_locations[0]) / "datasets" / "data"
     (source / "0001.mp4").symlink_to(data / "carphone_pristine.mp4")
     return source
+
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["framefall.cli", "framefall.recipes.training", "framefall.recipes.presets"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -193,8 +192,8 @@ def test_at_time_1_the_noisy_video_counts_nothing(spatial, configs, learned):
 def test_near_time_0_the_measurement_counts_alone(spatial, t):
     x_t, prior = videos(2)
     measured = (x_t - t * prior) / (1 - t)
-    # what is left of the proposal: (sigma bridge / spread)^2, at t = 1e-3 about 1e-5 of it
-    torch.testing.assert_close(bridge(spatial, t, x_t, prior), measured, rtol=0, atol=1e-4)
+    # what is left of the proposal, which is about 20 here: (sigma bridge / spread)^2, at t = 1e-3 about 1e-5 of it
+    torch.testing.assert_close(bridge(spatial, t, x_t, prior), measured, rtol=0, atol=5e-4)
     assert (bridge(spatial, 0.5, x_t, prior) - measured).abs().max() > 0.1
 
 
@@ -239,20 +238,16 @@ def test_untrained_temporal_super_resolution_leaves_a_still_video_still(configs,
 # -- sampling
 
 
-def test_every_sampler_can_be_chosen():
-    assert set(get_args(get_type_hints(Sampling)["sampler"])) == SAMPLERS.keys()
-
-
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("name", ["base", "temporal_sr", "spatial_sr"])
 def test_every_sampler_runs_through_every_stage(configs, learned, moving, name, sampler):
     stage = learned(name, configs[name])
     low = {"base": None, "temporal_sr": moving(4, 16, 16), "spatial_sr": moving(6)}[name]
     frames = range(8) if low is None else range(1, 7)
-    out = run(stage, low, frames, Sampling(steps=3, sampler=sampler))
+    out = run(stage, low, frames, Sampling(steps=4, sampler=sampler))
     assert out.isfinite().all() and out.shape[2] == len(frames)
     if sampler not in ("euler", "ddim"):
-        assert not torch.equal(out, run(stage, low, frames, Sampling(steps=3)))
+        assert not torch.equal(out, run(stage, low, frames, Sampling(steps=4)))
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -353,6 +348,7 @@ WRONG = [
     ({"factor": 2}, "factor must be 1 for a base stage and above 1 for the others, got 2 for base"),
     ({"bridge": 0.5}, r"a base stage has no prior to bridge from, got bridge=0\.5; leave it out"),
     ({"prediction": "noise"}, "a prediction must determine x0 at t = 1, got 'noise'"),
+    ({"process": "magic"}, "process must be one of rectified_flow, cosine, edm; got 'magic'"),
     ({"intervals": 0}, "intervals must be at least 1, got 0; try 5"),
     ({"shape": VideoShape(channels=1)}, "backbone and shape must agree on channels, got 3 and 1; set both"),
     ({"backbone": ConvNetConfig()}, "base needs a backbone that is shown 0 channels .* got 3; try kind='transformer'"),
@@ -378,6 +374,8 @@ def test_a_stage_that_cannot_work_is_refused_in_one_sentence(configs, name, chan
 def test_impossible_sampling_is_refused(base):
     with pytest.raises(ValueError, match="steps must be at least 1, got 0; try 4"):
         Sampling(steps=0)
+    with pytest.raises(ValueError, match="sampler must be one of euler, .*; got 'magic'"):
+        Sampling(sampler="magic")
     with pytest.raises(ValueError, match="quality must be fast or best, got 'good'"):
         base.sampling("good")
     assert base.sampling("best") is base.config.best and base.sampling("fast") is base.config.fast

@@ -6,6 +6,7 @@ the whole gives.
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from framefall.layers.modulation import RMSNorm, zeroed
@@ -76,7 +77,7 @@ class DetailHead(nn.Module):
         self.first = nn.Conv2d(inside, dim, 3, padding=1)
         self.second = zeroed(nn.Conv2d(dim, outside, 3, padding=1))
 
-    def forward(self, video: Video, x_t: Video) -> Video:
+    def forward(self, video: Video, x_t: Float[Tensor, "batch seen frames height width"]) -> Video:
         """A video of the size of `video`."""
         rows = torch.cat((video, x_t), dim=1).transpose(1, 2).flatten(0, 1)
         added = self.second(F.silu(self.first(rows.contiguous(memory_format=torch.channels_last))))
