@@ -67,6 +67,8 @@ def generate(
     from framefall.cascade.checkpoint import load_cascade
     from framefall.recipes import generation
 
+    if report and output.suffix.lower() in (".npy", ".png"):
+        raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
     cascade = load_cascade(model, _device(device))
     records, tables = [], []
     for index, path in enumerate(generation.numbered(output, count)):

@@ -26,7 +26,14 @@ from pathlib import Path
 from framefall import publish
 
 RECIPE = ["--recipe", "micro", "--stage", "base", "--set", "save_every=1"]
-CHILD = "import sys; sys.argv, sys.stderr = {argv!r}, open({errors!r}, 'a'); from framefall.cli import main; main()"
+# the progress bar's lock would else be a semaphore that a killed process leaves to the system
+CHILD = """
+import sys, threading, tqdm
+tqdm.tqdm.set_lock(threading.RLock())
+sys.argv, sys.stderr = {argv!r}, open({errors!r}, "a")
+from framefall.cli import main
+main()
+"""
 Child = multiprocessing.process.BaseProcess
 PATIENCE = 120.0  # seconds for a child to do something; it needs a few
 
@@ -235,7 +242,7 @@ def _clips(root: Path) -> Path:
 
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["framefall.cli", "framefall.recipes.training", "framefall.recipes.presets"])
+_SERVER.set_forkserver_preload(["framefall.cli", "framefall.recipes.training", "torch._dynamo"])
 
 
 if __name__ == "__main__":

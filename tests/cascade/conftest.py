@@ -1,13 +1,18 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.stage import Stage, StageConfig
+from framefall.cascade.checkpoint import save
+from framefall.cascade.conditioning import frame_seconds
+from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.models import precision
+from framefall.models.backbone import Condition
 from framefall.models.registry import build
+from framefall.noise import Key
 from framefall.recipes.presets import RECIPES
 
 Make = Callable[[str, StageConfig], Stage]
@@ -71,5 +76,47 @@ def moving() -> Callable[..., Tensor]:
         f = torch.arange(frames)[:, None, None]
         planes = [torch.sin(0.7 * (right - f) + 0.4 * down + phase) for phase in range(3 * clips)]
         return 0.8 * torch.stack(planes).unflatten(0, (clips, 3))
+
+    return make
+
+
+@pytest.fixture
+def spatial(configs: dict[str, StageConfig], learned: Make) -> Stage:
+    return learned("spatial_sr", configs["spatial_sr"])
+
+
+@pytest.fixture
+def temporal(configs: dict[str, StageConfig], learned: Make) -> Stage:
+    return learned("temporal_sr", configs["temporal_sr"])
+
+
+@pytest.fixture
+def base(configs: dict[str, StageConfig], learned: Make) -> Stage:
+    return learned("base", configs["base"])
+
+
+@pytest.fixture
+def model(cascade: Cascade, tmp_path: Path) -> Path:
+    """The toy cascade as a folder."""
+    save(cascade, tmp_path / "toy")
+    return tmp_path / "toy"
+
+
+@pytest.fixture
+def run() -> Callable[..., Tensor]:
+    """The finished frames of one window of a stage."""
+
+    def make(
+        stage: Stage,
+        low: Tensor | None,
+        frames: range,
+        sampling: Sampling,
+        keys: Sequence[Key] = (Key(0, "sample", "0"),),
+    ) -> Tensor:
+        shape = stage.config.shape
+        size = (shape.height, shape.width) if low is None else stage.task().size(low)
+        seconds = frame_seconds(len(frames), torch.full((len(keys),), shape.fps))
+        *_, last = stage.sample(Condition(seconds=seconds), low, size, frames, keys, sampling)
+        return last.x
 
     return make

@@ -67,7 +67,7 @@ def test_without_a_number_as_many_frames_are_made_as_the_given_ones_span(factor)
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_given_frames_carry_on_a_little_past_their_end(factor):
-    """60 of 16: what a base stage makes of 16 at 6 frames a second lasts 60 at 24, the last ones past the last given."""
+    """16 frames at 6 a second last as long as 64 at 24, of which the last three lie past the last given one."""
     windows = plan(TemporalSR(factor, 5, 16 * factor), iter([16]))
     assert handed_on(windows) == list(range(16 * factor))
 
@@ -110,7 +110,7 @@ def test_16_frames_double_to_32_without_a_seam_between_windows():
     """Twice as many frames from the same seconds: frame 2 j is frame j, and the last one goes on."""
     windows = plan(TemporalSR(2, 5, 32), iter([16]))
     assert handed_on(windows) == list(range(32))
-    assert [window.inputs for window in windows] == [range(0, 6), range(5, 11), range(10, 16), range(15, 21)]
+    assert [window.inputs for window in windows] == [range(6), range(5, 11), range(10, 16), range(15, 21)]
 
 
 @pytest.mark.parametrize("total", [60, 61])
@@ -193,7 +193,9 @@ def test_a_base_stage_is_shown_nothing(moving):
     assert shown.low_res is None and shown.prior is None and shown.given is None and not shown.given_at
 
 
-@pytest.mark.parametrize(("task", "need"), [(TemporalSR(2), "needs given frames"), (SpatialSR(2), "needs a small video")])
+@pytest.mark.parametrize(
+    ("task", "need"), [(TemporalSR(2), "needs given frames"), (SpatialSR(2), "needs a small video")]
+)
 def test_super_resolution_of_nothing_is_refused(task, need):
     with pytest.raises(ValueError, match=need):
         task.show(None)

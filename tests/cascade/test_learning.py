@@ -11,8 +11,9 @@ from framefall.train.objective import loss, window
 from framefall.train.optim import optimizers
 from framefall.train.recipe import StageRecipe
 
-STEPS = 60
-FALLS = {"base": 3.0, "temporal_sr": 1.2, "spatial_sr": 1.2}  # base starts from nothing, the others from a good prior
+# steps, and the factor by which the loss must fall; it fell by 7.3, 1.6 and 1.24 when this was written. A base
+# stage starts from nothing, the others from a prior that is good already.
+FALLS = {"base": (40, 4.0), "temporal_sr": (20, 1.3), "spatial_sr": (60, 1.15)}
 
 
 def clips(recipe: StageRecipe) -> list[Clip]:
@@ -35,24 +36,24 @@ def clips(recipe: StageRecipe) -> list[Clip]:
 def error(stage: Stage, recipe: StageRecipe, batch: list[Clip]) -> float:
     """The loss at times and noise that training never meets."""
     with torch.no_grad():
-        return float(np.mean([loss(stage, recipe, batch, 1, step).mean() for step in range(8)]))
+        return float(np.mean([loss(stage, recipe, batch, 1, step).mean() for step in range(6)]))
 
 
-@pytest.mark.parametrize("name", FALLS)
-def test_a_stage_overfits_one_batch(configs, fresh, name):
+@pytest.mark.parametrize(("name", "steps", "factor"), [(name, *fall) for name, fall in FALLS.items()])
+def test_a_stage_overfits_one_batch(configs, fresh, name, steps, factor):
     recipe, stage = RECIPES["micro"]().stages[name], fresh(name, configs[name])
     batch = clips(recipe)
     before = error(stage, recipe, batch)
     stage.backbone.train()
     chosen = optimizers(stage.backbone, recipe.optim)
-    for step in range(STEPS):
+    for step in range(steps):
         loss(stage, recipe, batch, 0, step).mean().backward()
         torch.nn.utils.clip_grad_norm_(stage.backbone.parameters(), 1.0)
         for one in chosen:
             one.step()
             one.zero_grad()
     after = error(stage, recipe, batch)
-    assert after < before / FALLS[name], (before, after)
+    assert after < before / factor
     assert error(fresh(name, configs[name]), recipe, batch) == pytest.approx(before)  # and without steps it does not
 
 

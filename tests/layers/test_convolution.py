@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from framefall.layers.convolution import PixelNorm, ResidualBlock, TemporalMixing
+from framefall.layers.convolution import DetailHead, PixelNorm, ResidualBlock, TemporalMixing
 
 DIM = 8
 
@@ -112,3 +112,17 @@ def test_a_tile_with_its_margin_is_a_part_of_the_whole():
         tile = block(x[..., 4 - margin : 7 + margin, 4 - margin : 7 + margin], level)
         inner = tile[..., margin : margin + 3, margin : margin + 3]
         assert torch.allclose(inner, whole[..., 4:7, 4:7], atol=1e-12) is same
+
+
+def test_a_fresh_detail_head_is_the_identity_and_a_trained_one_sees_two_pixels_of_its_own_frame():
+    video, x_t = rows(3).transpose(0, 1)[None], rows(3, seed=1).transpose(0, 1)[None, :2]
+    head = DetailHead(DIM + 2, 4, DIM)
+    assert torch.equal(head(video.float(), x_t.float()), video.float())
+    trained(head)
+    for changed_part in (0, 1):  # of what was drawn, and of what is noisy
+        parts = [video.clone(), x_t.clone()]
+        parts[changed_part][:, :, 1, 5, 5] += 1.0
+        moved = ((head(*parts) - head(video, x_t)) != 0).any(1)[0]
+        inside = torch.zeros(3, 11, 11, dtype=torch.bool)
+        inside[1, 3:8, 3:8] = True
+        assert torch.equal(moved, inside)

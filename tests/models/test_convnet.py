@@ -89,5 +89,5 @@ def test_a_grid_that_tiles_would_not_fit_is_refused(unshuffle):
 def test_without_the_enlarged_video_it_says_what_it_needs(toys, fresh, inputs):
     config = toys[ConvNetConfig]()
     x_t, t, condition = inputs(config)
-    with pytest.raises(ValueError, match="needs the enlarged video as condition.low_res, got none"):
+    with pytest.raises(ValueError, match=r"needs the enlarged video as condition\.low_res, got none"):
         fresh(config)(x_t, t, replace(condition, low_res=None))

@@ -69,7 +69,7 @@ def test_the_mask_chooses_a_keyframe_and_the_residual_adds_to_it(toys, fresh):
 def test_without_keyframes_it_says_what_it_needs(toys, fresh, inputs):
     config = toys[InterpolatorConfig]()
     x_t, t, condition = inputs(config)
-    with pytest.raises(ValueError, match="an interpolator needs the keyframes as condition.low_res, got none"):
+    with pytest.raises(ValueError, match=r"an interpolator needs the keyframes as condition\.low_res, got none"):
         fresh(config)(x_t, t, replace(condition, low_res=None))
 
 

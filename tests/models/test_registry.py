@@ -13,17 +13,44 @@ from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.registry import MODELS
 from framefall.models.transformer import TransformerConfig
 
-TRANSFORMER = """
-    blocks.N.attention.key_norm.weight blocks.N.attention.out.weight blocks.N.attention.qkv.weight
-    blocks.N.attention.query_norm.weight blocks.N.mlp.inside.weight blocks.N.mlp.outside.weight
-    blocks.N.modulation.table enter.N.bias enter.N.weight leave.bias leave.weight leave_modulation.bias
-    leave_modulation.weight place.weight share.bias share.weight time.layers.N.bias time.layers.N.weight
-""".split()
-CONVNET = """
-    blocks.N.first.bias blocks.N.first.weight blocks.N.level.bias blocks.N.level.weight blocks.N.second.bias
-    blocks.N.second.weight enter.bias enter.weight leave.bias leave.weight low_res_noise.layers.N.bias
-    low_res_noise.layers.N.weight mixing.N.mix.bias mixing.N.mix.weight time.layers.N.bias time.layers.N.weight
-""".split()
+TRANSFORMER = [
+    "blocks.N.attention.key_norm.weight",
+    "blocks.N.attention.out.weight",
+    "blocks.N.attention.qkv.weight",
+    "blocks.N.attention.query_norm.weight",
+    "blocks.N.mlp.inside.weight",
+    "blocks.N.mlp.outside.weight",
+    "blocks.N.modulation.table",
+    "enter.N.bias",
+    "enter.N.weight",
+    "leave.bias",
+    "leave.weight",
+    "leave_modulation.bias",
+    "leave_modulation.weight",
+    "place.weight",
+    "share.bias",
+    "share.weight",
+    "time.layers.N.bias",
+    "time.layers.N.weight",
+]
+CONVNET = [
+    "blocks.N.first.bias",
+    "blocks.N.first.weight",
+    "blocks.N.level.bias",
+    "blocks.N.level.weight",
+    "blocks.N.second.bias",
+    "blocks.N.second.weight",
+    "enter.bias",
+    "enter.weight",
+    "leave.bias",
+    "leave.weight",
+    "low_res_noise.layers.N.bias",
+    "low_res_noise.layers.N.weight",
+    "mixing.N.mix.bias",
+    "mixing.N.mix.weight",
+    "time.layers.N.bias",
+    "time.layers.N.weight",
+]
 LEVEL = ["low_res_noise.layers.N.bias", "low_res_noise.layers.N.weight"]
 TEXT = ["null_word", "numbers.weight", "pooled.bias", "pooled.weight", "words.bias", "words.weight"]
 NAMES = {

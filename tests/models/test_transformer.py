@@ -40,7 +40,9 @@ def test_a_network_without_text_needs_none(trained):
     config = TransformerConfig(channels=1, dim=16, depth=1, heads=2, patch=(2, 4, 4), bottleneck=8)
     x_t, t = torch.randn(1, 1, 4, 8, 8), torch.rand(1)
     bare = Condition(seconds=torch.zeros(1, 4))
-    told = replace(bare, text=torch.randn(1, 5, 6), text_mask=torch.ones(1, 5, dtype=torch.bool), numbers=torch.ones(1, 1, 3))
+    told = replace(
+        bare, text=torch.randn(1, 5, 6), text_mask=torch.ones(1, 5, dtype=torch.bool), numbers=torch.ones(1, 1, 3)
+    )
     network = trained(config)
     assert torch.equal(network(x_t, t, bare), network(x_t, t, told))
     assert not hasattr(network, "words")
@@ -143,10 +145,29 @@ def test_what_comes_out_may_have_other_channels_than_what_goes_in(trained):
 
 @pytest.mark.parametrize(("dim", "heads"), [(20, 2), (64, 3), (100, 2)])
 def test_heads_that_do_not_fit_are_refused_with_a_number_that_does(dim, heads):
-    with pytest.raises(ValueError, match=f"dim / heads must be a multiple of 8, got dim={dim}, heads={heads}; try heads=1"):
+    with pytest.raises(
+        ValueError, match=f"dim / heads must be a multiple of 8, got dim={dim}, heads={heads}; try heads=1"
+    ):
         TransformerConfig(dim=dim, heads=heads)
 
 
 def test_a_config_says_how_large_a_network_is():
-    sizes = [sum(p.numel() for p in SpaceTimeTransformer(replace(SHOWN, depth=depth)).parameters()) for depth in (1, 2, 3)]
+    sizes = [
+        sum(p.numel() for p in SpaceTimeTransformer(replace(SHOWN, depth=depth)).parameters()) for depth in (1, 2, 3)
+    ]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0] > 0
+
+
+def test_a_detail_head_joins_patches_and_leaves_an_untrained_network_as_it_is(fresh, trained, inputs):
+    config = TransformerConfig(dim=16, depth=1, heads=2, patch=(1, 4, 4), bottleneck=8, detail=4)
+    assert not fresh(config)(*inputs(config)).any()
+    x_t, t, condition = inputs(config)
+    condition = replace(condition, text=None, text_mask=None, numbers=None)
+    network = trained(config)
+    names = {name for name, _ in network.named_parameters() if name.startswith("detail")}
+    assert names == {f"detail.{layer}.{kind}" for layer in ("first", "second") for kind in ("weight", "bias")}
+    joined = network(x_t, t, condition)
+    assert joined.shape == x_t.shape
+    torch.nn.init.zeros_(network.detail.second.weight)
+    torch.nn.init.zeros_(network.detail.second.bias)
+    assert apart(network(x_t, t, condition), joined) > 1e-3

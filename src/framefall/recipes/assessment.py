@@ -56,8 +56,7 @@ def assess_superres(
             span = 2 * stage.config.intervals * factor + 1
             cut = loader.Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
         else:
-            side = 2 * min(shape.height, shape.width)
-            cut = loader.Window(frames=8, fps=shape.fps, height=side, width=side, view="crop")
+            cut = loader.Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
         real = [_named(index, clip) for index, clip in enumerate(loader.validation(folder, cut, clips, seed))]
 
         def run(low: Video, fps: float = shape.fps, name: str = stage.name) -> Video:

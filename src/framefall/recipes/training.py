@@ -50,6 +50,8 @@ def train_cascade(
         stage = initial(name, part, recipe.seed, torch.device(device))
         if ranks.rank() == 0:
             (runs / name).mkdir(parents=True, exist_ok=True)
+            for parent in (model.parent, runs / name):  # what killed runs left behind
+                publish.sweep(parent)
             with publish.file(runs / name / "recipe.json") as partial:
                 partial.write_text(to_json(recipe))
         yield from train(

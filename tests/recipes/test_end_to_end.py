@@ -1,0 +1,226 @@
+"""From a folder of real clips to files that another decoder reads, through the command line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from framefall import publish
+from framefall.data.writer import write
+
+TRAIN = ["--recipe", "micro", "--steps", "6", "--set", "save_every=2", "--device", "cpu"]
+
+
+def decoded(path: Path) -> tuple[np.ndarray, float]:
+    """Frames and frames a second as OpenCV reads them: none of our code is asked."""
+    capture = cv2.VideoCapture(str(path))
+    fps, frames = capture.get(cv2.CAP_PROP_FPS), []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    capture.release()
+    return np.stack(frames), fps
+
+
+@pytest.fixture(scope="module")
+def short(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one second and a half of real video at 24 frames a second, 96x80."""
+    folder = tmp_path_factory.mktemp("short")
+    frames, _ = decoded(real / "carphone_pristine.mp4")
+    write(folder / "talk.mp4", [np.ascontiguousarray(frames[:36, :80, :96, ::-1])], 24.0)
+    return folder
+
+
+def test_a_killed_run_that_is_resumed_makes_the_model_of_an_unbroken_one(
+    clips: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    code = "from framefall.cli import main; main()"
+    command = [sys.executable, "-c", code, "train", str(clips), "-o", str(tmp_path / "killed" / "model"), *TRAIN]
+    log = tmp_path / "killed" / "model.training" / "temporal_sr" / "log.jsonl"
+    (tmp_path / "killed").mkdir()
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    try:
+        while child.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
+            time.sleep(0.001)
+    finally:
+        child.kill()
+        child.wait()
+    assert not (tmp_path / "killed" / "model.training" / "spatial_sr").exists()  # it was in the middle
+    resumed = framefall("train", clips, "-o", tmp_path / "killed" / "model", *TRAIN, "--resume", "--json")
+    unbroken = framefall("train", clips, "-o", tmp_path / "whole" / "model", *TRAIN, "--json")
+    assert (resumed.code, unbroken.code) == (0, 0)
+    assert publish.verify(tmp_path / "killed" / "model") == publish.verify(tmp_path / "whole" / "model")
+    ours, theirs = json.loads(resumed.out)["stages"], json.loads(unbroken.out)["stages"]
+    assert "base" not in ours and theirs["base"]["steps"] == 6  # which was done before the kill
+    assert ours["spatial_sr"] == theirs["spatial_sr"] and ours["temporal_sr"] == theirs["temporal_sr"]
+
+
+def test_a_seed_names_a_video(trained: Path, framefall: Callable, tmp_path: Path) -> None:
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        said = framefall("generate", "a man talks", "-o", tmp_path / f"{name}.mp4", "--model", trained, "--seed", seed)
+        assert said.code == 0 and said.out == "" and f"{name}.mp4: 15 frames of 32x32 at 12 a second" in said.err
+    (a, fps), (b, _), (c, _) = (decoded(tmp_path / f"{name}.mp4") for name in "abc")
+    assert a.shape == (15, 32, 32, 3) and fps == 12
+    assert np.array_equal(a, b) and (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    assert np.abs(a.astype(int) - c).mean() > 1
+
+
+def test_numbered_clips_do_not_depend_on_how_many_are_asked_for(
+    trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    for name, count in (("one.mp4", 1), ("two.mp4", 2)):
+        said = framefall("generate", "-o", tmp_path / name, "--model", trained, "--seed", 7, "--count", count)
+        assert said.code == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["one.mp4", "two-000.mp4", "two-001.mp4"]
+    one, first, second = (decoded(tmp_path / name)[0] for name in names)
+    assert np.array_equal(one, first) and not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("options", "frames", "size", "fps"),
+    [
+        (["--until", "base"], 8, 16, 6),
+        (["--until", "temporal_sr"], 15, 16, 12),
+        (["--frames", "7"], 7, 32, 12),
+        (["--frames", "1"], 1, 32, 12),
+        (["--frames", "40"], 40, 32, 12),
+        (["--frames", "5", "--until", "base"], 5, 16, 6),
+        (["--quality", "best"], 15, 32, 12),
+    ],
+)
+def test_a_clip_is_as_long_and_as_large_as_asked(
+    options: list[str], frames: int, size: int, fps: int, trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    said = framefall("generate", "-o", tmp_path / "a.mp4", "--model", trained, *options, "--json")
+    video, rate = decoded(tmp_path / "a.mp4")
+    assert said.code == 0 and video.shape == (frames, size, size, 3) and rate == fps
+    (record,) = json.loads(said.out)["clips"]
+    assert (record["frames"], record["height"], record["width"], record["fps"]) == (frames, size, size, fps)
+    assert json.loads(record["made_with"]["comment"])["ai_generated"] is True
+
+
+def test_every_stages_clip_can_be_kept(trained: Path, framefall: Callable, tmp_path: Path) -> None:
+    kept = tmp_path / "stages"
+    said = framefall("generate", "-o", tmp_path / "a.mkv", "--model", trained, "--save-stages", kept)
+    assert said.code == 0
+    shapes = {path.name: decoded(path)[0].shape[:2] for path in kept.iterdir()}
+    assert shapes == {"a-base.mkv": (8, 16), "a-temporal_sr.mkv": (15, 16), "a-spatial_sr.mkv": (15, 32)}
+    (last, _), (whole, _) = decoded(kept / "a-spatial_sr.mkv"), decoded(tmp_path / "a.mkv")
+    assert np.array_equal(last, whole)
+    base, temporal = (decoded(kept / f"a-{name}.mkv")[0] for name in ("base", "temporal_sr"))
+    assert np.array_equal(temporal[::2], base)  # given frames go on as they are
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ""])
+def test_a_report_is_a_contact_sheet_and_scores(
+    suffix: str, trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    said = framefall("generate", "-o", tmp_path / f"a{suffix}", "--model", trained, "--report")
+    assert said.code == 0 and "flicker" in said.out
+    sheet, scores = cv2.imread(str(tmp_path / "a.png")), json.loads((tmp_path / "a.json").read_text())
+    assert sheet.shape[0] >= 32 and sheet.shape[1] >= 32 * 3 and scores["n"] == 1
+    quiet = framefall("generate", "-o", tmp_path / f"a{suffix}", "--model", trained, "--report", "--json")
+    (report,) = json.loads(quiet.out)["reports"]
+    assert report["metrics"].keys() == scores["metrics"].keys()
+
+
+@pytest.mark.parametrize(("time", "space"), [(1, 2), (2, 1), (2, 2)])
+def test_a_real_clip_gets_more_frames_and_pixels(
+    time: int, space: int, short: Path, trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    options = ["--time", time, "--space", space, "--model", trained, "--json"]
+    said = framefall("upscale", short / "talk.mp4", "-o", tmp_path / "large.mp4", *options)
+    assert said.code == 0
+    frames = (36 - 1) * time + 1
+    video, fps = decoded(tmp_path / "large.mp4")
+    assert video.shape == (frames, 80 * space, 96 * space, 3) and fps == 24 * time
+    record = json.loads(said.out)
+    assert (record["frames"], record["height"], record["width"]) == (frames, 80 * space, 96 * space)
+    original, _ = decoded(short / "talk.mp4")
+    small = np.stack([cv2.resize(frame, (96, 80), interpolation=cv2.INTER_AREA) for frame in video[::time]])
+    near = np.abs(small.astype(int) - original).mean()
+    assert near < 8 < np.abs(small[::-1].astype(int) - original).mean() + 5  # levels of 255; it is still that clip
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--time", "1"], "--space must be one of 1, 2 with this model, got 4"),
+        (["--space", "1", "--time", "3"], "--time must be one of 1, 2 with this model, got 3"),
+        (["--space", "1", "--time", "1"], "upscaling must do something, got --space 1 --time 1"),
+    ],
+)
+def test_a_factor_that_a_model_does_not_have_is_refused(
+    options: list[str], said: str, short: Path, trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    refusal = framefall("upscale", short / "talk.mp4", "-o", tmp_path / "a.mp4", "--model", trained, *options)
+    assert refusal.code == 1 and said in refusal.err and not (tmp_path / "a.mp4").exists()
+
+
+def check_scores(scores: dict) -> None:
+    assert scores["n"] >= 1 and scores["protocol"] and scores["metrics"]
+    for metric in scores["metrics"].values():
+        assert metric["better"] in ("lower", "higher") and metric["n"] + metric["not_measurable"] >= 1
+        if metric["n"]:
+            assert metric["low"] <= metric["value"] <= metric["high"]
+
+
+def test_clips_are_scored(short: Path, framefall: Callable, tmp_path: Path) -> None:
+    printed = framefall("evaluate", short, "--json", "-")
+    assert printed.code == 0
+    scores = json.loads(printed.out)
+    check_scores(scores)
+    written = framefall("evaluate", short / "talk.mp4", "--reference", short, "--json", tmp_path / "scores.json")
+    assert written.code == 0 and "flicker" in written.out
+    with_reference = json.loads((tmp_path / "scores.json").read_text())
+    check_scores(with_reference)
+    assert scores["metrics"]["flicker"]["value"] == with_reference["metrics"]["flicker"]["value"]
+    assert with_reference["metrics"].keys() > scores["metrics"].keys()
+
+
+def test_a_models_super_resolution_is_scored_on_clips(short: Path, trained: Path, framefall: Callable) -> None:
+    said = framefall("evaluate", short, "--model", trained, "--count", 2, "--json", "-")
+    assert said.code == 0
+    scores = json.loads(said.out)
+    check_scores(scores)
+    assert {name.partition(".")[0] for name in scores["metrics"]} == {"temporal_sr", "spatial_sr"}
+
+
+def test_what_is_whole_is_verified_and_what_was_tampered_with_is_named(
+    trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    checkpoint = trained.with_name("toy.training") / "base" / "checkpoints" / "00000004"
+    for source, part in ((trained, "spatial_sr.safetensors"), (checkpoint, "tensors.safetensors")):
+        copy = shutil.copytree(source, tmp_path / source.name)
+        plain, said = framefall("verify", copy), framefall("verify", copy, "--json")
+        assert (plain.code, said.code) == (0, 0) and "whole: " in plain.out
+        report = json.loads(said.out)
+        assert report["files"] == publish.verify(source) and all(size > 1000 for size in report["parameters"].values())
+        data = bytearray((copy / part).read_bytes())
+        data[-1] ^= 1
+        (copy / part).write_bytes(data)
+        refusal = framefall("verify", copy)
+        assert refusal.code == 1 and refusal.out == "" and f"{part} is not what the manifest says" in refusal.err
+
+
+def test_a_folder_of_frames_replaces_frames_and_nothing_else(
+    trained: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    for seed in (1, 2):
+        assert framefall("generate", "-o", tmp_path / "frames", "--model", trained, "--seed", seed).code == 0
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 15
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    for name in ("mine", trained):
+        refusal = framefall("generate", "-o", tmp_path / name, "--model", trained)
+        assert refusal.code == 1 and "is a folder that holds other things than frames" in refusal.err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    publish.verify(trained)
