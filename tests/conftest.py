@@ -1,4 +1,4 @@
-"""What several rooms' tests share: real clips, one cache for the session, a toy cascade trained once, the command line."""
+"""What several rooms' tests share: real clips, one cache, a toy cascade that is trained once, the command line."""
 
 import contextlib
 import importlib.util

@@ -51,7 +51,7 @@ def generate(
     frames: Annotated[
         int | None, typer.Option(min=1, help="Frames of a clip [default: what the model was made for].")
     ] = None,
-    quality: Quality = "fast",
+    quality: Quality = "best",
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
     report: Annotated[
@@ -62,7 +62,7 @@ def generate(
 ) -> None:
     """Make new clips from a prompt.
 
-    framefall generate "the earth turns at night" -o earth.mp4 --seed 7
+    framefall generate "people walk across a square" -o walk.mp4 --seed 7
     """
     from framefall.cascade.checkpoint import load_cascade
     from framefall.recipes import generation

@@ -136,7 +136,12 @@ def _judge(folder: Path) -> str | None:
     data = (folder / "tensors.safetensors").read_bytes()
     if len(data) < 8 or len(data) < 16 + (header := struct.unpack("<Q", data[:8])[0]):
         return "unreadable tensors"
-    ends = [end for name, one in json.loads(data[8 : 8 + header]).items() if name != "__metadata__" for end in one["data_offsets"]]
+    ends = [
+        end
+        for name, one in json.loads(data[8 : 8 + header]).items()
+        if name != "__metadata__"
+        for end in one["data_offsets"]
+    ]
     if len(data) != 8 + header + max(ends):
         return "unreadable tensors"
     try:
@@ -197,7 +202,9 @@ def _wait(happened: Callable[[], object], child: Child) -> object:
 
 
 def _partials(folder: Path) -> list[str]:
-    return [name for name in os.listdir(folder) if name.startswith(".") and ".partial-" in name] if folder.is_dir() else []
+    return (
+        [name for name in os.listdir(folder) if name.startswith(".") and ".partial-" in name] if folder.is_dir() else []
+    )
 
 
 def _newest(checkpoints: Path) -> int:

@@ -1,5 +1,7 @@
 """It learns: every stage of the toy cascade overfits one batch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,9 @@ from framefall.train.objective import loss, window
 from framefall.train.optim import optimizers
 from framefall.train.recipe import StageRecipe
 
-# steps, and the factor by which the loss must fall; it fell by 7.3, 1.6 and 1.24 when this was written. A base
+# steps, and the factor by which the error must fall; it fell by 7.8, 1.6 and 1.5 when this was written. A base
 # stage starts from nothing, the others from a prior that is good already.
-FALLS = {"base": (40, 4.0), "temporal_sr": (20, 1.3), "spatial_sr": (60, 1.15)}
+FALLS = {"base": (40, 4.0), "temporal_sr": (20, 1.3), "spatial_sr": (60, 1.3)}
 
 
 def clips(recipe: StageRecipe) -> list[Clip]:
@@ -34,7 +36,8 @@ def clips(recipe: StageRecipe) -> list[Clip]:
 
 
 def error(stage: Stage, recipe: StageRecipe, batch: list[Clip]) -> float:
-    """The loss at times and noise that training never meets."""
+    """Squared error at times and noise that training never meets, whatever the recipe makes of it."""
+    stage = replace(stage, config=replace(stage.config, relative_loss=False))
     with torch.no_grad():
         return float(np.mean([loss(stage, recipe, batch, 1, step).mean() for step in range(6)]))
 

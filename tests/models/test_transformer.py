@@ -78,6 +78,15 @@ def test_every_word_counts_and_a_caption_without_words_is_not_no_caption(scene):
     assert apart(network(x_t, t, condition), network(x_t, t, replace(condition, text_mask=fewer))) > 1e-4
 
 
+def test_words_have_no_place_and_are_not_turned(scene):
+    """The order of a caption is in its states: the network itself takes words as a set."""
+    network, (x_t, t, condition) = scene
+    turned = replace(condition, text=condition.text.flip(1), text_mask=condition.text_mask.flip(1))
+    torch.testing.assert_close(network(x_t, t, turned), network(x_t, t, condition), rtol=1e-4, atol=1e-5)
+    moved = replace(condition, text=condition.text.flip(1))  # other states stand behind the mask
+    assert apart(network(x_t, t, moved), network(x_t, t, condition)) > 1e-3
+
+
 def test_one_number_for_the_clip_is_the_same_number_for_each_frame(scene):
     network, (x_t, t, condition) = scene
     each = replace(condition, numbers=condition.numbers.expand(-1, 4, -1))

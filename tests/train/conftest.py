@@ -44,7 +44,9 @@ class Ran:
         def refuse(word: str) -> None:
             raise AssertionError(f"{word} is not JSON")
 
-        return [json.loads(line, parse_constant=refuse) for line in (self.folder / "log.jsonl").read_text().splitlines()]
+        return [
+            json.loads(line, parse_constant=refuse) for line in (self.folder / "log.jsonl").read_text().splitlines()
+        ]
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +60,13 @@ def go(folder: Folder) -> Callable[..., Ran]:
     """Trains a stage up to `steps`; at each of `stops` the reader leaves and a new process begins, as it were."""
 
     def run(
-        recipe: Recipe, name: str, run_folder: Path, *, steps: int = 6, stops: Sequence[int] = (), folder: Folder = folder
+        recipe: Recipe,
+        name: str,
+        run_folder: Path,
+        *,
+        steps: int = 6,
+        stops: Sequence[int] = (),
+        folder: Folder = folder,
     ) -> Ran:
         seen: list[Progress] = []
         for stop in [*stops, None]:

@@ -18,7 +18,9 @@ STAGES = list(RECIPES["micro"]().stages)
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_few_steps_change_every_weight_and_leave_the_averaged_ones(name: str, recipe: Recipe, go: Callable, tmp_path: Path) -> None:
+def test_a_few_steps_change_every_weight_and_leave_the_averaged_ones(
+    name: str, recipe: Recipe, go: Callable, tmp_path: Path
+) -> None:
     ran = go(recipe, name, tmp_path, steps=4)
     assert [progress.step for progress in ran.seen] == [1, 2, 3, 4]
     assert [progress.progress for progress in ran.seen] == [0.25, 0.5, 0.75, 1.0]
@@ -35,7 +37,9 @@ def test_a_few_steps_change_every_weight_and_leave_the_averaged_ones(name: str, 
 
 def test_fresh_weights_depend_on_seed_and_stage_alone(recipe: Recipe) -> None:
     def first(name: str, seed: int) -> torch.Tensor:
-        return torch.cat([p.detach().flatten() for p in initial(name, recipe.stages["base"], seed, CPU).backbone.parameters()])
+        return torch.cat(
+            [p.detach().flatten() for p in initial(name, recipe.stages["base"], seed, CPU).backbone.parameters()]
+        )
 
     torch.manual_seed(1)
     one = first("base", 0)
@@ -144,7 +148,9 @@ def test_three_steps_in_a_row_that_are_not_finite_end_the_run_again_and_again(
     def run() -> list[int]:
         steps = []
         stage = initial("base", counting.stages["base"], 0, CPU)
-        with pytest.raises(Diverged, match=r"3 steps in a row were not finite, the last with 0002\.mp4#0\+\d+; lower the"):
+        with pytest.raises(
+            Diverged, match=r"3 steps in a row were not finite, the last with 0002\.mp4#0\+\d+; lower the"
+        ):
             for progress in train(stage, counting, bad, Budget(steps=16), tmp_path):
                 steps.append(progress.step)
         return steps
@@ -153,7 +159,9 @@ def test_three_steps_in_a_row_that_are_not_finite_end_the_run_again_and_again(
     assert run() == []  # a run that goes on from there has no three more steps to waste
 
 
-def test_weights_that_are_not_finite_are_never_gone_on_from(recipe: Recipe, folder: Folder, go: Callable, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_never_gone_on_from(
+    recipe: Recipe, folder: Folder, go: Callable, tmp_path: Path
+) -> None:
     stage = initial("base", recipe.stages["base"], 0, CPU)
     with pytest.raises(Diverged):
         for progress in train(stage, recipe, folder, Budget(steps=16), tmp_path):

@@ -63,7 +63,11 @@ def test_a_gradient_reaches_every_weight(name: str, recipe: Recipe, folder: Fold
     window_ = window(part)
     for clips in islice(loader.batches(folder, window_, batch=4, seed=0), 3):
         loss(stage, part, clips, 0, 0).sum().backward()
-    silent = [key for key, parameter in stage.backbone.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    silent = [
+        key
+        for key, parameter in stage.backbone.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    ]
     assert silent == []
 
 

@@ -95,7 +95,9 @@ def weights_of(count: int, width: float) -> torch.Tensor:
 def test_averaged_weights_are_the_direct_weighted_average(width: float) -> None:
     places = walk(40)
     direct = (weights_of(40, width)[:, None] * torch.stack(places).double()).sum(0)
-    assert torch.allclose(averaged(places, width).double(), direct, atol=1e-5)  # 40 float32 roundings of numbers near 10
+    assert torch.allclose(
+        averaged(places, width).double(), direct, atol=1e-5
+    )  # 40 float32 roundings of numbers near 10
     other = (weights_of(40, 1.3 * width)[:, None] * torch.stack(places).double()).sum(0)  # the control: another window
     assert not torch.allclose(averaged(places, width).double(), other, atol=1e-2)
 

@@ -72,7 +72,10 @@ def test_a_checkpoint_that_forgets_anything_shows_in_the_end(
     name: str, forget: Callable | None, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
 ) -> None:
     checkpoint = shutil.copytree(unbroken[name].checkpoints[0], tmp_path / "run" / "checkpoints" / "00000004")
-    tensors, numbers = load_file(checkpoint / "tensors.safetensors"), json.loads((checkpoint / "state.json").read_text())
+    tensors, numbers = (
+        load_file(checkpoint / "tensors.safetensors"),
+        json.loads((checkpoint / "state.json").read_text()),
+    )
     if forget:
         forget(tensors, numbers)
     with publish.folder(checkpoint) as partial:  # whole again: its hashes say nothing against it
@@ -81,7 +84,11 @@ def test_a_checkpoint_that_forgets_anything_shows_in_the_end(
     ran, whole = go(recipe, name, tmp_path / "run"), unbroken[name]
     assert ran.seen[0].note == ""
     ours, theirs = fingerprint(ran), fingerprint(whole)
-    same = ours["tensors"] == theirs["tensors"] and ours["numbers"] == theirs["numbers"] and ours["final"] == theirs["final"]
+    same = (
+        ours["tensors"] == theirs["tensors"]
+        and ours["numbers"] == theirs["numbers"]
+        and ours["final"] == theirs["final"]
+    )
     assert same == (forget is None)
 
 
@@ -197,7 +204,9 @@ def test_a_checkpoint_of_another_run_is_refused_in_one_sentence(
     assert {path.name: publish.verify(path) for path in (tmp_path / "checkpoints").glob("[0-9]*")} == before
 
 
-def test_what_does_not_change_the_numbers_may_change(recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path) -> None:
+def test_what_does_not_change_the_numbers_may_change(
+    recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
     shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
     part = replace(recipe.stages["base"], steps=7, share=0.9, accumulate=2)
     ran = go(replace(recipe, stages={"base": part}, keep=3), "base", tmp_path, steps=7)

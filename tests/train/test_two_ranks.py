@@ -63,9 +63,12 @@ def test_two_ranks_see_the_losses_of_one_process(
     first, second = (report[name] for report in reports[0])
     assert first["losses"] == second["losses"]
     alone = list(go(toy(), name, tmp_path, steps=STEPS).losses.values())
-    assert first["losses"] == pytest.approx(alone, rel=1e-5)
-    assert (first["half"] + second["half"]) / 2 == pytest.approx(alone[0], rel=1e-5)
-    assert first["half"] != pytest.approx(alone[0], rel=1e-3)  # the control: without the message each knows its half
+    assert first["losses"][0] == pytest.approx(alone[0], rel=1e-5, abs=1e-6)
+    # later on the weights have gone through Muon's bfloat16, where a last bit is 1 / 256 of an update
+    assert first["losses"] == pytest.approx(alone, rel=1e-5, abs=1e-4)
+    assert (first["half"] + second["half"]) / 2 == pytest.approx(alone[0], rel=1e-5, abs=1e-6)
+    # the control: without the message each would know its own half
+    assert first["half"] != pytest.approx(second["half"], rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -90,7 +93,9 @@ def main() -> None:
         half = next(loader.batches(folder, cut, batch=4, seed=recipe.seed, rank=ranks.rank(), world_size=2))
         mine = float(objective.loss(stage, part, half, recipe.seed, 0).mean())
         losses = [progress.loss for progress in train(stage, recipe, folder, Budget(steps=STEPS), where / name)]
-        weights = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in stage.backbone.parameters())).hexdigest()
+        weights = hashlib.sha256(
+            b"".join(p.detach().numpy().tobytes() for p in stage.backbone.parameters())
+        ).hexdigest()
         report[name] = {"half": mine, "losses": losses, "weights": weights}
     ranks.leave()
     print(json.dumps(report))

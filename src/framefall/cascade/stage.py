@@ -57,7 +57,7 @@ class StageConfig:
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
-    relative_loss: bool = False  # count a clip's error against its prior's: in decibels, not in brightness
+    relative_loss: bool = False  # the logarithm of a clip's error over its prior's: decibels, not brightness
     times: LogitNormal = field(default_factory=LogitNormal)
     bridge: float | None = None  # start from the prior plus this much noise; None: from noise alone
     spread: float = 0.1  # of a bridge: how far x0 lies from the prior, as a standard deviation

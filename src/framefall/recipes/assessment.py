@@ -59,7 +59,7 @@ def assess_superres(
             cut = loader.Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
         real = [_named(index, clip) for index, clip in enumerate(loader.validation(folder, cut, clips, seed))]
 
-        def run(low: Video, fps: float = shape.fps, name: str = stage.name) -> Video:
+        def run(low: Tensor, fps: float = shape.fps, name: str = stage.name) -> Tensor:  # more frames than came in
             done = cascade.upscale(iter([low]), fps=fps, stages=[name], seed=seed, quality=quality)
             return torch.cat(
                 [event.video for event in done if event.video is not None and event.stage is not None], dim=2

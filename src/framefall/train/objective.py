@@ -65,7 +65,7 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     if not config.relative_loss or shown.prior is None:
         return losses
     plain = (shown.prior - x0).square().mean(dim=(1, 2, 3, 4))
-    return losses / (plain + _QUIET)
+    return torch.log((losses + _QUIET) / (plain + _QUIET))
 
 
 def describe(

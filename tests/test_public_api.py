@@ -1,0 +1,45 @@
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import framefall
+
+
+def order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then functions, each by name."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+def test_all_is_sorted_and_complete() -> None:
+    assert framefall.__all__ == sorted(framefall.__all__, key=order)
+    assert set(framefall.__all__) == set(framefall._PUBLIC) == set(dir(framefall))
+    assert len(framefall.__all__) == len(set(framefall.__all__))
+
+
+@pytest.mark.parametrize("name", framefall._PUBLIC)
+def test_a_public_name_is_the_thing_itself_and_says_what_it_is(name: str) -> None:
+    found = getattr(framefall, name)
+    home = import_module(framefall._PUBLIC[name])
+    assert found is getattr(home, name)
+    if name != "RECIPES":
+        assert found.__module__ == home.__name__ and found.__doc__
+
+
+def test_a_name_that_is_not_public_is_refused_as_python_does() -> None:
+    with pytest.raises(AttributeError, match="module 'framefall' has no attribute 'magic'"):
+        framefall.magic  # noqa: B018
+
+
+LOADED = """
+import sys, framefall
+print([name for name in ("torch", "numpy", "av", "pydantic") if name in sys.modules])
+framefall.to_pixels
+print("torch" in sys.modules)
+"""
+
+
+def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used() -> None:
+    said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120, check=True)
+    assert said.stdout.splitlines() == ["[]", "True"]
