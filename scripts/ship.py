@@ -1,6 +1,8 @@
 """Puts a trained cascade into the package, with what its clips were and where they came from.
 
     python scripts/ship.py pico src/framefall/weights/pico
+
+The weights go out in bfloat16.
 """
 
 import sys

@@ -17,7 +17,7 @@ from framefall.data.folder import Folder
 from framefall.data.scan import scan
 from framefall.evaluate.suite import Row, measure, rows
 from framefall.evaluate.superres import compare_spatial, compare_temporal
-from framefall.video import Video, from_pixels
+from framefall.video import from_pixels
 
 NamedClip = tuple[str, Tensor, float]
 
