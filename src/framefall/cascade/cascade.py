@@ -75,6 +75,9 @@ class Cascade:
             raise ValueError(
                 f"generating needs a base stage first, this cascade begins with {stages[0].name}; use upscale"
             )
+        if not captions or (clips is not None and len(clips) != len(captions)):
+            given = f"{len(captions)} captions and {'no' if clips is None else len(clips)} names"
+            raise ValueError(f"there must be a caption a clip, and a name for each if names are given; got {given}")
         keys = [Key(seed, "sample", name) for name in clips or [str(index) for index in range(len(captions))]]
         reads = any(getattr(stage.config.backbone, "text_dim", 0) for stage in stages)
         text, mask = encode(captions, stages[0].device) if reads else (None, None)

@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
         self.norm = PixelNorm(dim)
         self.first = nn.Conv2d(dim, dim, 3, padding=1)
         self.second = zeroed(nn.Conv2d(dim, dim, 3, padding=1))
-        self.level = nn.Linear(level_dim, 2 * dim)
+        self.level = zeroed(nn.Linear(level_dim, 2 * dim))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Rows `[rows, dim, height, width]`, level `[rows, level_dim]`."""

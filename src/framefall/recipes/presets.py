@@ -49,7 +49,7 @@ def nano() -> Recipe:
         backbone=ConvNetConfig(dim=64, depth=8),
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.6),
         bridge=0.35,
-        low_res_noise=0.3,
+        low_res_noise=0.1,
         fast=Sampling(steps=1),
         best=Sampling(steps=2),
     )
