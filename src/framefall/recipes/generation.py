@@ -48,7 +48,6 @@ def generate(
     watch: Watch = iter,
 ) -> Record:
     """One new clip into `path`; with `save_stages` every stage's clip goes into that folder as well."""
-    _refuse_to_replace(path)
     events = cascade.stream([caption], seed=seed, frames=frames, quality=quality, until=until, clips=[clip])
     record = Record(path=str(path), fps=cascade.fps(until), made_with=dict(made_with or {}))
     last = cascade.stage(until) if until else cascade.stages[-1]
@@ -77,7 +76,6 @@ def upscale(
     watch: Watch = iter,
 ) -> Record:
     """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is."""
-    _refuse_to_replace(path)
     names = [_able(cascade, "temporal_sr", time, "time"), _able(cascade, "spatial_sr", space, "space")]
     stages = [name for name in names if name]
     if not stages:
@@ -106,13 +104,6 @@ def provenance(model: str | Path, seed: int, quality: str, caption: str | None =
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
     return {"title": caption or "", "comment": json.dumps({"ai_generated": True, **comment, "prompt": caption})}
-
-
-def _refuse_to_replace(path: str | Path) -> None:
-    """A folder of frames may take the place of an older one, and of nothing else."""
-    path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not (path / "fps.txt").exists():
-        raise ValueError(f"{path} is a folder that holds other things than frames; choose another name")
 
 
 def _able(cascade: Cascade, task: str, factor: int, option: str) -> str | None:

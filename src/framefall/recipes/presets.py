@@ -37,8 +37,8 @@ def nano() -> Recipe:
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.5),
         bridge=0.5,
         low_res_noise=0.3,
-        fast=Sampling(steps=2),
-        best=Sampling(steps=4),
+        fast=Sampling(steps=2, low_res_noise=0.0),  # any more came through as grain
+        best=Sampling(steps=2, low_res_noise=0.0),  # more steps cost fidelity after minutes of training (docs/log.md)
     )
     spatial = StageConfig(
         task="spatial_sr",
@@ -50,8 +50,8 @@ def nano() -> Recipe:
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.6),
         bridge=0.35,
         low_res_noise=0.1,
-        fast=Sampling(steps=1),
-        best=Sampling(steps=2),
+        fast=Sampling(steps=1, low_res_noise=0.0),
+        best=Sampling(steps=1, low_res_noise=0.0),
     )
     return Recipe(
         name="nano",

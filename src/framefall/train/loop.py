@@ -31,6 +31,11 @@ class Budget:
     steps: int | None = None
     minutes: float | None = None
 
+    def __post_init__(self) -> None:
+        given = [value for value in (self.steps, self.minutes) if value is not None]
+        if not given or not all(value > 0 and math.isfinite(value) for value in given):
+            raise ValueError(f"steps and minutes must be above 0, got steps={self.steps}, minutes={self.minutes}")
+
     def progress(self, state: resume.State) -> float:
         """How much of the run is done, 0..1."""
         by_steps = state.step / self.steps if self.steps else 0.0

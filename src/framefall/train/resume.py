@@ -28,7 +28,6 @@ class State:
     minutes: float = 0.0  # of training, over all its sessions
     bad_steps: int = 0  # that were not finite, one after another
     skipped: list[dict[str, Any]] = field(default_factory=list)  # steps that were not finite, and their clips
-    losses: list[float] = field(default_factory=list)  # the last few
 
 
 @dataclass(frozen=True)

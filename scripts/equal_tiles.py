@@ -1,0 +1,59 @@
+"""How far tiles and windows of the spatial stage are from the whole, on a trained model and a real clip.
+
+    python scripts/equal_tiles.py MODEL VIDEO
+
+Prints JSON: the largest difference in 8-bit levels, in the arithmetic that generation uses.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import torch
+
+from framefall.cascade import stage as stages
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.conditioning import SpatialSR
+from framefall.data.decode import decode
+from framefall.video import Video, from_pixels, to_pixels
+
+
+def main(model: str, video: str) -> None:
+    """Whole, in tiles of 128 pixels, in windows of 8 frames; fast and best."""
+    cascade = load_cascade(model)
+    pixels = np.stack([frame.pixels[:96, :128] for frame in islice(decode(video), 24)])
+    low = from_pixels(torch.from_numpy(pixels)).permute(3, 0, 1, 2)[None]
+    report = {}
+    for quality in ("fast", "best"):
+        whole = upscaled(cascade, low, quality)
+        stages._TILE, kept = 128, stages._TILE
+        tiled = upscaled(cascade, low, quality)
+        stages._TILE = kept
+        made, SpatialSR.window = SpatialSR.window, eight_frames(SpatialSR.window)  # type: ignore[method-assign]
+        windowed = upscaled(cascade, low, quality)
+        SpatialSR.window = made  # type: ignore[method-assign]
+        report[quality] = {"tiles": difference(whole, tiled), "windows": difference(whole, windowed)}
+    print(json.dumps(report, indent=2))
+
+
+def upscaled(cascade: Cascade, low: Video, quality: str) -> Video:
+    """The finished clip."""
+    events = cascade.upscale(iter([low]), stages=["spatial_sr"], fps=24.0, seed=1, quality=quality)
+    return torch.cat([event.video for event in events if event.video is not None and event.stage is not None], dim=2)
+
+
+def eight_frames(window):  # type: ignore[no-untyped-def]
+    """The task's plan with windows of 8 frames."""
+    return lambda task, *place: window(replace(task, frames=8), *place)
+
+
+def difference(one: Video, other: Video) -> float:
+    """The largest, in 8-bit levels."""
+    return float((to_pixels(one).int() - to_pixels(other).int()).abs().max())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
