@@ -46,6 +46,7 @@ def save(folder: Path, run: Run, keep: int) -> Path:
     path = folder / f"{run.state.step:08d}"
     numbers = {
         "identity": run.identity,
+        "threads": torch.get_num_threads(),
         "state": vars(run.state),
         "updates": run.average.updates,
         "optimizers": [_plain(one) for one in run.optimizers],
@@ -62,17 +63,26 @@ def save(folder: Path, run: Run, keep: int) -> Path:
 
 
 def restore(folder: Path, run: Run) -> list[str]:
-    """Fills `run` from the newest checkpoint that is whole; says which damaged ones it passed over."""
+    """Fills `run` from the newest checkpoint that is whole; says which damaged ones it passed over.
+
+    Also says when the run goes on with another number of threads: sums are then split elsewhere, and the last
+    digits may differ from those of an unbroken run.
+    """
     passed = []
     publish.sweep(folder)
     for path in sorted(_checkpoints(folder), reverse=True):
         try:
             publish.verify(path)
             tensors = read_tensors(path / "tensors.safetensors")
-            _fill(run, tensors, json.loads((path / "state.json").read_text()), path)
+            numbers = json.loads((path / "state.json").read_text())
+            _fill(run, tensors, numbers, path)
         except publish.Corrupt as error:
             passed.append(str(error))
             continue
+        if (threads := torch.get_num_threads()) != numbers["threads"]:
+            passed.append(
+                f"{path} was made with {numbers['threads']} threads, now there are {threads}: last digits may differ"
+            )
         return passed
     return passed
 
