@@ -53,6 +53,9 @@ def generate(
     ] = None,
     quality: Quality = "best",
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
+    numbers: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Numbers to condition on, for a model trained with some.")
+    ] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")
@@ -82,6 +85,7 @@ def generate(
             frames=frames,
             quality=quality,
             until=until,
+            numbers=_numbers(numbers),
             save_stages=save_stages,
             made_with=made_with,
             watch=_watch,
@@ -280,6 +284,13 @@ def _refuse(sentence: str, code: int) -> int:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"numbers must be given like 1.5,2 and got {text!r}") from None
 
 
 def _device(name: str) -> str:

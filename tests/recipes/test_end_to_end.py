@@ -234,3 +234,24 @@ def test_a_folder_of_frames_replaces_frames_and_nothing_else(
         assert refusal.code == 1 and "is a folder that holds other things than frames" in refusal.err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     publish.verify(trained)
+
+
+def test_numbers_condition_a_clip(clips: Path, framefall: Callable, tmp_path: Path) -> None:
+    source = tmp_path / "numbered"
+    source.mkdir()
+    for index, path in enumerate(sorted(clips.glob("*.mp4"))):
+        shutil.copy(path, source)
+        (source / f"{path.stem}.json").write_text(json.dumps({"numbers": [float(index), 1.0]}))
+    model = tmp_path / "model"
+    setting = ("--set", "stages.base.stage.backbone.numbers=2")
+    said = framefall("train", source, "-o", model, "--recipe", "micro", "--stage", "base", "--steps", 8, *setting)
+    assert said.code == 0
+    made = []
+    for index, given in enumerate(([], ["--numbers", "0,0"], ["--numbers", "5,-5"])):
+        path = tmp_path / f"{index}.npy"
+        assert framefall("generate", "-o", path, "--model", model, "--seed", 1, *given).code == 0
+        made.append(np.load(path))
+    assert np.array_equal(made[0], made[1]) and not np.array_equal(made[1], made[2])
+    for wrong, why in (("1", "takes 2 numbers, got 1"), ("a,b", "must be given like")):
+        refusal = framefall("generate", "-o", tmp_path / "no.npy", "--model", model, "--numbers", wrong)
+        assert refusal.code == 1 and why in refusal.err and not (tmp_path / "no.npy").exists()

@@ -79,6 +79,11 @@ class Cascade:
             given = f"{len(captions)} captions and {'no' if clips is None else len(clips)} names"
             raise ValueError(f"there must be a caption a clip, and a name for each if names are given; got {given}")
         keys = [Key(seed, "sample", name) for name in clips or [str(index) for index in range(len(captions))]]
+        takes = getattr(stages[0].config.backbone, "numbers", 0)
+        if numbers is not None and numbers.shape[-1] != takes:
+            raise ValueError(f"this model takes {takes} numbers, got {numbers.shape[-1]}; give as many, or none")
+        if takes and numbers is None:
+            numbers = torch.zeros(len(keys), 1, takes)
         reads = any(getattr(stage.config.backbone, "text_dim", 0) for stage in stages)
         text, mask = encode(captions, stages[0].device) if reads else (None, None)
         told = Condition(seconds=torch.zeros(len(keys), 1), text=text, text_mask=mask, numbers=numbers)

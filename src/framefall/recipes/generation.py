@@ -43,12 +43,21 @@ def generate(
     frames: int | None = None,
     quality: str = "fast",
     until: str | None = None,
+    numbers: Sequence[float] | None = None,
     save_stages: str | Path | None = None,
     made_with: Mapping[str, str] | None = None,
     watch: Watch = iter,
 ) -> Record:
     """One new clip into `path`; with `save_stages` every stage's clip goes into that folder as well."""
-    events = cascade.stream([caption], seed=seed, frames=frames, quality=quality, until=until, clips=[clip])
+    events = cascade.stream(
+        [caption],
+        seed=seed,
+        frames=frames,
+        quality=quality,
+        until=until,
+        clips=[clip],
+        numbers=None if numbers is None else torch.tensor([[list(numbers)]]),
+    )
     record = Record(path=str(path), fps=cascade.fps(until), made_with=dict(made_with or {}))
     last = cascade.stage(until) if until else cascade.stages[-1]
     kept: dict[str, list[np.ndarray]] = {}
