@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from framefall import publish
@@ -151,6 +152,20 @@ def test_where_every_checkpoint_is_damaged_the_run_begins_anew_and_keeps_what_it
     assert [progress.step for progress in ran.seen] == [1, 2, 3, 3, 4, 5, 6]  # the checkpoint of step 2 was there
     assert ran.seen[0].note.count("is not what the manifest says") == 2
     assert fingerprint(ran) == fingerprint(unbroken["base"])
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_another_number_of_threads_is_told(
+    more: int, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    shutil.copytree(unbroken["base"].checkpoints[0], tmp_path / "checkpoints" / "00000004")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + more)
+    try:
+        ran = go(recipe, "base", tmp_path)
+    finally:
+        torch.set_num_threads(threads)
+    assert ("last digits may differ" in ran.seen[0].note) == bool(more)
 
 
 def test_leftovers_of_a_killed_writer_are_swept(recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path) -> None:
