@@ -153,6 +153,7 @@ def test_an_interrupt_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     log, last = tmp_path / "m.training" / "spatial_sr" / "log.jsonl", time.monotonic() + 100
     try:

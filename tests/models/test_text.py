@@ -1,6 +1,6 @@
 import torch
 
-from framefall.models.text import TEXT_DIM, WORDS, encode
+from framefall.models.text import TEXT_DIM, WORDS, _encode_one, _minilm, encode
 
 CAPTIONS = ["a red ball falls", "two dogs", "rain on a window at night, seen from inside a slow train"]
 
@@ -52,3 +52,16 @@ def test_like_captions_have_like_states():
     means = torch.stack([state[real].mean(0) for state, real in zip(states, mask, strict=True)])
     near, far = torch.cosine_similarity(means[:1], means[1:])
     assert near > 0.7 and far < 0.3
+
+
+def test_a_caption_is_the_same_inside_autocast_and_outside() -> None:
+    caption = "a caption that nothing else has encoded before"
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside, _ = encode([caption])
+    _encode_one.cache_clear()
+    outside, _ = encode([caption])
+    assert torch.equal(inside, outside)
+    tokenizer, model = _minilm()  # the control: the network itself does depend on it
+    tokens = tokenizer(caption, return_tensors="pt")
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not torch.equal(model(**tokens).last_hidden_state.float(), outside[:, : tokens["input_ids"].shape[1]])

@@ -29,7 +29,7 @@ def _encode_one(caption: str) -> tuple[Tensor, Tensor]:
     if caption.strip():
         tokenizer, model = _minilm()
         tokens = tokenizer(caption, return_tensors="pt", truncation=True, max_length=WORDS)
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):  # the same states inside training and outside
             found = model(**tokens).last_hidden_state[0].float()
         states[: len(found)], mask[: len(found)] = found, True
     return states, mask
