@@ -22,26 +22,28 @@ from framefall.video import Video, from_pixels, to_pixels
 
 
 def main(model: str, video: str) -> None:
-    """Whole, in tiles of 128 pixels, in windows of 8 frames; fast and best."""
+    """Whole, in tiles of 128 pixels, in windows of 8 frames; and, as the control, the two without their margins."""
     cascade = load_cascade(model)
     pixels = np.stack([frame.pixels[:96, :128] for frame in islice(decode(video), 24)])
     low = from_pixels(torch.from_numpy(pixels)).permute(3, 0, 1, 2)[None]
     report = {}
-    for quality in ("fast", "best"):
-        whole = upscaled(cascade, low, quality)
+    backbone = cascade.stage("spatial_sr").backbone
+    whole = upscaled(cascade, low)
+    for name, halo in (("with_margin", backbone.halo), ("control_without", (0, 0))):
+        backbone.halo = halo
         stages._TILE, kept = 128, stages._TILE
-        tiled = upscaled(cascade, low, quality)
+        tiled = upscaled(cascade, low)
         stages._TILE = kept
         made, SpatialSR.window = SpatialSR.window, eight_frames(SpatialSR.window)  # type: ignore[method-assign]
-        windowed = upscaled(cascade, low, quality)
+        windowed = upscaled(cascade, low)
         SpatialSR.window = made  # type: ignore[method-assign]
-        report[quality] = {"tiles": difference(whole, tiled), "windows": difference(whole, windowed)}
+        report[name] = {"tiles": difference(whole, tiled), "windows": difference(whole, windowed)}
     print(json.dumps(report, indent=2))
 
 
-def upscaled(cascade: Cascade, low: Video, quality: str) -> Video:
+def upscaled(cascade: Cascade, low: Video) -> Video:
     """The finished clip."""
-    events = cascade.upscale(iter([low]), stages=["spatial_sr"], fps=24.0, seed=1, quality=quality)
+    events = cascade.upscale(iter([low]), stages=["spatial_sr"], fps=24.0, seed=1)
     return torch.cat([event.video for event in events if event.video is not None and event.stage is not None], dim=2)
 
 

@@ -13,10 +13,11 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import build, load_cascade
+from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.models.precision import fast_dtype
+from framefall.models.registry import build
 from framefall.recipes.presets import RECIPES
 
 
@@ -47,8 +48,6 @@ def main(model: str, quality: str) -> None:
 
 def untrained(recipe: str) -> Cascade:
     """The recipe's cascade with fresh weights: as fast as a trained one."""
-    from framefall.cascade.cascade import CascadeConfig
-
     configs = {name: part.stage for name, part in RECIPES[recipe]().stages.items()}
     stages = tuple(Stage(name=name, config=one, backbone=build(one.backbone).eval()) for name, one in configs.items())
     return Cascade(config=CascadeConfig(name=recipe, stages=configs), stages=stages)

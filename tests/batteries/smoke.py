@@ -10,7 +10,7 @@ import math
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from framefall.data.folder import Folder, open_folder
 from framefall.recipes.assessment import assess, assess_superres
 from framefall.recipes.generation import generate
 from framefall.recipes.presets import RECIPES
-from framefall.recipes.training import train_cascade, tuned
+from framefall.recipes.training import train_cascade
 from framefall.train import objective
 from framefall.train.loop import initial
 from framefall.train.recipe import StageRecipe
@@ -54,7 +54,8 @@ class Line:
 def run(root: Path, steps: int) -> list[Line]:
     """Trains, generates and evaluates below `root`."""
     lines, clock = [], _Clock()
-    recipe = tuned(RECIPES["micro"](), cache=str(root / "cache"))
+    recipe = RECIPES["micro"]()
+    recipe = replace(recipe, data=replace(recipe.data, cache=str(root / "cache")))
     folder = open_folder(_clips(), recipe.data)
     lines.append(Line("shots in the real clips", len(folder.shots), 4, 100, clock.lap()))
     for _ in train_cascade(recipe, folder, root / "model", steps=steps):

@@ -9,7 +9,7 @@ from framefall import publish
 from framefall.cascade.checkpoint import load_cascade
 from framefall.data.folder import Folder
 from framefall.recipes.presets import RECIPES
-from framefall.recipes.training import train_cascade, tuned
+from framefall.recipes.training import train_cascade
 
 STAGES = ["base", "temporal_sr", "spatial_sr"]
 
@@ -89,11 +89,3 @@ def test_a_finished_run_that_is_resumed_changes_nothing(folder: Folder, trained:
     recipe = replace(RECIPES["micro"](), save_every=2)
     assert list(train_cascade(recipe, folder, trained, steps=4, resume=True)) == []
     assert publish.verify(trained) == before
-
-
-def test_a_recipe_is_tuned_in_what_is_asked_for_alone() -> None:
-    recipe = RECIPES["micro"]()
-    assert tuned(recipe) == recipe
-    held = tuned(recipe, holdout=0.25)
-    assert held.data.holdout == 0.25 and replace(held, data=recipe.data) == recipe
-    assert tuned(recipe, cache="there").data.cache == "there"

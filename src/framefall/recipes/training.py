@@ -1,7 +1,6 @@
 """A whole training run: from a folder of videos to a published cascade, stage after stage."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -85,10 +84,3 @@ def _strip(recipe: Recipe, folder: Folder, run_folder: Path) -> Callable[[Stage,
         draw_strips(stage, recipe.stages[stage.name], folder, run_folder / "samples" / f"{step:08d}.png", recipe.seed)
 
     return strip
-
-
-def tuned(recipe: Recipe, *, holdout: float | None = None, cache: str | None = None) -> Recipe:
-    """The recipe with another part of the files held out, or another cache."""
-    data = recipe.data
-    data = data if holdout is None else replace(data, holdout=holdout)
-    return replace(recipe, data=data if cache is None else replace(data, cache=cache))
