@@ -110,6 +110,11 @@ class Folder:
         return self.entries[shot.source].read([shot.start + frame for frame in frames]).transpose(3, 0, 1, 2)
 
     @property
+    def names(self) -> list[str]:
+        """The files, as a model that was trained on them names them."""
+        return sorted({shot.source for shot in self.shots})
+
+    @property
     def fingerprint(self) -> str:
         """A hash of what the shots are: two folders with the same one give the same clips."""
         digest = hashlib.blake2b(digest_size=16)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -44,6 +44,42 @@ class Window:
             raise ValueError(f"image_share must be from 0 to 1, got {self.image_share}; try 0.2")
 
 
+@runtime_checkable
+class Endless(Protocol):
+    """An endless sequence of clips; a clip is a pure function of its position."""
+
+    def clip(self, position: int) -> Clip:
+        """The clip at a position."""
+        ...
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Anything else than a folder that gives clips to train on: a simulated world."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Two sources with the same one give the same clips."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What a model that was trained on it says it has seen."""
+        ...
+
+    def split(self, name: Literal["train", "validation", "all"]) -> "Source":
+        """One side of it."""
+        ...
+
+    def streams(self, window: Window, seed: int) -> tuple[Endless | None, Endless | None]:
+        """Its videos and its images."""
+        ...
+
+    def validation(self, window: Window, count: int, seed: int) -> list[Clip]:
+        """Clips that never change."""
+        ...
+
+
 @dataclass(frozen=True)
 class Stream:
     """An endless sequence of entries (shot, part): every entry once an epoch, a long shot several times."""
@@ -74,7 +110,7 @@ def usable(shots: Sequence[Shot], window: Window) -> tuple[Shot, ...]:
 
 
 def batches(
-    folder: Folder,
+    source: Folder | Source,
     window: Window,
     *,
     batch: int,
@@ -91,28 +127,25 @@ def batches(
     """
     if batch < world_size or batch % world_size:
         raise ValueError(f"batch must be a multiple of the {world_size} ranks, got {batch}; try {world_size}")
-    videos, images = streams(folder, window, seed)
+    videos, images = streams(source, window, seed)
     share = (1.0 if videos is None else window.image_share) if images else 0.0
     return _batches(videos, images, share, range(rank, batch, world_size), batch, start, workers)
 
 
-def streams(folder: Folder, window: Window, seed: int) -> tuple[Stream | None, Stream | None]:
-    """The stream of videos and the stream of images of a folder; raises `ValueError` when nothing is usable."""
-    moving = [shot for shot in folder.shots if shot.frames > 1 or window.frames == 1]
-    stills = [shot for shot in folder.shots if shot.frames == 1 < window.frames and _large(shot, window)]
-    videos = _stream(folder, window, usable(moving, window), window.frames, seed)
-    images = _stream(folder, window, stills, 1, seed)
-    if videos is None and (images is None or moving):
-        raise ValueError(_nothing(folder.shots, moving, window))
-    return videos, images
+def streams(source: Folder | Source, window: Window, seed: int) -> tuple[Endless | None, Endless | None]:
+    """The stream of videos and the stream of images; raises `ValueError` when nothing is usable."""
+    return _streams(source, window, seed) if isinstance(source, Folder) else source.streams(window, seed)
 
 
-def validation(folder: Folder, window: Window, count: int, seed: int) -> list[Clip]:
-    """Up to `count` clips that never change: centre crops at even distances, unflipped, at the preferred stride.
+def validation(source: Folder | Source, window: Window, count: int, seed: int) -> list[Clip]:
+    """Up to `count` clips that never change; of a folder, centre crops at even distances, unflipped, at the preferred
+    stride.
 
     Which parts of which shots is a ranking by `seed`: 8 clips are the first 8 of 16.
     """
-    videos, images = streams(folder, window, seed)
+    if not isinstance(source, Folder):
+        return source.validation(window, count, seed)
+    videos, images = _streams(source, window, seed)
     stream = videos or images
     assert stream is not None
     ranked = sorted(stream.entries, key=lambda entry: Key(seed, "validation", entry[0].key).word(entry[1]))
@@ -122,14 +155,24 @@ def validation(folder: Folder, window: Window, count: int, seed: int) -> list[Cl
         room = shot.frames - _span(stream.frames, stride)
         begin = round(room * (part + 0.5) / parts)
         frames = range(begin, shot.frames, stride)[: stream.frames]
-        clips.append(_cut(folder, shot, window, frames, (0.5, 0.5), flip=False))
+        clips.append(_cut(source, shot, window, frames, (0.5, 0.5), flip=False))
     return clips
 
 
+def _streams(folder: Folder, window: Window, seed: int) -> tuple[Stream | None, Stream | None]:
+    moving = [shot for shot in folder.shots if shot.frames > 1 or window.frames == 1]
+    stills = [shot for shot in folder.shots if shot.frames == 1 < window.frames and _large(shot, window)]
+    videos = _stream(folder, window, usable(moving, window), window.frames, seed)
+    images = _stream(folder, window, stills, 1, seed)
+    if videos is None and (images is None or moving):
+        raise ValueError(_nothing(folder.shots, moving, window))
+    return videos, images
+
+
 def _batches(
-    videos: Stream | None, images: Stream | None, share: float, places: range, batch: int, start: int, workers: int
+    videos: Endless | None, images: Endless | None, share: float, places: range, batch: int, start: int, workers: int
 ) -> Iterator[list[Clip]]:
-    def positions(step: int) -> tuple[Stream, list[int]]:
+    def positions(step: int) -> tuple[Endless, list[int]]:
         before = int(step * share)  # image batches before this step
         use_images = int((step + 1) * share) > before
         stream, own = (images, before) if use_images else (videos, step - before)

@@ -1,4 +1,4 @@
-"""A whole training run: from a folder of videos to a published cascade, stage after stage."""
+"""A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.folder import Folder
+from framefall.data.loader import Source
 from framefall.recipes.strips import draw_strips
 from framefall.train.loop import Budget, Progress, initial, train
 from framefall.train.recipe import Recipe
@@ -18,7 +19,7 @@ from framefall.train.recipe import Recipe
 
 def train_cascade(
     recipe: Recipe,
-    folder: Folder,
+    source: Folder | Source,
     model: str | Path,
     *,
     stages: Sequence[str] | None = None,
@@ -40,7 +41,7 @@ def train_cascade(
     runs = model.with_name(model.name + ".training")
     if not resume:
         _refuse_to_overwrite(model, runs, names)
-    train_folder = folder.split("train")
+    train_source = source.split("train")
     total_share = sum(recipe.stages[name].share for name in names)
     for name in names:
         part = recipe.stages[name]
@@ -54,13 +55,13 @@ def train_cascade(
             with publish.file(runs / name / "recipe.json") as partial:
                 partial.write_text(to_json(recipe))
         yield from train(
-            stage, recipe, train_folder, budget, runs / name, strip=_strip(recipe, train_folder, runs / name)
+            stage, recipe, train_source, budget, runs / name, strip=_strip(recipe, train_source, runs / name)
         )
         if ranks.rank() == 0:
             config = CascadeConfig(
                 name=model.name,
                 stages={one: recipe.stages[one].stage for one in recipe.stages},
-                trained_on=sorted({shot.source for shot in train_folder.shots}),
+                trained_on=list(train_source.names),
             )
             dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
             checkpoint.with_stage(model, name, stage, config, dtype)
@@ -79,8 +80,8 @@ def _refuse_to_overwrite(model: Path, runs: Path, names: Sequence[str]) -> None:
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
 
 
-def _strip(recipe: Recipe, folder: Folder, run_folder: Path) -> Callable[[Stage, int], None]:
+def _strip(recipe: Recipe, source: Folder | Source, run_folder: Path) -> Callable[[Stage, int], None]:
     def strip(stage: Stage, step: int) -> None:
-        draw_strips(stage, recipe.stages[stage.name], folder, run_folder / "samples" / f"{step:08d}.png", recipe.seed)
+        draw_strips(stage, recipe.stages[stage.name], source, run_folder / "samples" / f"{step:08d}.png", recipe.seed)
 
     return strip

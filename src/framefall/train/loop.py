@@ -14,6 +14,7 @@ from framefall.cascade.stage import Stage
 from framefall.config import to_dict
 from framefall.data import loader
 from framefall.data.folder import Folder
+from framefall.data.loader import Source
 from framefall.models.precision import autocast
 from framefall.models.registry import build
 from framefall.noise import Key
@@ -70,7 +71,7 @@ def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> 
 def train(
     stage: Stage,
     recipe: Recipe,
-    folder: Folder,
+    source: Folder | Source,
     budget: Budget,
     run_folder: Path,
     strip: Callable[[Stage, int], None] | None = None,
@@ -84,10 +85,10 @@ def train(
     network, state = stage.backbone.train(), resume.State()
     average = optim.AveragedWeights(network, part.optim.ema_width)
     optimizers = optim.optimizers(network, part.optim)
-    run = resume.Run(network, average, optimizers, state, identity(recipe, stage.name, folder))
+    run = resume.Run(network, average, optimizers, state, identity(recipe, stage.name, source))
     damaged = resume.restore(run_folder / "checkpoints", run)
     clips = loader.batches(
-        folder,
+        source,
         objective.window(part),
         batch=part.batch,
         seed=recipe.seed,
@@ -152,12 +153,12 @@ def train(
         strip(stage, state.step)
 
 
-def identity(recipe: Recipe, stage: str, folder: Folder) -> dict[str, object]:
+def identity(recipe: Recipe, stage: str, source: Folder | Source) -> dict[str, object]:
     """What must be the same for a checkpoint to be gone on from."""
     part = to_dict(recipe.stages[stage])
     for free in ("steps", "share", "accumulate"):
         part.pop(free)
-    return {"stage": stage, "recipe": part, "seed": recipe.seed, "data": folder.fingerprint, "torch": torch.__version__}
+    return {"stage": stage, "recipe": part, "seed": recipe.seed, "data": source.fingerprint, "torch": torch.__version__}
 
 
 def _accumulate(stage: Stage, part: StageRecipe, batch: list, seed: int, step: int) -> tuple[float, float]:  # type: ignore[type-arg]
