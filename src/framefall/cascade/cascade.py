@@ -13,7 +13,7 @@ from framefall.cascade.conditioning import Window, frame_seconds
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.diffusion.samplers import Step
 from framefall.models.backbone import Condition
-from framefall.models.text import encode
+from framefall.models.text import encode, words
 from framefall.noise import Key
 from framefall.video import Video
 
@@ -63,12 +63,14 @@ class Cascade:
         until: str | None = None,
         numbers: Tensor | None = None,
         clips: Sequence[str] | None = None,
+        given: Video | None = None,
     ) -> Iterator[Event]:
         """Every step of every stage for one new clip a caption, as it happens.
 
         `frames` is met exactly; by default it is what the last stage makes. `until` names the last stage
         to run. `clips` names the clips (default: 0, 1, ...): a clip's noise depends on its name and on
-        `seed`, not on its neighbours.
+        `seed`, not on its neighbours. `given` are first frames `[captions, channels, given, height, width]` that
+        the base stage goes on from; they stay as they are.
         """
         stages = self._until(until)
         if stages[0].config.task != "base":
@@ -85,9 +87,14 @@ class Cascade:
         if takes and numbers is None:
             numbers = torch.zeros(len(keys), 1, takes)
         reads = any(getattr(stage.config.backbone, "text_dim", 0) for stage in stages)
-        text, mask = encode(captions, stages[0].device) if reads else (None, None)
+        text, mask = _words(captions, stages) if reads else (None, None)
         told = Condition(seconds=torch.zeros(len(keys), 1), text=text, text_mask=mask, numbers=numbers)
-        events: Iterator[Event] = iter(())
+        if given is not None and not 0 < given.shape[2] <= stages[0].config.known:
+            raise ValueError(
+                f"this model can go on from up to {stages[0].config.known} given frames, got {given.shape[2]};"
+                " train its base stage with `known` above 0"
+            )
+        events: Iterator[Event] = iter(()) if given is None else _real(iter([given]))
         below = None
         for stage, total in zip(stages, _frame_counts(stages, frames), strict=True):
             sampling, fps = stage.sampling(quality), stage.config.shape.fps
@@ -143,6 +150,14 @@ class Cascade:
         if name not in names:
             raise ValueError(f"a stage must be one of {', '.join(names)}; got {name!r}")
         return self.stages[: names.index(name) + 1]
+
+
+def _words(captions: Sequence[str | None], stages: Sequence[Stage]) -> tuple[Tensor, Tensor]:
+    """Token states for the stages that read; they must keep equally many tokens."""
+    counts = {words(stage.config.backbone) for stage in stages if getattr(stage.config.backbone, "text_dim", 0)}
+    if len(counts) > 1:
+        raise ValueError(f"all stages that read captions must keep equally many words, got {sorted(counts)}; set words")
+    return encode(captions, stages[0].device, *counts)
 
 
 def finished(events: Iterator[Event], last: Stage) -> Iterator[Video]:

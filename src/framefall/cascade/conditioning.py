@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from framefall.layers.motion import flows, meet
@@ -61,23 +61,39 @@ class Task(ABC):
 
 @dataclass(frozen=True)
 class Base(Task):
-    """Makes a short clip of nothing but noise and a condition."""
+    """Makes a short clip of nothing but noise and a condition; or goes on from first frames that it is given."""
 
     frames: int
     total: int | None = None  # how many of them are asked for
+    known: int = 0  # how many first frames it can be given
 
     def shrink(self, video: Video) -> tuple[Answer, Below | None]:
         """The clip itself; there is no stage below."""
         return video, None
 
     def show(self, low: Video | None, seen: Video | None = None) -> Shown:
-        """Nothing."""
-        return Shown()
+        """The given first frames and where they are; nothing without any."""
+        if low is None:
+            return Shown()
+        given = low.shape[2]
+        if not 0 < given <= min(self.known, self.frames - 1):
+            raise ValueError(f"this base stage can be given up to {self.known} first frames, got {given}; give fewer")
+        rest = low.new_zeros(*low.shape[:2], self.frames - given, *low.shape[3:])
+        counts = torch.full((low.shape[0],), given, device=low.device)
+        shown = first_frames(torch.cat((low, rest), dim=2), counts)
+        return Shown(low_res=shown, given=low, given_at=tuple(range(given)))
 
     def window(self, made: int, have: int, ended: bool) -> Window | None:
-        """The whole clip at once."""
+        """The whole clip at once, when all given frames have come."""
         keep = range(min(self.frames, self.total or self.frames))
-        return None if made else Window(range(0), range(self.frames), keep)
+        return None if made or not ended else Window(range(have), range(self.frames), keep)
+
+
+def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Float[Tensor, "batch shown frames height width"]:
+    """The first `counts` frames of each clip, zeros after them, and a channel that is 1 where they are."""
+    at = torch.arange(video.shape[2], device=video.device)
+    mask = (at < counts[:, None]).to(video.dtype)[:, None, :, None, None]  # b 1 f 1 1
+    return torch.cat((video * mask, mask.expand(-1, 1, -1, *video.shape[3:])), dim=1)
 
 
 @dataclass(frozen=True)

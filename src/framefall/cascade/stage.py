@@ -54,6 +54,7 @@ class StageConfig:
     backbone: BackboneConfig
     factor: int = 1  # of time or of space; 1 for a base stage
     intervals: int = 5  # temporal super-resolution works on this many intervals at a time
+    known: int = 0  # a base stage can go on from up to this many given first frames
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
@@ -83,6 +84,11 @@ class StageConfig:
         if self.bridge is not None and not (self.bridge > 0 and self.spread > 0):
             given = f"bridge={self.bridge}, spread={self.spread}"
             raise ValueError(f"bridge and spread must be above 0, got {given}; try bridge=0.5, spread=0.1")
+        if self.known and (self.task != "base" or not 0 < self.known < self.shape.frames):
+            raise ValueError(
+                f"known first frames are for a base stage and fewer than its {self.shape.frames}, got {self.known}"
+                f" for {self.task}; try 3"
+            )
         if self.intervals < 1:
             raise ValueError(f"intervals must be at least 1, got {self.intervals}; try 5")
         expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
@@ -92,10 +98,12 @@ class StageConfig:
                 f" and {self.shape.channels}; set both"
             )
         channels = self.shape.channels
-        shown = {"base": 0, "temporal_sr": 2 * channels + 1, "spatial_sr": channels}[self.task]
+        shown = {"base": channels + 1 if self.known else 0, "temporal_sr": 2 * channels + 1, "spatial_sr": channels}[
+            self.task
+        ]
         if self.backbone.low_res_channels != shown:
             raise ValueError(
-                f"{self.task} needs a backbone that is shown {shown} channels of the stage below,"
+                f"{self.task} needs a backbone that is shown {shown} channels of known frames,"
                 f" got {self.backbone.low_res_channels}; try kind={expected!r}"
             )
 
@@ -122,7 +130,7 @@ class Stage:
         """The work as an object; `total` is how many frames are asked for."""
         config = self.config
         if config.task == "base":
-            return Base(max(config.shape.frames, total or 0), total)
+            return Base(max(config.shape.frames, total or 0), total, config.known)
         if config.task == "temporal_sr":
             return TemporalSR(config.factor, config.intervals, total)
         reach = self.backbone.halo[0] if self.backbone.halo else 0
@@ -205,13 +213,14 @@ class Stage:
 
         seen = low
         level = torch.full((len(keys),), sampling.low_res_noise, device=self.device)
-        if low is not None and sampling.low_res_noise:
+        if low is not None and sampling.low_res_noise and self.config.task != "base":
             first = frames.start // self.config.factor if self.config.task == "temporal_sr" else frames.start
             span = range(first, first + low.shape[2])
             seen = corrupt(low, noise("low_res", span, (low.shape[-2], low.shape[-1])), level)
-        shown = self.task().show(low, seen)
+        shown = self.task(len(frames)).show(low, seen)
         if low is not None:
-            condition = replace(condition, low_res=shown.low_res, low_res_noise=level, prior=shown.prior)
+            doubt = None if self.config.task == "base" else level
+            condition = replace(condition, low_res=shown.low_res, low_res_noise=doubt, prior=shown.prior)
         x = self.process.start(self.endpoint(noise("start", frames, size), shown))
         times = grid(sampling.steps, shift=sampling.shift).to(self.device)
         denoise = self.denoiser(condition, shown, sampling)

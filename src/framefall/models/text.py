@@ -12,23 +12,31 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 TEXT_DIM = 384  # features of a token's state
-WORDS = 24  # tokens kept of a caption, the two that mark its ends included
+WORDS = 24  # tokens kept of a caption unless a network says otherwise, the two that mark its ends included
 
 
 def encode(
-    captions: Sequence[str | None], device: torch.device | None = None
+    captions: Sequence[str | None], device: torch.device | None = None, words: int = WORDS
 ) -> tuple[Float[Tensor, "batch words features"], Bool[Tensor, "batch words"]]:
-    """Token states and which of them are real; a missing caption has none, and is the null caption."""
-    states, masks = zip(*(_encode_one(caption or "") for caption in captions), strict=True)
+    """Token states and which of them are real; a missing caption has none, and is the null caption.
+
+    Of a longer caption the first `words` tokens are kept.
+    """
+    states, masks = zip(*(_encode_one(caption or "", words) for caption in captions), strict=True)
     return torch.stack(states).to(device), torch.stack(masks).to(device)
 
 
+def words(backbone: object) -> int:
+    """How many tokens of a caption a network's config keeps."""
+    return int(getattr(backbone, "words", WORDS))
+
+
 @lru_cache(maxsize=4096)
-def _encode_one(caption: str) -> tuple[Tensor, Tensor]:
-    states, mask = torch.zeros(WORDS, TEXT_DIM), torch.zeros(WORDS, dtype=torch.bool)
+def _encode_one(caption: str, words: int) -> tuple[Tensor, Tensor]:
+    states, mask = torch.zeros(words, TEXT_DIM), torch.zeros(words, dtype=torch.bool)
     if caption.strip():
         tokenizer, model = _minilm()
-        tokens = tokenizer(caption, return_tensors="pt", truncation=True, max_length=WORDS)
+        tokens = tokenizer(caption, return_tensors="pt", truncation=True, max_length=words)
         with torch.no_grad(), torch.autocast("cpu", enabled=False):  # the same states inside training and outside
             found = model(**tokens).last_hidden_state[0].float()
         states[: len(found)], mask[: len(found)] = found, True

@@ -24,7 +24,7 @@ class TransformerConfig:
     kind: Literal["transformer"] = "transformer"
     channels: int = 3
     out_channels: int | None = None  # None: as many as come in
-    low_res_channels: int = 0  # what the stage shows of the one below; 0 for a base model
+    low_res_channels: int = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
     dim: int = 256
     depth: int = 8
     heads: int = 4
@@ -32,6 +32,7 @@ class TransformerConfig:
     bottleneck: int = 128  # pixels enter through a narrow layer: JiT's linear bottleneck
     detail: int = 0  # channels of a small convolution across patch borders, shown the noisy pixels; 0: none
     text_dim: int = 0  # features of a caption's token; 0: no text at all
+    words: int = 24  # tokens of a caption, as prefix
     numbers: int = 0  # how many numbers condition a clip
     checkpoint_activations: bool = False
 
@@ -97,7 +98,10 @@ class SpaceTimeTransformer(Backbone):
         """A video of the size of `x_t`, with `out_channels` channels."""
         config = self.config
         *_, frames, height, width = x_t.shape
-        pixels = x_t if condition.low_res is None else torch.cat((x_t, condition.low_res), dim=1)
+        low_res = condition.low_res
+        if low_res is None and config.low_res_channels:  # nothing is known
+            low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
+        pixels = x_t if low_res is None else torch.cat((x_t, low_res), dim=1)
         positions = coordinates(condition.seconds, height, width, config.patch)  # b n 3
         x = self.enter(patchify(pixels, config.patch)) + self.place(_places(positions, height, width))  # b n d
         level = self.time(t)  # b d

@@ -81,6 +81,30 @@ def pico() -> Recipe:
     return replace(recipe, name="pico", stages=stages)
 
 
+def worlds() -> Recipe:
+    """A cascade for simulated worlds that goes on from given frames: 16 frames at 32 x 32 -> 60 -> 128 x 128.
+
+    framefall train projectile,occluder -o MODEL --recipe worlds
+    """
+    recipe = pico()
+    base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
+    trunk = TransformerConfig(
+        dim=192, depth=6, heads=3, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM, words=48, low_res_channels=4
+    )
+    small = VideoShape(frames=16, height=32, width=32, fps=6.0)
+    shallow = InterpolatorConfig(trunk=TransformerConfig(dim=128, depth=4, heads=2, patch=(4, 4, 4)))
+    stages = {
+        "base": replace(
+            base, batch=16, image_share=0.05, stage=replace(base.stage, shape=small, backbone=trunk, known=3)
+        ),
+        "temporal_sr": replace(
+            temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)
+        ),
+        "spatial_sr": spatial,
+    }
+    return replace(recipe, name="worlds", stages=stages, data=FolderConfig(size=128, fps=24.0))
+
+
 def micro() -> Recipe:
     """A cascade of toys, 8 frames at 16 x 16 -> 15 -> 32 x 32: trains in seconds, for tests and lessons."""
     recipe = nano()
@@ -121,4 +145,4 @@ def micro() -> Recipe:
     return replace(recipe, name="micro", stages=stages, data=FolderConfig(size=64, fps=12.0), save_every=20)
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (nano, pico, micro)}
+RECIPES = {recipe.__name__: recipe for recipe in (nano, pico, worlds, micro)}

@@ -10,9 +10,10 @@ from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder
+from framefall.data.loader import Source
 from framefall.data.sheet import strips
 from framefall.models.backbone import Condition
-from framefall.models.text import encode
+from framefall.models.text import encode, words
 from framefall.noise import Key
 from framefall.train.objective import stack, window
 from framefall.train.recipe import StageRecipe
@@ -22,14 +23,14 @@ CLIPS = 3
 FRAMES = 12  # shown of each clip
 
 
-def draw_strips(stage: Stage, recipe: StageRecipe, folder: Folder, path: Path, seed: int) -> None:
+def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int) -> None:
     """A PNG with a few rows a clip: the truth, the plain guess if there is one, and the stage's own samples."""
     rows: list[tuple[str, np.ndarray]] = []
-    for clip in loader.validation(folder, window(recipe), CLIPS, seed):
+    for clip in loader.validation(source, window(recipe), CLIPS, seed):
         truth, low = stage.task().shrink(stack([clip], stage.device))
         shown = stage.task().show(low)
         reads = getattr(stage.config.backbone, "text_dim", 0)
-        text, mask = encode([clip.caption], stage.device) if reads else (None, None)
+        text, mask = encode([clip.caption], stage.device, words(stage.config.backbone)) if reads else (None, None)
         rate = torch.tensor([clip.fps], device=stage.device)
         condition = Condition(seconds=frame_seconds(truth.shape[2], rate), text=text, text_mask=mask)
         rows.append(("real", _pixels(truth)))

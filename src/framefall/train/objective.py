@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import corrupt, frame_seconds
+from framefall.cascade.conditioning import corrupt, first_frames, frame_seconds
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.data.clip import Clip
 from framefall.data.loader import Window
 from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
-from framefall.models.text import encode
+from framefall.models.text import encode, words
 from framefall.noise import Key, normal
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
@@ -55,9 +55,14 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     shown = stage.task().show(low, seen)
     t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
     x_t = stage.process.add_noise(x0, stage.endpoint(noise, shown), t)
+    low_res = shown.low_res
+    if config.known:
+        low_res = first_frames(
+            x0, torch.tensor([_known(key, config.known, x0.shape[2]) for key in keys], device=device)
+        )
     condition = replace(
         describe(stage.config, recipe, clips, keys, x0.shape[2], device),
-        low_res=shown.low_res,
+        low_res=low_res,
         prior=shown.prior,
         low_res_noise=None if low is None else level,
     )
@@ -82,7 +87,7 @@ def describe(
     if getattr(config.backbone, "text_dim", 0):
         dropped = [key.named("text").uniform() < recipe.text_dropout for key in keys]
         captions = [None if drop else clip.caption for clip, drop in zip(clips, dropped, strict=True)]
-        text, mask = encode(captions, device)
+        text, mask = encode(captions, device, words(config.backbone))
     count = getattr(config.backbone, "numbers", 0)
     numbers = torch.stack([_numbers(clip, count, frames) for clip in clips]).to(device) if count else None
     return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
@@ -98,6 +103,12 @@ def _numbers(clip: Clip, count: int, frames: int) -> Tensor:
     return torch.from_numpy(
         np.array(np.broadcast_to(values[-frames:] if values.ndim == 2 else values, (frames, count)))
     )
+
+
+def _known(key: Key, most: int, frames: int) -> int:
+    """How many first frames a clip is given: none for half of the clips."""
+    some = 1 + key.named("known").integer(most, 1)
+    return min(some, frames - 1) if key.named("known").uniform(0) < 0.5 else 0
 
 
 def _level(uniform: float) -> float:
