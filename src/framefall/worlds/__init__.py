@@ -1,0 +1,1 @@
+"""Simulated scenes with known truth: engines, a renderer, captions, splits, and twins that break physics."""
