@@ -1,0 +1,88 @@
+"""The six splits, disjoint by construction: each has radii of its own, and draws from a box of its own.
+
+The first body's radius is k / 65536 with k mod 8 the number of the split, so no scene is in two splits. `train`, `id`,
+`comb` and `horizon` keep size, speed and gravity in the training box; `ood-near` and `ood-far` move one, some or all
+of those that a scenario has out of it. One in eight (scenario, colour, shape) triples is met only in `comb`.
+"""
+
+import functools
+import math
+
+from framefall.noise import Key
+from framefall.worlds.bins import Factor, Region, region_of
+from framefall.worlds.scene import BODY_COLOURS, Scene
+
+SPLITS = ("train", "id", "ood-near", "ood-far", "comb", "horizon")  # the order is the residue
+GRID = 2.0**-16  # radii are whole multiples of it
+RESIDUES = 8  # of which each split has one; two are free for splits to come
+FAR: dict[str, Region] = {"ood-near": "near", "ood-far": "far"}  # where a split's moved factors lie
+COMPOUNDS = ("ramp", "collision")  # of which half the scenes in `comb` are joined with another scenario
+
+# what each scenario shows: its shapes, and the factors that it has
+SHAPES: dict[str, tuple[str, ...]] = {
+    "fall": ("ball", "box", "triangle", "diamond"),
+    "projectile": ("ball", "box", "triangle", "diamond"),
+    "uniform": ("ball", "box", "triangle", "diamond"),
+    "collision": ("ball",),
+    "billiards": ("ball",),
+    "pendulum": ("ball",),
+    "ramp": ("ball", "box"),
+    "occluder": ("ball", "box", "triangle", "diamond"),
+    "occluder_bounce": ("ball", "box", "diamond"),  # a triangle would turn when it meets the wall
+    "stack": ("box",),
+    "double_drop": ("ball", "box", "triangle", "diamond"),
+    "pour": ("ball",),
+    "light": ("ball", "box", "triangle", "diamond"),
+}
+FACTORS_OF: dict[str, tuple[Factor, ...]] = {
+    "fall": ("size", "gravity"),
+    "projectile": ("size", "speed", "gravity"),
+    "uniform": ("size", "speed"),
+    "collision": ("size", "speed"),
+    "billiards": ("size", "speed"),
+    "pendulum": ("size", "gravity"),
+    "ramp": ("size", "gravity"),
+    "occluder": ("size", "speed"),
+    "occluder_bounce": ("size", "speed"),
+    "stack": ("size", "gravity"),
+    "double_drop": ("size", "gravity"),
+    "pour": ("size", "gravity"),
+    "light": ("size",),
+}
+
+
+def split_of(scene: Scene) -> str:
+    """The split that a scene was drawn for, read from its first body's radius."""
+    steps = scene.bodies[0].radius / GRID
+    residue = int(steps) % RESIDUES
+    if steps != int(steps) or residue >= len(SPLITS):
+        raise ValueError(
+            f"the first radius must be k/65536 with k mod {RESIDUES} below {len(SPLITS)}, got {scene.bodies[0].radius};"
+            " this scene is of no split"
+        )
+    return SPLITS[residue]
+
+
+def moved_factors(scene: Scene) -> tuple[Factor, ...]:
+    """Which of size, speed and gravity lie outside the training box in some body."""
+    speeds = [math.hypot(*body.velocity) for body in scene.bodies]
+    values: dict[Factor, list[float]] = {
+        "size": [body.radius for body in scene.bodies],
+        "speed": [speed for speed in speeds if speed],
+        "gravity": [scene.gravity] if scene.gravity else [],
+    }
+    return tuple(factor for factor, found in values.items() if any(region_of(factor, v) != "train" for v in found))
+
+
+@functools.cache
+def held_out(scenario: str, colour: str, shape: str) -> bool:
+    """Whether a triple is kept for `comb`: the eighth of a scenario's pairs whose hashes are the smallest."""
+    pairs = [(c, s) for c in BODY_COLOURS for s in SHAPES[scenario]]
+    ranked = sorted(pairs, key=lambda pair: Key(0, "comb", "/".join((scenario, *pair))).word())
+    return (colour, shape) in ranked[: max(1, len(pairs) // 8)]
+
+
+def is_compound(scene: Scene) -> bool:
+    """Whether two scenarios are joined in it, which happens only in `comb`: a flight off a ramp, a hidden collision."""
+    said = scene.attributes
+    return said.outcome == "flies" or (said.scenario == "collision" and bool(said.occluder))

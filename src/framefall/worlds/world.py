@@ -1,0 +1,81 @@
+"""A world is an endless numbered list of scenes, of which `size` are used: nothing of it is stored.
+
+Example `i` is a pure function of (seed, split, scenario, i). A world of 6,000 scenes is therefore the first fifth
+of a world of 30,000, and a world of one scenario repeats the scenes that a world of all has of it.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from framefall.config import to_json
+from framefall.worlds.captions import describe
+from framefall.worlds.grammar import PARAPHRASES
+from framefall.worlds.scenarios import SCENARIOS, draw_scene
+from framefall.worlds.scene import Scene
+from framefall.worlds.splits import SPLITS
+from framefall.worlds.state import StateLog
+
+LARGEST = 10_000_000  # scenes; a larger number is a slip
+
+
+@dataclass(frozen=True)
+class World:
+    """Scenes of some scenarios in turn, in one split."""
+
+    scenarios: tuple[str, ...] = tuple(SCENARIOS)
+    split: str = "train"
+    size: int = 30_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.scenarios:
+            raise ValueError(f"a world must have at least one scenario of {', '.join(SCENARIOS)}; got none")
+        for name in self.scenarios:
+            if name not in SCENARIOS:
+                raise ValueError(f"scenario must be one of all, {', '.join(SCENARIOS)}; got {name!r}")
+        if len(set(self.scenarios)) < len(self.scenarios):
+            raise ValueError(f"a world must have each scenario once, got {', '.join(self.scenarios)}")
+        if self.split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {self.split!r}")
+        if not 0 < self.size <= LARGEST:
+            raise ValueError(f"size must be from 1 to {LARGEST:,} scenes, got {self.size}; try 30000")
+
+    def __len__(self) -> int:
+        return self.size
+
+    def scenario_of(self, index: int) -> str:
+        """The scenario of a scene: they take turns."""
+        if not 0 <= index < self.size:
+            raise IndexError(f"scene must be from 0 to {self.size - 1}, got {index}")
+        return self.scenarios[index % len(self.scenarios)]
+
+    def scene(self, index: int) -> Scene:
+        """Scene number `index`."""
+        return draw_scene(self.seed, self.split, self.scenario_of(index), index)
+
+    def log(self, index: int) -> StateLog:
+        """What happens in scene number `index`, marked with the renderer that is installed."""
+        from framefall.worlds.engines import simulate
+        from framefall.worlds.render import RENDERER
+
+        return replace(simulate(self.scene(index)), renderer=RENDERER)
+
+    def caption(self, index: int, paraphrase: int | None = None, numeric: bool = False) -> str:
+        """The caption of scene number `index`; without a paraphrase they take turns."""
+        turn = index // len(self.scenarios) % PARAPHRASES
+        return describe(self.scene(index), turn if paraphrase is None else paraphrase, numeric)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the world by what is in it: its settings, and a drawn scene and caption of each scenario."""
+        digest = hashlib.blake2b(to_json(self).encode(), digest_size=8)
+        for name in self.scenarios:
+            scene = draw_scene(self.seed, self.split, name, 0)
+            digest.update(to_json(scene).encode() + describe(scene).encode())
+        return digest.hexdigest()
+
+
+def open_world(name: str, split: str = "train", size: int = 30_000, seed: int = 0) -> World:
+    """The world of a scenario, of several joined by commas, or of `all`."""
+    names = tuple(SCENARIOS) if name.strip() == "all" else tuple(part.strip() for part in name.split(","))
+    return World(names, split, size, seed)
