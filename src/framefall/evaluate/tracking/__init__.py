@@ -1,0 +1,1 @@
+"""Objects found and followed in pixels alone, with no pretrained network."""
