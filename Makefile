@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test check fix smoke kills odd-files clean
+.PHONY: setup demo test check fix smoke kills odd-files captions clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -39,6 +39,9 @@ kills: .venv/ready  ## 20 SIGKILLs aimed at training
 
 odd-files: .venv/ready  ## 30 malformed files among 30 good ones
 	$(BIN)/python tests/batteries/odd_files.py
+
+captions: .venv/ready  ## 10,000 captions of each scenario, written and read back
+	$(BIN)/python tests/batteries/captions.py
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

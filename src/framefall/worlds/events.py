@@ -156,14 +156,16 @@ def clearance(log: StateLog, time: float, name: str, place: Float[np.ndarray, "2
 def _edges(fixture: Fixture) -> list[tuple[np.ndarray, float]]:
     """Outward normals and offsets of a convex polygon's sides; a line counts as the strip that it paints."""
     points = np.asarray(fixture.points)
-    grown = fixture.thickness
     if len(points) == 2:
         along = (points[1] - points[0]) / np.linalg.norm(points[1] - points[0])
-        across = grown * np.array([-along[1], along[0]])
-        points, grown = np.stack((points[0] - across, points[1] - across, points[1] + across, points[0] + across)), 0.0
+        across = np.array([-along[1], along[0]])
+        side = float(across @ points[0])
+        ends = [(along, float(along @ points[1])), (-along, -float(along @ points[0]))]
+        return [(across, side + fixture.thickness), (-across, fixture.thickness - side), *ends]
     sides = np.roll(points, -1, axis=0) - points
     normals = np.stack((sides[:, 1], -sides[:, 0]), axis=1) / np.linalg.norm(sides, axis=1, keepdims=True)
-    return [(normal, float(normal @ point) + grown) for normal, point in zip(normals, points, strict=True)]
+    offsets = (normals * points).sum(axis=1) + fixture.thickness
+    return list(zip(normals, offsets.tolist(), strict=True))
 
 
 def _apart(fixture: Fixture, place: np.ndarray) -> float:

@@ -1,0 +1,183 @@
+"""Damage in time and from frame to frame, done to pixels, so that it works on any clip, a user's own as well.
+
+A clip is uint8 [channels, frames, height, width]; a strength is above 0 and at most 1, and 1 is the full damage.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from framefall.noise import Key
+
+Clip = UInt8[np.ndarray, "channels frames height width"]
+Resampled = UInt8[np.ndarray, "channels _ height width"]  # of another number of frames
+Masks = Bool[np.ndarray, "frames height width"]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One way to damage a clip; `apply(clip, strength, key)` gives a new clip, of as many frames if `keeps_length`."""
+
+    name: str
+    group: Literal["temporal", "per-frame", "patch"]
+    apply: Callable[[Clip, float, Key], Resampled]
+    keeps_length: bool = True
+    scales: bool = True  # whether the strength means anything to it
+
+    def __call__(self, clip: Clip, key: Key, strength: float = 1.0) -> Resampled:
+        """The damaged clip."""
+        if not 0 < strength <= 1:
+            raise ValueError(f"strength must be above 0 and at most 1, got {strength}")
+        if clip.shape[1] < 4:
+            raise ValueError(f"a clip must have at least 4 frames to be damaged in time, got {clip.shape[1]}")
+        return self.apply(clip, strength, key)
+
+
+def shuffle(clip: Clip, strength: float, key: Key) -> Clip:
+    """Frames in another order, within windows of `strength` of the clip."""
+    frames = clip.shape[1]
+    window = max(2, round(strength * frames))
+    order = [(index // window, key.word(index), index) for index in range(frames)]
+    moved = [index for *_, index in sorted(order)]
+    if moved == list(range(frames)):
+        moved[0], moved[1] = moved[1], moved[0]
+    return np.ascontiguousarray(clip[:, moved])
+
+
+def freeze(clip: Clip, strength: float, key: Key) -> Clip:
+    """The last `strength` of the clip stands still; all of it at 1: every frame is the first one."""
+    last = round((1 - strength) * (clip.shape[1] - 1))
+    return np.ascontiguousarray(clip[:, np.minimum(np.arange(clip.shape[1]), last)])
+
+
+def stall(clip: Clip, strength: float, key: Key) -> Clip:
+    """From the middle on it stands still for `strength` of the rest, then jumps to where it would be."""
+    frames = clip.shape[1]
+    half = frames // 2
+    until = half + max(2, round(strength * (frames - half)))
+    index = np.arange(frames)
+    return np.ascontiguousarray(clip[:, np.where((index > half) & (index < until), half, index)])
+
+
+def judder(clip: Clip, strength: float, key: Key) -> Clip:
+    """Frames come one too late or one too early, a share of `strength` of them."""
+    frames = clip.shape[1]
+    index = np.arange(frames)
+    step = np.array([2 * key.integer(2, i, 1) - 1 if key.uniform(i, 0) < strength else 0 for i in range(frames)])
+    step[frames // 2] = -1  # at least one
+    return np.ascontiguousarray(clip[:, np.clip(index + step, 0, frames - 1)])
+
+
+def position_jitter(clip: Clip, strength: float, key: Key) -> Clip:
+    """Every frame is moved by a random fraction of the picture, 0.012 widths standard deviation at 1."""
+    channels, frames, height, width = clip.shape
+    out = np.empty_like(clip)
+    for index in range(frames):
+        dx, dy = (0.012 * width * strength * key.gauss(index, axis) for axis in (0, 1))
+        shift = np.array([[1.0, 0.0, dx], [0.0, 1.0, dy]])
+        for channel in range(channels):
+            out[channel, index] = cv2.warpAffine(
+                clip[channel, index], shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+    return out
+
+
+def double_speed(clip: Clip, strength: float, key: Key) -> Resampled:
+    """Up to twice as fast: fewer frames, at the same frame rate."""
+    count = math.floor((clip.shape[1] - 1) / (1 + strength)) + 1
+    return np.ascontiguousarray(clip[:, np.round(np.arange(count) * (1 + strength)).astype(int)])
+
+
+def half_speed(clip: Clip, strength: float, key: Key) -> Clip:
+    """Up to twice as slow: as many frames, of the beginning alone, each shown up to twice as a player does."""
+    return np.ascontiguousarray(clip[:, (np.arange(clip.shape[1]) / (1 + strength)).astype(int)])
+
+
+def reverse(clip: Clip, strength: float, key: Key) -> Clip:
+    """Backwards."""
+    return np.ascontiguousarray(clip[:, ::-1])
+
+
+def flicker(clip: Clip, strength: float, key: Key) -> Clip:
+    """Each frame's brightness varies by 2 % and the colours of what moves by 3 %, as of frames made one by one."""
+    channels, frames, *_ = clip.shape
+    background = np.median(clip, axis=1, keepdims=True)
+    moves = np.abs(clip - background).max(axis=0, keepdims=True) > 24
+    # uniform in -1..1: one number a frame for the background, one a channel and frame for the rest
+    behind = np.array([2 * key.uniform(i, 0) - 1 for i in range(frames)])[None, :, None, None]
+    before = np.array([[2 * key.uniform(i, 1 + c) - 1 for i in range(frames)] for c in range(channels)])[
+        ..., None, None
+    ]
+    gain = 1 + strength * np.where(moves, 0.03 * before, 0.02 * behind)
+    # in a still picture everything is background
+    return to_bytes(clip * gain)
+
+
+def brightness_flicker(clip: Clip, strength: float, key: Key) -> Clip:
+    """Each frame is brighter or darker as a whole by up to 10 %."""
+    gain = np.array([1 + 0.1 * strength * (2 * key.uniform(i) - 1) for i in range(clip.shape[1])])
+    return to_bytes(clip * gain[None, :, None, None])
+
+
+def independent(clips: Sequence[Clip]) -> Clip:
+    """Frames that know nothing of each other: frame k is frame k of the k-th clip, round and round.
+
+    Of clips with one caption this is what a model of single frames makes.
+    """
+    if len(clips) < 2 or len({clip.shape for clip in clips}) > 1:
+        raise ValueError(f"independent frames need at least 2 clips of one shape, got {[clip.shape for clip in clips]}")
+    frames = range(clips[0].shape[1])
+    return np.stack([clips[index % len(clips)][:, index] for index in frames], axis=1)
+
+
+def erase(clip: Clip, masks: Masks, start: int, stop: int) -> Clip:
+    """What the masks cover is replaced by the background (the clip's median over time) in frames start..stop-1."""
+    background = np.median(clip, axis=1).astype(np.uint8)
+    out = clip.copy()
+    for index in range(start, min(stop, clip.shape[1])):
+        out[:, index] = np.where(_grown(masks[index]), background, clip[:, index])
+    return out
+
+
+def displace(clip: Clip, masks: Masks, start: int, down: int, right: int) -> Clip:
+    """What the masks cover stands elsewhere from frame `start` on, by whole pixels; what leaves the picture is lost."""
+    out = erase(clip, masks, start, clip.shape[1])
+    height, width = clip.shape[2:]
+    for index in range(start, clip.shape[1]):
+        rows, columns = np.nonzero(_grown(masks[index]))
+        inside = (rows + down >= 0) & (rows + down < height) & (columns + right >= 0) & (columns + right < width)
+        rows, columns = rows[inside], columns[inside]
+        out[:, index, rows + down, columns + right] = clip[:, index, rows, columns]
+    return out
+
+
+CORRUPTIONS: dict[str, Corruption] = {
+    item.name: item
+    for item in (
+        Corruption("shuffle", "temporal", shuffle),
+        Corruption("freeze", "temporal", freeze),
+        Corruption("stall", "temporal", stall),
+        Corruption("judder", "temporal", judder),
+        Corruption("position_jitter", "temporal", position_jitter),
+        Corruption("double_speed", "temporal", double_speed, keeps_length=False),
+        Corruption("half_speed", "temporal", half_speed),
+        Corruption("reverse", "temporal", reverse, scales=False),
+        Corruption("flicker", "per-frame", flicker),
+        Corruption("brightness_flicker", "per-frame", brightness_flicker),
+    )
+}
+
+
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Values 0..255 as whole numbers."""
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """A mask with its soft edge: one pixel more on every side."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
