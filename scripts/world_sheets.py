@@ -1,11 +1,12 @@
 """Contact sheets of every scenario and of every violation beside its valid twin.
 
-    python scripts/world_sheets.py DIR [--size 96] [--seed 0]
+    python scripts/world_sheets.py DIR [--size 96] [--seed 0] [--rows 2]
 
-writes DIR/scenarios.png, DIR/violations.png and DIR/solids.png.
+writes DIR/scenarios.png, DIR/violations.png and, with MuJoCo installed, DIR/solids.png.
 """
 
 import argparse
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from framefall.data.sheet import strips
 from framefall.noise import Key
 from framefall.worlds.render import View, render
 from framefall.worlds.scenarios import SCENARIOS
+from framefall.worlds.solid_scenes import SOLID_SCENARIOS
 from framefall.worlds.state import StateLog, frame_times
 from framefall.worlds.violations import VIOLATIONS, applicable, break_physics
 from framefall.worlds.world import open_world
@@ -27,10 +29,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=2, help="of each scenario")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     worlds = {name: open_world(name, seed=chosen.seed) for name in SCENARIOS}
-    rows = [(name, drawn(world.log(index), chosen.size)) for name, world in worlds.items() for index in range(2)]
+    logs = [(name, world.log(index)) for name, world in worlds.items() for index in range(chosen.rows)]
+    rows = [(name, drawn(log, chosen.size)) for name, log in logs]
     strips(rows, chosen.folder / "scenarios.png")
     rows = []
     for name in VIOLATIONS:
@@ -42,6 +46,9 @@ def main() -> None:
         rows.append((log.scene.attributes.scenario, drawn(log, chosen.size)))
         rows.append((name, drawn(break_physics(log, name, Key(chosen.seed, "sheet")), chosen.size)))
     strips(rows, chosen.folder / "violations.png")
+    if importlib.util.find_spec("mujoco"):
+        solids = [(name, open_world(name, seed=chosen.seed).log(0)) for name in SOLID_SCENARIOS]
+        strips([(name, drawn(log, chosen.size)) for name, log in solids], chosen.folder / "solids.png")
 
 
 def drawn(log: StateLog, size: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from framefall.worlds.grammar import PARAPHRASES, PATTERNS, WORDS
 from framefall.worlds.parser import parse
 from framefall.worlds.scenarios import SCENARIOS, draw_scene
 from framefall.worlds.scene import Attributes, Scene, Thing
+from framefall.worlds.solid_scenes import SOLID_SCENARIOS
 from framefall.worlds.splits import SPLITS
 
 EACH = int(os.environ.get("FRAMEFALL_CAPTIONS", "300"))  # captions a scenario; tests/batteries/captions.py does 10,000
@@ -90,6 +91,7 @@ def test_captions_of_unlike_attributes_are_unlike() -> None:
 
 def test_every_pattern_is_met() -> None:
     met = {(a.scenario, a.outcome) for name in SCENARIOS for a in (s.attributes for s in _scenes(name, 36))}
+    met |= {(name, "") for name in SOLID_SCENARIOS}  # each is said and read in test_solids
     met |= {("occluder", "one" if len(s.attributes.things) == 1 else "two") for s in _scenes("occluder", 36)}
     assert met - {("occluder", "")} == set(PATTERNS)
 

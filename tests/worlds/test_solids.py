@@ -1,4 +1,5 @@
 import functools
+import json
 import math
 import sys
 from dataclasses import replace
@@ -7,12 +8,17 @@ import numpy as np
 import pytest
 
 from framefall.worlds import solids
+from framefall.worlds.captions import describe, stated
 from framefall.worlds.engines import simulate
+from framefall.worlds.grammar import PARAPHRASES
+from framefall.worlds.parser import parse
 from framefall.worlds.render import View
 from framefall.worlds.scene import COLOURS, SOLIDS, Attributes, Body, Camera, Scene, Thing
 from framefall.worlds.solid_scenes import SOLID_SCENARIOS, draw_solid, half_height
 from framefall.worlds.splits import split_of
 from framefall.worlds.state import StateLog, frame_times, from_json, to_json
+from framefall.worlds.truth import body_truth
+from framefall.worlds.world import open_world
 
 
 def scene(*bodies: Body, **rest: object) -> Scene:
@@ -176,3 +182,17 @@ def test_what_cannot_be_done_is_said_in_one_sentence(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "mujoco", None)
     with pytest.raises(ValueError, match=r"pip install 'framefall\[physics3d\]'"):
         solids.simulate(scene(solid("cube", 0.5, 0.0, 0.5)))
+
+
+@pytest.mark.parametrize("name", SOLID_SCENARIOS)
+def test_scenes_with_depth_are_part_of_a_world_and_their_captions_can_be_read_back(name: str) -> None:
+    world = open_world(name)
+    for index in range(20):
+        scene = world.scene(index)
+        for paraphrase in range(PARAPHRASES):
+            for numeric in (False, True):
+                assert parse(describe(scene, paraphrase, numeric)) == stated(scene.attributes, numeric)
+    truth = json.loads(json.dumps(body_truth(world.log(0), frame_times(3, 6.0))))
+    assert len(truth["frames"][0]["bodies"][0]["position"]) == 3
+    with pytest.raises(ValueError, match="scenes with depth have no comb split"):
+        open_world(name, split="comb")

@@ -111,7 +111,7 @@ def test_fingerprints_tell_worlds_apart() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("snow",), "scenario must be one of all, fall, projectile, .*light; got 'snow'"),
+        (("snow",), "scenario must be one of all, fall, projectile, .*solid_behind; got 'snow'"),
         (("fall,snow",), "scenario must be one of .*got 'snow'"),
         (("",), "scenario must be one of .*got ''"),
         (("fall, fall",), "each scenario once, got fall, fall"),

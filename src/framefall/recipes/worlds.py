@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from framefall import publish
 from framefall.config import from_json, to_dict
 from framefall.data.writer import WRITERS, write
 from framefall.noise import Key
+from framefall.worlds import solids
 from framefall.worlds.captions import describe, numbers
 from framefall.worlds.engines import simulate
 from framefall.worlds.grammar import PARAPHRASES
@@ -122,17 +124,25 @@ def _write(folder: Path, name: str, log: StateLog, look: Look, index: int) -> Wr
     with publish.file(folder / f"{name}.json") as partial:
         partial.write_text(json.dumps(values) + "\n")
     if look.masks:
-        seen = render_truth(log, times, view)
         with publish.file(folder / f"{name}.npz") as partial, open(partial, "wb") as stream:
-            np.savez_compressed(
-                stream,
-                things=np.array([*(b.name for b in log.scene.bodies), *(f.name for f in log.scene.fixtures)]),
-                visible=_bytes(seen.visible.numpy()),
-                full=_bytes(seen.full.numpy()),
-                thing=seen.thing.numpy().astype(np.int16),
-                flow=seen.flow.numpy().astype(np.float16),
-            )
+            np.savez_compressed(stream, **_pixel_truth(log, times, view))
     return Written(str(path), caption, log.violation)
+
+
+def _pixel_truth(log: StateLog, times: np.ndarray, view: View) -> dict[str, Any]:
+    """Masks, depth order and flow of a flat scene; with depth, the body and the distance at each pixel."""
+    if log.scene.engine == "mujoco":
+        names = np.array([body.name for body in log.scene.bodies])
+        body = solids.masks(log, times, view).astype(np.int16)
+        return {"things": names, "body": body, "depth": solids.depths(log, times, view).astype(np.float32)}
+    seen = render_truth(log, times, view)
+    return {
+        "things": np.array([*(b.name for b in log.scene.bodies), *(f.name for f in log.scene.fixtures)]),
+        "visible": _bytes(seen.visible.numpy()),
+        "full": _bytes(seen.full.numpy()),
+        "thing": seen.thing.numpy().astype(np.int16),
+        "flow": seen.flow.numpy().astype(np.float16),
+    }
 
 
 def _bytes(matte: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ but the first, `{colours}` for the colours of a pile, `{behind}` for a screen wh
 from dataclasses import dataclass
 
 from framefall.worlds.bins import SIZES, SPEEDS
-from framefall.worlds.scene import COLOURS
+from framefall.worlds.scene import COLOURS, SOLIDS
 from framefall.worlds.shapes import OUTLINES
 
 PARAPHRASES = 5
@@ -142,6 +142,34 @@ PATTERNS: dict[tuple[str, str], tuple[str, ...]] = {
         "nothing moves but the light, which goes {direction} past {thing0}",
         "the scene shows {thing0} at rest, lit by a lamp that moves {direction}",
     ),
+    ("solid_fall", ""): (
+        "{thing0} falls on a tiled floor and settles",
+        "{thing0} drops on the tiles, bounces and comes to rest",
+        "let go over a tiled floor, {thing0} falls, bounces and settles",
+        "gravity pulls {thing0} on the tiles, where it settles",
+        "the scene shows {thing0} in free fall that settles on a tiled floor",
+    ),
+    ("solid_collision", ""): (
+        "{thing0} rolls {direction} over a tiled floor at a {speed} pace and hits {thing1}",
+        "{thing0} comes rolling {direction} at a {speed} speed and bumps into {thing1} on the tiles",
+        "rolling {direction} at a {speed} pace over the tiles, {thing0} runs into {thing1}",
+        "{thing1} stands on the tiles until {thing0} rolling {direction} at a {speed} speed strikes it",
+        "the scene shows {thing0} that rolls {direction} at a {speed} pace into {thing1} on a tiled floor",
+    ),
+    ("solid_orbit", ""): (
+        "{thing0}, {thing1} and {thing2} stand on a tiled floor",
+        "on the tiles there are {thing0}, {thing1} and {thing2}",
+        "three things stand still on a tiled floor: {thing0}, {thing1} and {thing2}",
+        "nothing moves on the tiles, neither {thing0} nor {thing1} nor {thing2}",
+        "the scene shows {thing0}, {thing1} and {thing2} at rest on a tiled floor",
+    ),
+    ("solid_behind", ""): (
+        "{thing0} rolls {direction} at a {speed} pace behind a {occluder} board on a tiled floor",
+        "{thing0} rolling {direction} at a {speed} speed over the tiles is hidden by a {occluder} board for a while",
+        "behind a {occluder} board on the tiles {thing0} rolls {direction} at a {speed} pace",
+        "a {occluder} board on a tiled floor hides {thing0} that rolls {direction} at a {speed} speed",
+        "the scene shows {thing0} rolling {direction} at a {speed} pace past the back of a {occluder} board",
+    ),
 }
 CAMERA = (
     ", while the camera pans {camera}",
@@ -174,7 +202,7 @@ WORDS: dict[str, tuple[str, str]] = (  # word in captions: its kind, and the att
     {word: ("size", word) for word in SIZES}
     | {_PACES.get(word, word): ("speed", word) for word in SPEEDS}
     | {word: ("colour", word) for word in COLOURS}
-    | {word: ("shape", word) for word in OUTLINES}
+    | {word: ("shape", word) for word in (*OUTLINES, *SOLIDS)}
     | {word: ("side", word) for word in SIDES}
     | {word: ("count", str(value)) for word, value in NUMBERS.items()}
 )

@@ -14,7 +14,14 @@ from framefall.worlds.grammar import KINDS, PARAPHRASES, PATTERNS, WORDS, Form, 
 from framefall.worlds.scene import Attributes, Thing
 
 _TOKEN = re.compile(r"\{\w+\}|\d+\.\d\d|\w+|[^\w\s]")
-_MANY = {"billiards": (3, 4, 5), "stack": (2, 3, 4), "collision": (2,), "double_drop": (2,)}  # else 1, or as it says
+_MANY = {
+    "billiards": (3, 4, 5),
+    "stack": (2, 3, 4),
+    "collision": (2,),
+    "double_drop": (2,),
+    "solid_collision": (2,),
+    "solid_orbit": (3,),
+}  # else 1, or as it says
 Skeleton = tuple[str, ...]
 
 

@@ -127,10 +127,15 @@ def _motion(log: StateLog, thing: int, times: np.ndarray) -> tuple[np.ndarray, n
 
 
 def body_truth(log: StateLog, times: Float[np.ndarray, " frames"]) -> dict[str, Any]:
-    """Everything that is known of each frame, ready for JSON; lengths in heights, y upwards."""
+    """Everything that is known of each frame, ready for JSON; lengths in heights, y upwards.
+
+    With depth z is upwards, `angle` is a unit quaternion (w, x, y, z), `spin` has three axes, and what hides what is
+    not told (see `solids.masks`).
+    """
     times = np.asarray(times, dtype=np.float64)
     scene, light = log.scene, log.scene.light
-    hidden = {body.name: hidden_shares(log, body.name, times) for body in scene.bodies}
+    deep = scene.engine == "mujoco"
+    hidden = {} if deep else {body.name: hidden_shares(log, body.name, times) for body in scene.bodies}
     camera = np.asarray(scene.camera.start) + times[:, None] * np.asarray(scene.camera.velocity)
     return {
         "key": scene.key,
@@ -162,23 +167,25 @@ def _rows(
     names = [body.name for body in log.scene.bodies]
     states = {name: log.tracks[name].at(times) for name in names}
     looks = {name: log.looks_at(name, times) for name in names}
+    shapes = {body.name: body.shape for body in log.scene.bodies}
     for frame in range(len(times)):
         rows = []
         for name in names:
             state, look = states[name], looks[name][frame]
-            visible, hiders = hidden[name]
+            flat = name in hidden
+            visible, hiders = hidden.get(name, (None, {}))
             most = max(hiders, key=lambda other: hiders[other][frame], default="")
             rows.append(
                 {
                     "id": name,
-                    "shape": look.shape,
+                    "shape": look.shape if flat else shapes[name],
                     "colour": look.colour,
                     "radius": look.radius,
                     "position": state.position[frame].tolist(),
                     "velocity": state.velocity[frame].tolist(),
-                    "angle": float(state.rotation[frame, 0]),
-                    "spin": float(state.spin[frame, 0]),
-                    "visible": float(visible[frame]),
+                    "angle": float(state.rotation[frame, 0]) if flat else state.rotation[frame].tolist(),
+                    "spin": float(state.spin[frame, 0]) if flat else state.spin[frame].tolist(),
+                    "visible": None if visible is None else float(visible[frame]),
                     "occluder": most if most and hiders[most][frame] > 0 else "",
                     "shown": look.shown,
                 }

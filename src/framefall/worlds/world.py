@@ -12,6 +12,7 @@ from framefall.worlds.captions import describe
 from framefall.worlds.grammar import PARAPHRASES
 from framefall.worlds.scenarios import SCENARIOS, draw_scene
 from framefall.worlds.scene import Scene
+from framefall.worlds.solid_scenes import SOLID_SCENARIOS, draw_solid
 from framefall.worlds.splits import SPLITS
 from framefall.worlds.state import StateLog
 
@@ -28,11 +29,14 @@ class World:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        known = (*SCENARIOS, *SOLID_SCENARIOS)
         if not self.scenarios:
             raise ValueError(f"a world must have at least one scenario of {', '.join(SCENARIOS)}; got none")
         for name in self.scenarios:
-            if name not in SCENARIOS:
-                raise ValueError(f"scenario must be one of all, {', '.join(SCENARIOS)}; got {name!r}")
+            if name not in known:
+                raise ValueError(f"scenario must be one of all, {', '.join(known)}; got {name!r}")
+            if name in SOLID_SCENARIOS and self.split == "comb":
+                raise ValueError(f"scenes with depth have no comb split, got {name}; take id or ood-near")
         if len(set(self.scenarios)) < len(self.scenarios):
             raise ValueError(f"a world must have each scenario once, got {', '.join(self.scenarios)}")
         if self.split not in SPLITS:
@@ -51,7 +55,7 @@ class World:
 
     def scene(self, index: int) -> Scene:
         """Scene number `index`."""
-        return draw_scene(self.seed, self.split, self.scenario_of(index), index)
+        return _drawn(self.seed, self.split, self.scenario_of(index), index)
 
     def log(self, index: int) -> StateLog:
         """What happens in scene number `index`, marked with the renderer that is installed."""
@@ -70,12 +74,17 @@ class World:
         """Names the world by what is in it: its settings, and a drawn scene and caption of each scenario."""
         digest = hashlib.blake2b(to_json(self).encode(), digest_size=8)
         for name in self.scenarios:
-            scene = draw_scene(self.seed, self.split, name, 0)
+            scene = _drawn(self.seed, self.split, name, 0)
             digest.update(to_json(scene).encode() + describe(scene).encode())
         return digest.hexdigest()
 
 
 def open_world(name: str, split: str = "train", size: int = 30_000, seed: int = 0) -> World:
-    """The world of a scenario, of several joined by commas, or of `all`."""
+    """The world of a scenario, of several joined by commas, or of `all` flat ones; `solid_` ones need MuJoCo."""
     names = tuple(SCENARIOS) if name.strip() == "all" else tuple(part.strip() for part in name.split(","))
     return World(names, split, size, seed)
+
+
+def _drawn(seed: int, split: str, scenario: str, index: int) -> Scene:
+    draw = draw_solid if scenario in SOLID_SCENARIOS else draw_scene
+    return draw(seed, split, scenario, index)
