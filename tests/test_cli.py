@@ -46,7 +46,7 @@ def test_the_check_for_heavy_imports_would_see_one(tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
-    assert COMMANDS == ["evaluate", "generate", "train", "upscale", "verify"]
+    assert COMMANDS == ["bench", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
     for name in COMMANDS:
         said = framefall(name, "--help")
         assert said.code == 0 and said.err == "" and f"framefall {name} " in said.out
@@ -58,6 +58,8 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a file in the way, and an empty folder."""
     root = tmp_path_factory.mktemp("there")
     (root / "file.txt").write_text("words")
+    (root / "scene.json").write_text("{}")
+    (root / "words.json").write_text("words")
     (root / "empty").mkdir()
     return root
 
@@ -67,7 +69,7 @@ REFUSED = [
     ("train {there}/nowhere -o {there}/new --recipe micro", 1, "the source must be a folder of videos or images"),
     ("train {there}/empty -o {there}/new --recipe micro", 1, "must hold at least one file that can be used"),
     ("train {there}/file.txt -o {there}/new --recipe micro", 1, "the source must be a folder"),
-    ("train {clips} -o {there}/new --recipe huge", 1, "recipe must be one of nano, pico, micro; got 'huge'"),
+    ("train {clips} -o {there}/new --recipe huge", 1, "recipe must be one of nano, pico, worlds, micro; got 'huge'"),
     (TRAIN + "--stage sr", 1, "a stage must be one of base, temporal_sr, spatial_sr; got 'sr'"),
     (TRAIN + "--set stages.base.sise=3", 1, "setting 'stages.base.sise' is unknown; known here: accumulate, batch"),
     (TRAIN + "--set stages.base.batch=many", 1, "stages.base.batch: Input should be a valid integer, got 'many'"),
@@ -82,6 +84,23 @@ REFUSED = [
     ("train {clips} -o {there}/new --minutes 0", 2, "Invalid value for '--minutes'"),
     ("train {clips}", 2, "Missing option"),
     ("train", 2, "Missing argument"),
+    ("train fall,snow -o {there}/new", 1, "scenario must be one of all, fall, projectile"),
+    ("train fall:lots -o {there}/new", 1, "the size of a world must be given like all:6000 or all:6k, got 'lots'"),
+    ("train fall:0 -o {there}/new", 1, "size must be from 1 to 10,000,000 scenes, got 0"),
+    ("worlds snow -o {there}/w", 1, "scenario must be one of all, fall, projectile"),
+    ("worlds fall -o {there}/w --split test2", 1, "split must be one of train, id, ood-near, ood-far, comb, horizon"),
+    ("worlds fall -o {there}/w --size 3", 1, "size must be from 8 to 4096 pixels, got 3"),
+    ("worlds fall -o {there}/w --size 100000", 1, "size must be from 8 to 4096 pixels, got 100000"),
+    ("worlds fall -o {there}/w --fps 0", 1, "fps must be above 0 and at most 1000, got 0.0"),
+    ("worlds fall -o {there}/w --format .xyz", 1, "the kind of file must be one of .mp4"),
+    ("worlds fall -o {there}/w --violation melting", 1, "a violation must be twins or one of teleport, blink"),
+    ("worlds {there}/nothing.json -o {there}/w", 1, "nothing.json cannot be read (No such file or directory)"),
+    ("worlds {there}/scene.json -o {there}/w", 1, "does not fit Scene: key: Field required"),
+    ("worlds {there}/words.json -o {there}/w", 1, "does not fit Scene"),
+    ("worlds fall --count 0 -o {there}/w", 2, "Invalid value for '--count'"),
+    ("bench nothing", 1, "name must be one of render, validity, worlds; got 'nothing'"),
+    ("evaluate {clips} --training {clips}", 1, "--training needs --reference"),
+    ("evaluate {clips} --validate --html {there}/p.html", 1, "--html is for scores of clips"),
     ("generate --model {there}/nowhere -o {there}/a.mp4", 1, "a model must be a folder or a shipped name"),
     ("generate --model {there}/empty -o {there}/a.mp4", 1, "has no manifest.json"),
     ("generate --model {trained} -o {there}/a.xyz", 1, "the name of a video must end in one of .mp4, .webm"),

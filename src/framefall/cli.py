@@ -16,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Event
     from framefall.data.folder import Folder, FolderConfig
+    from framefall.data.loader import Source
     from framefall.recipes.generation import Record
 
 app = typer.Typer(
@@ -101,7 +102,9 @@ def generate(
 
 @app.command()
 def train(
-    source: Annotated[str, typer.Argument(help="A folder of videos, images and captions.")],
+    source: Annotated[
+        str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
     recipe: Annotated[str, typer.Option(metavar="NAME", help="nano, pico or micro.")] = "nano",
     stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
@@ -114,7 +117,7 @@ def train(
     json: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Train a cascade on a folder of videos.
+    """Train a cascade on a folder of videos, or on a simulated world.
 
     framefall train my_clips -o my_model --minutes 30
 
@@ -129,10 +132,10 @@ def train(
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
     chosen = override(RECIPES[recipe](), settings or [])
     ranks.join()
-    folder = _ingest(source, chosen.data)
+    clips = _source(source, chosen.data)
     stages = list(chosen.stages) if stage == "all" else [stage]
     run = train_cascade(
-        chosen, folder, output, stages=stages, steps=steps, minutes=minutes, resume=resume, device=_device(device)
+        chosen, clips, output, stages=stages, steps=steps, minutes=minutes, resume=resume, device=_device(device)
     )
     last: dict[str, Any] = {}
     with _bar(total=100.0, unit="%") as bar:
@@ -148,7 +151,8 @@ def train(
             last[progress.stage] = {"steps": progress.step, "loss": progress.loss if finite else None}
     _say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
     if json and ranks.rank() == 0:
-        skipped = [vars(one) for one in folder.report.skipped]
+        report = getattr(clips, "report", None)
+        skipped = [vars(one) for one in report.skipped] if report else []
         print(jsonlib.dumps({"model": str(output), "stages": last, "skipped": skipped}, indent=2))
     ranks.leave()
 
@@ -190,44 +194,149 @@ def evaluate(
         str | None,
         typer.Option("--model", metavar="NAME|FOLDER", help="Score this model's super-resolution on the clips."),
     ] = None,
+    blame: Annotated[
+        bool, typer.Option("--blame", help="With --model: what each stage adds, and which one is to blame.")
+    ] = False,
+    training: Annotated[
+        Path | None, typer.Option(metavar="CLIPS", help="With --reference: are the clips copies of these?")
+    ] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Which metrics can be trusted on this one video? Damages it to see.")
+    ] = False,
     count: Annotated[int, typer.Option(min=1, help="With --model: how many pieces of the clips to score.")] = 16,
     quality: Quality = "fast",
     seed: Seed = 0,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the scores as JSON; - prints them instead.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with plots and clips.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Score clips, or a model's super-resolution on them, with 95% intervals.
+    """Score clips, or a model's stages on them, with 95% intervals.
 
-    framefall evaluate my_clips --model my_model --json scores.json
+    framefall evaluate my_clips --reference real_clips --html report.html
     """
-    from framefall.evaluate.report import table, to_json
-    from framefall.recipes.assessment import assess, assess_superres
+    from framefall.recipes import assessment, diagnosis
 
     meta: dict[str, Any] = {"clips": str(clips), "seed": seed}
-    if model is None:
-        assessment = assess(clips, reference)
-        rows = assessment.rows
-        for name, reason in assessment.skipped:
-            _say(f"skipped {name}: {reason}")
-        meta["skipped"] = dict(assessment.skipped)
-    else:
+    if html and (model or validate):
+        raise ValueError("--html is for scores of clips; leave out --model and --validate, or take --json")
+    if validate:
+        text, said = diagnosis.validated(_watched(diagnosis.validate(str(clips), seed)), meta)
+    elif training is not None:
+        if reference is None:
+            raise ValueError("--training needs --reference: held-out real clips say how near is too near")
+        text, said = diagnosis.remembered(clips, training, reference, seed, meta)
+    elif model is not None:
         from framefall.cascade.checkpoint import load_cascade
         from framefall.data.folder import FolderConfig
 
         if clips.is_file():
             raise ValueError(f"with --model the clips must be a folder, got the file {clips}; give its folder")
         cascade = load_cascade(model, _device(device))
-        rows = assess_superres(cascade, _ingest(str(clips), FolderConfig()), clips=count, seed=seed, quality=quality)
-        meta |= {"model": model, "quality": quality}
-    text = to_json(rows, meta)
-    print(text if json == Path("-") else table(rows), end="")
+        folder, meta = _ingest(str(clips), FolderConfig()), meta | {"model": model, "quality": quality}
+        if blame:
+            text, said = diagnosis.blamed(cascade, folder, count, seed, quality, meta)
+        else:
+            from framefall.evaluate.report import table, to_json
+
+            rows = assessment.assess_superres(cascade, folder, clips=count, seed=seed, quality=quality)
+            text, said = to_json(rows, meta), table(rows)
+    else:
+        result = _watched(assessment.assessing(clips, reference, workers=2))
+        for name, reason in result.skipped:
+            _say(f"skipped {name}: {reason}")
+        text, said = diagnosis.scored(result, meta)
+        if html:
+            from framefall.recipes.webreport import write_page
+
+            write_page(result, clips, html, reference)
+            _say(f"{html} is a page that needs nothing else")
+    print(text if json == Path("-") else said, end="")
     if json and json != Path("-"):
         from framefall import publish
 
         with publish.file(json) as partial:
             partial.write_text(text)
+
+
+@app.command()
+def worlds(
+    scene: Annotated[
+        str, typer.Argument(metavar="SCENE", help="A scenario, several joined by commas, all, or a scene's JSON file.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of clips and truth.")],
+    count: Annotated[int, typer.Option(min=1, help="How many clips.")] = 1,
+    start: Annotated[int, typer.Option(min=0, help="The first example's number.")] = 0,
+    split: Annotated[
+        str, typer.Option(help="train, id, ood-near, ood-far, comb or horizon; test is id and ood is ood-near.")
+    ] = "train",
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of a clip [default: as many as the scene lasts].")
+    ] = None,
+    size: Annotated[int, typer.Option(help="The height in pixels.")] = 64,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 24.0,
+    seed: Annotated[int, typer.Option(help="Another seed is another world.")] = 0,
+    suffix: Annotated[
+        str, typer.Option("--format", metavar="SUFFIX", help=".mp4, .mkv (lossless), .webm, .gif or .npy.")
+    ] = ".mp4",
+    violation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Also each clip's twin that breaks physics so; twins takes one that applies."
+        ),
+    ] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="Also masks, depth order and optical flow (.npz).")] = False,
+    json: Json = False,
+) -> None:
+    """Simulate scenes with known truth: videos, captions, and the state of every body in every frame.
+
+    framefall worlds occluder -o clips --count 8 --split id
+    """
+    from framefall.recipes.worlds import Look, read_scene, write_scene, write_world
+    from framefall.worlds.world import open_world
+
+    look = Look(frames=frames, fps=fps, size=size, suffix=suffix, masks=masks)
+    if Path(scene).suffix == ".json":
+        run = write_scene(read_scene(scene), output, look)
+    else:
+        split = {"test": "id", "ood": "ood-near"}.get(split, split)
+        world = open_world(scene, split=split, size=max(30_000, start + count), seed=seed)
+        run = write_world(world, output, look, count=count, start=start, violation=violation)
+    written = []
+    with _bar(total=count, unit=" clips") as bar:
+        for one in run:
+            written.append(one)
+            bar.update(not one.violation)
+    _say(f"{output} holds {len(written)} clips" + (f", the first: {written[0].caption}" if written else ""))
+    if json:
+        print(jsonlib.dumps({"clips": [vars(one) for one in written]}, indent=2))
+
+
+@app.command()
+def bench(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="render, validity (which metric sees which damage), worlds."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Clips of each kind.")] = 12,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For about how long each thing is timed.")] = 5.0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Measure on this machine, side by side, with the spread of every number.
+
+    framefall bench render --json
+    """
+    from framefall.recipes.benchmarks import BENCHMARKS, Options, lines
+
+    if name not in BENCHMARKS:
+        raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
+    result = _watched(BENCHMARKS[name](Options(seconds=seconds, model=model, clips=count, seed=seed)))
+    print(jsonlib.dumps(result, indent=2) if json else "\n".join(lines(result)))
 
 
 @app.command()
@@ -319,6 +428,33 @@ def _watch(events: "Iterator[Event]") -> "Iterator[Event]":
                 bar.set_description(f"{event.stage.name}, frames {event.frames.start}-{event.frames.stop - 1}")
                 bar.update()
             yield event
+
+
+def _watched(run: Any) -> Any:
+    """The result of long work, with a progress bar while it is done."""
+    with _bar(unit=" steps") as bar:
+        while True:
+            try:
+                step = next(run)
+            except StopIteration as end:
+                return end.value
+            bar.total = step.total
+            bar.set_description(step.what)
+            bar.update(step.done - bar.n)
+
+
+def _source(source: str, config: "FolderConfig") -> "Folder | Source":
+    """What to train on: a folder if there is one of that name, or else a world."""
+    from framefall.worlds.scenarios import SCENARIOS
+    from framefall.worlds.solid_scenes import SOLID_SCENARIOS
+    from framefall.worlds.world import open_world
+
+    names = {name.strip() for name in source.partition(":")[0].split(",")}
+    if Path(source).exists() or not names & {*SCENARIOS, *SOLID_SCENARIOS, "all"}:
+        return _ingest(source, config)
+    from framefall.recipes.sources import WorldSource
+
+    return WorldSource(open_world(source), size=config.size, fps=config.fps)
 
 
 def _ingest(source: str, config: "FolderConfig") -> "Folder":

@@ -13,20 +13,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall.noise import Key
-from framefall.video import Scores
 
 DRAWS = 2000  # resamples of a bootstrap: the ends of the interval then repeat to about 2 % of its width
 
 AnyVideo = Float[Tensor, "_ _ _ _ _"]  # a video whose sizes need not be those of its neighbours
-Better = Literal["lower", "higher"]
+Better = Literal["lower", "higher", "one"]  # one: the nearer to 1 the better
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A pure function of videos, with what a reader must know to judge its number."""
+    """A pure function of one clip (`seen.Seen`), with what a reader must know to judge its number."""
 
     name: str
-    function: Callable[..., Scores]  # (video) or, where a reference is needed, (video, reference)
+    function: Callable[..., float]  # (clip) or, where a reference is needed, (clip, reference)
     better: Better
     unit: str
     needs_reference: bool

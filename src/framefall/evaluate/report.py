@@ -47,7 +47,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row.metric, value, span, n, f"{_ARROW[row.better]} {row.better}", row.unit, floor
 
 
-_ARROW = {"lower": "↓", "higher": "↑"}
+_ARROW = {"lower": "↓", "higher": "↑", "one": "→1"}
 
 
 def _number(value: float) -> str:

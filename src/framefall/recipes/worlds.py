@@ -20,7 +20,7 @@ from framefall.worlds.render import View, render
 from framefall.worlds.scene import Scene
 from framefall.worlds.state import StateLog, frame_times
 from framefall.worlds.truth import body_truth, render_truth
-from framefall.worlds.violations import applicable, break_physics
+from framefall.worlds.violations import VIOLATIONS, applicable, break_physics
 from framefall.worlds.world import World
 
 TWINS = "twins"  # the violation that stands for: one of those that apply, another one each clip
@@ -79,6 +79,8 @@ def write_world(
     `NAME.json` holds the caption and numbers under the keys that `framefall train` reads, all captions, the state of
     every body in every frame, and the state log that the clip was rendered from.
     """
+    if violation and violation != TWINS and violation not in VIOLATIONS:
+        raise ValueError(f"a violation must be {TWINS} or one of {', '.join(VIOLATIONS)}; got {violation!r}")
     for index in range(start, start + count):
         log = world.log(index)
         name = f"{world.scenario_of(index)}-{world.split}-{index:06d}"

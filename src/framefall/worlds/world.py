@@ -80,7 +80,16 @@ class World:
 
 
 def open_world(name: str, split: str = "train", size: int = 30_000, seed: int = 0) -> World:
-    """The world of a scenario, of several joined by commas, or of `all` flat ones; `solid_` ones need MuJoCo."""
+    """The world of a scenario, of several joined by commas, or of `all` flat ones; `solid_` ones need MuJoCo.
+
+    A name may end in a size: `all:6k` is 6,000 scenes.
+    """
+    name, _, count = name.partition(":")
+    if count:
+        digits = count.lower().removesuffix("k")
+        if not digits.isdigit():
+            raise ValueError(f"the size of a world must be given like all:6000 or all:6k, got {count!r}")
+        size = int(digits) * (1000 if digits != count.lower() else 1)
     names = tuple(SCENARIOS) if name.strip() == "all" else tuple(part.strip() for part in name.split(","))
     return World(names, split, size, seed)
 
