@@ -54,6 +54,37 @@ def test_more_strength_is_more_damage(name: str) -> None:
     assert 0 < sizes[0] <= sizes[1] <= sizes[2] and sizes[0] < sizes[2]
 
 
+def moves(video: np.ndarray) -> np.ndarray:
+    return np.diff(places(video))
+
+
+# what each damage does to a disc that moves by two pixels a frame; the clip itself has none of it
+SEEN = {
+    "shuffle": lambda video: moves(video).min() < -2,
+    "freeze": lambda video: np.abs(moves(video)).max() == 0,
+    "stall": lambda video: (moves(video) == 0).sum() >= 8,
+    "judder": lambda video: (np.abs(moves(video) - 2) > 1).sum() >= 4,
+    "position_jitter": lambda video: np.abs(np.diff(moves(video))).mean() > 0.3,
+    "double_speed": lambda video: moves(video).mean() > 3.5,
+    "half_speed": lambda video: moves(video).mean() < 1.2,
+    "reverse": lambda video: moves(video).max() < 0,
+    "flicker": lambda video: np.abs(np.diff(video[0, :, 0, 0].astype(int))).max() >= 1,
+    "brightness_flicker": lambda video: np.abs(np.diff(video[0, :, 0, 0].astype(int))).max() >= 4,
+}
+
+
+@pytest.mark.parametrize("name", list(CORRUPTIONS))
+def test_a_damage_is_seen_in_the_damaged_clip_and_not_in_the_clip_itself(name: str) -> None:
+    assert SEEN[name](CORRUPTIONS[name](clip(), Key(0, "test")))
+    assert not SEEN[name](clip())
+
+
+@pytest.mark.parametrize("name", ["shuffle", "judder", "position_jitter", "flicker", "brightness_flicker"])
+def test_another_key_is_another_damage(name: str) -> None:
+    one, two = (CORRUPTIONS[name](clip(), Key(seed, "test")) for seed in (0, 1))
+    assert not np.array_equal(one, two)
+
+
 def test_a_shuffle_holds_the_same_frames_in_another_order() -> None:
     shuffled = CORRUPTIONS["shuffle"](clip(), Key(0, "test"))
     np.testing.assert_allclose(np.sort(places(shuffled)), places(clip()))
@@ -137,5 +168,6 @@ def test_what_is_erased_is_background_and_what_is_displaced_is_elsewhere() -> No
 def test_bad_strengths_and_short_clips_are_refused_in_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"above 0 and at most 1, got 1.5"):
         CORRUPTIONS["freeze"](clip(), Key(0, "test"), 1.5)
-    with pytest.raises(ValueError, match="at least 4 frames"):
-        CORRUPTIONS["freeze"](clip()[:, :2], Key(0, "test"))
+    for frames in (1, 3):
+        with pytest.raises(ValueError, match=f"at least 4 frames to be damaged in time, got {frames}"):
+            CORRUPTIONS["freeze"](clip()[:, :frames], Key(0, "test"))

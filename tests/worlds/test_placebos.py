@@ -69,6 +69,15 @@ def test_a_placebo_takes_any_channels_and_odd_sizes(name: str, channels: int) ->
         assert psnr(changed, video) >= PLACEBOS[name].psnr
 
 
+@pytest.mark.parametrize("name", [name for name in PLACEBOS if name != "reversal"])
+def test_a_single_frame_is_changed_as_little(name: str) -> None:
+    picture = clip()[:, :1]
+    changed = PLACEBOS[name](picture, Key(0, "test"))
+    assert changed.shape == picture.shape and not np.array_equal(changed, picture)
+    if name != "crop":
+        assert psnr(undone(name, changed), picture) >= PLACEBOS[name].psnr
+
+
 def test_the_noise_has_the_said_deviation() -> None:
     video = np.full((3, 4, 64, 64), 128, np.uint8)
     # 49,152 values: the deviation is known to 0.3 %, and rounding adds a twelfth of a level

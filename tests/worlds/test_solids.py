@@ -1,6 +1,7 @@
 import functools
 import json
 import math
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from framefall.worlds.captions import describe, stated
 from framefall.worlds.engines import simulate
 from framefall.worlds.grammar import PARAPHRASES
 from framefall.worlds.parser import parse
-from framefall.worlds.render import View
+from framefall.worlds.render import View, render
 from framefall.worlds.scene import COLOURS, SOLIDS, Attributes, Body, Camera, Scene, Thing
 from framefall.worlds.solid_scenes import SOLID_SCENARIOS, draw_solid, half_height
 from framefall.worlds.splits import split_of
@@ -167,6 +168,58 @@ def test_rates_sizes_and_crops_show_the_same_log() -> None:
     fine = solids.render(log, frame_times(2, 2.0), View(96, 96)).astype(float)
     shrunk = fine.reshape(3, 2, 48, 2, 48, 2).mean(axis=(3, 5))
     assert np.abs(shrunk - whole).mean() < 2.0  # edges of tiles are sampled otherwise
+
+
+def test_frames_of_24_a_second_are_those_of_6_and_the_common_renderer_makes_them() -> None:
+    log, view = drawn("solid_fall"), View(32, 32)
+    base, finer = solids.render(log, frame_times(3, 6.0), view), solids.render(log, frame_times(9, 24.0), view)
+    np.testing.assert_array_equal(base, finer[:, ::4])
+    assert (base != finer[:, 1:8:3]).any()
+    flat = open_world("fall").log(0)
+    both = render([log, flat], [frame_times(3, 6.0)] * 2, view)
+    np.testing.assert_array_equal(both[0].numpy(), base)
+    np.testing.assert_array_equal(both[1].numpy(), render([flat], [frame_times(3, 6.0)], view)[0].numpy())
+
+
+def test_the_same_scene_gives_the_same_log() -> None:
+    body = solid("cube", 0.5, 0.0, 0.4, spin=1.0)
+    one, two, other = (
+        simulate(scene(body, gravity=gravity, restitution=0.5, friction=0.4, seconds=0.9))
+        for gravity in (2.0, 2.0, 2.01)
+    )
+    assert to_json(one) == to_json(two)
+    assert one.tracks != other.tracks
+
+
+@pytest.mark.parametrize("split", ["train", "ood-near", "ood-far"])
+@pytest.mark.parametrize("scenario", list(SOLID_SCENARIOS))
+def test_solids_begin_apart_from_each_other(scenario: str, split: str) -> None:
+    def meet(scene: Scene) -> bool:
+        """Whether two solids touch in the first two steps."""
+        return any(c.second != "floor" for c in simulate(replace(scene, seconds=0.001)).contacts)
+
+    scenes = [draw_solid(0, split, scenario, index) for index in range(12)]
+    assert not any(map(meet, scenes))
+    if scenario in ("solid_orbit", "solid_collision"):  # the control: of three times the size they do
+        swollen = [replace(s, bodies=tuple(replace(b, radius=3 * b.radius) for b in s.bodies)) for s in scenes]
+        assert any(map(meet, swollen))
+
+
+def test_without_mujoco_everything_flat_works_and_depth_asks_for_the_extra() -> None:
+    program = """
+import sys
+sys.modules["mujoco"] = None
+from framefall.worlds.engines import simulate
+from framefall.worlds.world import open_world
+assert open_world("fall").log(0).contacts
+try:
+    simulate(open_world("solid_fall").scene(0))
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "scenes with depth need MuJoCo; install it with: pip install 'framefall[physics3d]'\n"
+    assert done.stderr == ""
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from framefall.noise import Key
 from framefall.worlds.engines import simulate
 from framefall.worlds.events import blows, body_of, flights, hidden, is_hidden, is_seen
+from framefall.worlds.render import View, render
 from framefall.worlds.scenarios import SCENARIOS
 from framefall.worlds.scene import Attributes, Body, Fixture, Scene, Thing, rgb
-from framefall.worlds.state import StateLog, from_json, to_json
+from framefall.worlds.state import StateLog, frame_times, from_json, to_json
 from framefall.worlds.violations import VIOLATIONS, applicable, break_physics, matched_pair
 from framefall.worlds.world import World
 
@@ -115,6 +117,38 @@ def test_twins_are_the_same_to_the_last_bit_until_the_violation_and_differ_after
         }
         assert twin.scene.fixtures == log.scene.fixtures and twin.scene.bodies[: len(log.tracks)] == log.scene.bodies
         assert from_json(to_json(twin)) == twin
+
+
+@pytest.mark.parametrize("scenario", ["stack", "double_drop"])
+def test_a_twin_with_two_seams_is_the_same_to_the_last_bit_until_the_first(scenario: str) -> None:
+    def unlike(valid: StateLog, twin: StateLog) -> bool:
+        assert twin.violation_time is not None
+        before = np.arange(0.0, twin.violation_time, 1 / 240)
+        return any(
+            (valid.tracks[n].at(before).position != twin.tracks[n].at(before).position).any() for n in log.tracks
+        )
+
+    rounded = []
+    for index in range(3):  # a float that ends is one seam, and its end, where others are simulated anew, is another
+        log = drawn(scenario, index)
+        assert not unlike(*matched_pair(log, "float", Key(3, "test"), 0.25))
+        rounded.append(unlike(log, break_physics(log, "float", Key(3, "test"), 0.25)))
+    assert any(rounded)  # the control: without the common knots the last bits differ
+
+
+@pytest.mark.parametrize("name", list(VIOLATIONS))
+def test_frames_before_the_violation_are_the_same_pixels(name: str) -> None:
+    valid, twin = matched_pair(examples(name)[0], name, Key(3, "test"))
+    time, end = twin.violation_time, valid.scene.seconds
+    assert time is not None
+    before = [time - wait for wait in (1e-6, 0.04, 0.5 * time)]
+    # what happens behind something is seen later; the last frame of a body that has left shows nothing
+    after = [time + share * (end - time) for share in (0.1, 0.2, 0.35, 0.5, 0.75)]
+    one, two = (
+        render([log], [np.array(before + after)], View(24, round(24 * log.scene.width)))[0] for log in (valid, twin)
+    )
+    assert torch.equal(one[:, : len(before)], two[:, : len(before)])
+    assert not torch.equal(one[:, len(before) :], two[:, len(before) :])
 
 
 def test_a_twin_of_another_moment_is_not_the_same_until_then() -> None:
@@ -265,6 +299,14 @@ def test_what_vanishes_never_comes_back_and_what_blinks_does() -> None:
     log, twin, time = broken("fall", "blink")
     shown = [look.shown for look in twin.looks_at("a", time + np.array([0.0, 0.49, 0.51, 1.0]))]
     assert shown == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("fps", "strength"), [(6.0, 1.0), (12.0, 0.5), (24.0, 0.25)])
+def test_a_blink_lasts_three_frames_of_the_rate_that_its_strength_is_for(fps: float, strength: float) -> None:
+    log, twin, _ = broken("fall", "blink", strength)
+    times = frame_times(round(log.scene.seconds * fps) + 1, fps)
+    assert sum(not look.shown for look in twin.looks_at("a", times)) == 3
+    assert all(look.shown for look in log.looks_at("a", times))
 
 
 @pytest.mark.parametrize(

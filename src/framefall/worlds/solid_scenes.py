@@ -8,6 +8,7 @@ that of the sphere of equal volume. Seeds and residues of radii are those of the
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from framefall.noise import Key
 from framefall.worlds.bins import BINS, Factor, Region
@@ -131,10 +132,20 @@ def _orbit(draw: _Draw) -> Scene:
     bodies: list[tuple[Body, Thing]] = []
     for name, x, y in (("a", 0.28, 0.1), ("b", 0.55, -0.18), ("c", 0.75, 0.22)):
         bodies.append(draw.body(name, x, y, taken=[body.colour for body, _ in bodies]))
+    bodies = _spread(bodies)
     side = draw.choice(("left", "right"))
     turn = draw.uniform(12.0, 30.0) * (1.0 if side == "right" else -1.0)
     camera = Camera(orbit=(draw.uniform(-30.0, 30.0), turn))
     return draw.scene(bodies, 2.0, restitution=0.1, friction=0.5, camera=camera, camera_word=side)
+
+
+def _spread(bodies: list[tuple[Body, Thing]]) -> list[tuple[Body, Thing]]:
+    """Solids on the floor that are too large for their places, moved apart from the middle until they are not."""
+    wide = {"sphere": 1.0, "cube": math.sqrt(2) * CUBE, "cylinder": CYLINDER}  # of unit radius, as seen from above
+    discs = [(body.position[:2], wide[body.shape] * body.radius) for body, _ in bodies]
+    more = max(1.0, *(1.05 * (a + b) / math.dist(one, other) for (one, a), (other, b) in combinations(discs, 2)))
+    places = [(0.5 + more * (body.position[0] - 0.5), more * body.position[1], body.position[2]) for body, _ in bodies]
+    return [(replace(body, position=place), thing) for (body, thing), place in zip(bodies, places, strict=True)]
 
 
 def _behind(draw: _Draw) -> Scene:

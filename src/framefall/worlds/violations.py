@@ -127,11 +127,13 @@ def matched_pair(log: StateLog, name: str, key: Key, strength: float = 1.0) -> t
     broken = break_physics(log, name, key, strength)
     time = broken.violation_time
     assert time is not None
-    tracks = {
-        body: track if broken.tracks[body] == track else joined(track, time, track.since(time))
-        for body, track in log.tracks.items()
-    }
-    return replace(log, tracks=tracks), broken
+    changed = [body for body, track in log.tracks.items() if broken.tracks[body] != track]
+    # both take the log's own knots up to the moment: a seam that a twin has later on would round them otherwise
+    valid, twin = (
+        of.tracks | {body: joined(log.tracks[body], time, of.tracks[body].since(time)) for body in changed}
+        for of in (log, broken)
+    )
+    return replace(log, tracks=valid), replace(broken, tracks=twin)
 
 
 def _is_flat(log: StateLog) -> bool:
