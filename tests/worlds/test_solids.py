@@ -14,7 +14,7 @@ from framefall.worlds.engines import simulate
 from framefall.worlds.grammar import PARAPHRASES
 from framefall.worlds.parser import parse
 from framefall.worlds.render import View, render
-from framefall.worlds.scene import COLOURS, SOLIDS, Attributes, Body, Camera, Scene, Thing
+from framefall.worlds.scene import COLOURS, SOLIDS, Attributes, Body, Camera, Light, Scene, Thing
 from framefall.worlds.solid_scenes import SOLID_SCENARIOS, draw_solid, half_height
 from framefall.worlds.splits import split_of
 from framefall.worlds.state import StateLog, frame_times, from_json, to_json
@@ -156,6 +156,23 @@ def test_an_orbit_moves_the_picture_and_not_the_bodies() -> None:
     still = solids.project(replace(log, scene=replace(log.scene, camera=Camera())), times, View(64, 64))
     assert max(np.ptp(place, axis=0).max() for place in moving.values()) > 3
     assert max(np.ptp(place, axis=0).max() for place in still.values()) < 0.2
+
+
+@pytest.mark.parametrize("height", [0.12, 0.5])
+def test_the_shadow_lies_on_the_side_away_from_the_light(height: float) -> None:
+    def dark(angle: float) -> np.ndarray:
+        """How much darker each column of the floor is than under a scene whose only body is out of view."""
+        alone, away = (
+            simulate(scene(solid("sphere", x, 0.0, height, 0.1), seconds=0.1, light=Light(angle=angle)))
+            for x in (0.5, 9.0)
+        )
+        here, empty = (solids.render(log, np.array([0.0]), View(64, 64))[:, 0].astype(float) for log in (alone, away))
+        floor = solids.masks(alone, np.array([0.0]), View(64, 64))[0] == 0
+        return np.clip((empty - here).mean(axis=0) * floor, 0, None).sum(axis=0)
+
+    left, right = (dark(angle) for angle in (60.0, 120.0))  # lit from the right, from the left
+    for shadow, side in ((left, left[:30].sum() / left.sum()), (right, right[34:].sum() / right.sum())):
+        assert shadow.sum() > 100 and side > 0.7
 
 
 def test_rates_sizes_and_crops_show_the_same_log() -> None:

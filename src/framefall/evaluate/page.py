@@ -176,8 +176,9 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem aut
   color: var(--ink); background: var(--paper); }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .facts { opacity: .8; } .note { border-left: 4px solid #c8792b; padding-left: .7rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
+th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; opacity: .7; } .name { font-weight: 600; }
 .void { opacity: .55; } td.shut { color: #c8392b; white-space: normal; min-width: 14rem; }
 svg.bar { width: 120px; height: 16px; } .bar .span { stroke: #3b6ea5; stroke-width: 3; } .bar circle { fill: #3b6ea5; }

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from framefall.recipes.steps import Stepped
 from framefall.video import from_pixels
 from framefall.worlds.corruptions import CORRUPTIONS
 from framefall.worlds.placebos import PLACEBOS, symmetric
+from framefall.worlds.state import StateLog, frame_times
 from framefall.worlds.violations import VIOLATIONS, break_physics
 from framefall.worlds.world import World
 
@@ -32,6 +33,7 @@ SEGMENT = 24  # frames of a user's clip at a time
 MOST = 24  # segments
 FEWEST = 6
 _SEARCH = 30  # scenes looked at for one that has the violation
+_SHOWN = 6  # frames in which a body must be out of place: a quarter of a second
 _BLIND = [name for name, metric in METRICS.items() if not metric.needs_reference and name != "frame_consistency"]
 _TOLD = [name for name, law in LAWS.items() if law.needs in ("video", "state") and name != "roughness"]
 _MOVED = {"flip", "reversal"}  # placebos after which the scene is another one
@@ -73,16 +75,18 @@ class _Clip:
         return scores
 
 
-def validity_bench(clips: int, seed: int = 0) -> Generator[Stepped, None, Certificate]:
-    """The matrix on simulated scenes: `clips` of each scenario, 64 pixels, 24 frames a second."""
+def validity_bench(
+    clips: int, seed: int = 0, damages: Sequence[str] = tuple(WHERE), placebos: Sequence[str] = tuple(PLACEBOS)
+) -> Generator[Stepped, None, Certificate]:
+    """The matrix on simulated scenes: `clips` of each scenario, 64 pixels, 24 frames a second; or a part of it."""
     cells: list[Cell] = []
-    scenarios = list(dict.fromkeys(WHERE.values()))
-    total = clips * (len(WHERE) + len(scenarios) * (1 + len(PLACEBOS)))
+    scenarios = list(dict.fromkeys(WHERE[damage] for damage in damages))
+    total = clips * (len(damages) + len(scenarios) * (1 + len(placebos)))
     done = 0
     for scenario in scenarios:
         cases = list(_cases(scenario, clips, seed))
         tables: dict[str, dict[str, dict[str, list[float]]]] = {kind: {} for kind in ("real", "damaged", "placebo")}
-        for kind, name, clip in _variants(scenario, cases, seed):
+        for kind, name, clip in _variants(scenario, cases, seed, damages, placebos):
             table = tables[kind].setdefault(name, defaultdict(list))
             for metric in BETTER:
                 table[metric].append(clip.scores.get(metric, math.nan))
@@ -161,24 +165,27 @@ def _cases(scenario: str, clips: int, seed: int) -> Iterator[Case]:
         yield Case(f"{scenario}/{index}", "id", world.log(index), protocol)
 
 
-def _variants(scenario: str, cases: list[Case], seed: int) -> Iterator[tuple[str, str, _Clip]]:
+def _variants(
+    scenario: str, cases: list[Case], seed: int, damages: Sequence[str], placebos: Sequence[str]
+) -> Iterator[tuple[str, str, _Clip]]:
     """Every real clip, every placebo of it, and all damage that is tried on this scenario."""
     pixels = {case.name: _bytes(case) for case in cases}
     for case in cases:
         yield "real", "real", _Clip(pixels[case.name], RATE, case)
-    for name, placebo in PLACEBOS.items():
+    for name in placebos:
+        placebo = PLACEBOS[name]
         for case in cases:
             if placebo.symmetric_only and not symmetric(case.log):
                 continue
             changed = placebo(pixels[case.name], Key(seed, name, case.name))
             yield "placebo", name, _Clip(changed, RATE, None if name in _MOVED else case)
-    for name in (damage for damage, where in WHERE.items() if where == scenario):
+    for name in (damage for damage in damages if WHERE[damage] == scenario):
         for index, case in enumerate(cases):
             key = Key(seed, name, case.name)
             if name in VIOLATIONS:
-                there = _with_violation(name, scenario, case, index, len(cases), seed)
-                if there is not None:
-                    broken = break_physics(there.log, name, key)
+                found = _with_violation(name, scenario, case, index, len(cases), key)
+                if found is not None:
+                    there, broken = found
                     yield "damaged", name, _Clip(_bytes(there, broken), RATE, there)
             elif name == "independent":
                 others = [
@@ -186,7 +193,8 @@ def _variants(scenario: str, cases: list[Case], seed: int) -> Iterator[tuple[str
                 ]
                 yield "damaged", name, _Clip(np.stack(others, axis=1), RATE, case)
             else:
-                yield "damaged", name, _Clip(CORRUPTIONS[name](pixels[case.name], key), RATE, _kept(case, name))
+                changed = CORRUPTIONS[name](pixels[case.name], key)
+                yield "damaged", name, _Clip(changed, RATE, _as_long(case, changed.shape[1]))
 
 
 def _cycled(cases: list[Case], first: int) -> Iterator[Case]:
@@ -196,19 +204,45 @@ def _cycled(cases: list[Case], first: int) -> Iterator[Case]:
         yield cases[place % len(cases)]
 
 
-def _kept(case: Case, name: str) -> Case | None:
-    """The scene that a damaged clip is held against: none where it has another length."""
-    return case if CORRUPTIONS[name].keeps_length else None
+def _as_long(case: Case, frames: int) -> Case:
+    """The case for a clip of another length, which is held against the scene's first frames."""
+    return Case(case.name, case.split, case.log, replace(case.protocol, frames=frames))
 
 
-def _with_violation(name: str, scenario: str, case: Case, index: int, count: int, seed: int) -> Case | None:
-    """The case if it can have the violation, or another example of its scenario that can."""
-    world = World((scenario,), "id", seed=seed)
+def _with_violation(
+    name: str, scenario: str, case: Case, index: int, count: int, key: Key
+) -> tuple[Case, StateLog] | None:
+    """The case and its broken twin; another example of its scenario where this one cannot have it, or shows nothing."""
+    world = World((scenario,), "id", seed=case.protocol.seed)
     for attempt in range(_SEARCH):
         log = case.log if not attempt else world.log(count * attempt + index)
-        if VIOLATIONS[name].applies(log):
-            return case if not attempt else Case(f"{case.name}+{attempt}", case.split, log, case.protocol)
+        if not VIOLATIONS[name].applies(log):
+            continue
+        broken = break_physics(log, name, key.named(str(attempt)))
+        if _shows(log, broken):
+            return (case if not attempt else Case(f"{case.name}+{attempt}", case.split, log, case.protocol)), broken
     return None
+
+
+def _shows(log: StateLog, broken: StateLog) -> bool:
+    """Whether eyes could tell: a violation that moves a body by less than half its diameter, or turns a box into the
+    diamond that it is when turned, is none that pixels show.
+    """
+    if set(broken.tracks) != set(log.tracks):
+        return True
+    times = frame_times(61, RATE)
+    for body in log.scene.bodies:
+        ours, theirs = log.looks_at(body.name, times), broken.looks_at(body.name, times)
+        if any({a.shape, b.shape} == {"box", "diamond"} for a, b in zip(ours, theirs, strict=True)):
+            return False
+        if any(replace(a, time=0.0) != replace(b, time=0.0) for a, b in zip(ours, theirs, strict=True)):
+            return True
+        right, wrong = log.tracks[body.name].at(times).position, broken.tracks[body.name].at(times).position
+        seen = ((wrong > 0) & (wrong < (log.scene.width, 1.0))).all(axis=1)
+        apart = np.linalg.norm(right - wrong, axis=1)[seen]
+        if (apart > body.radius).sum() >= _SHOWN:
+            return True
+    return False
 
 
 def _bytes(case: Case, log: Any = None) -> np.ndarray:

@@ -35,6 +35,7 @@ MIDDLE = 0.40  # z of what the camera looks at
 APART = 0.1  # seconds without touch after which a touch is a new contact
 _ERROR = (3e-4, 0.05, 4e-3)  # heights, heights a second and radians by which a track may leave the simulation
 _BEADS, _BEAD = 16, 0.002  # on each rim of a cylinder, and their radius in heights
+_LIGHT = 2.0  # heights, from the light to the middle
 _FINER = 2  # pictures are drawn so many times as large and averaged
 
 Times = Float[np.ndarray, " frames"]
@@ -246,8 +247,9 @@ def _shots(log: StateLog, times: Times, view: View, finer: int) -> Iterator[tupl
         raise ValueError(f"a view must lie in its picture of {height} x {width} pixels, got {view}; make it smaller")
     model, data = _model(log.scene, height * finer, width * finer)
     states = [log.tracks[body.name].at(times) for body in log.scene.bodies]
+    middle = np.array([log.scene.width / 2, 0.0, MIDDLE])
     camera = mujoco.MjvCamera()
-    camera.lookat[:] = log.scene.width / 2, 0.0, MIDDLE
+    camera.lookat[:] = middle
     camera.distance, camera.elevation = DISTANCE, ELEVATION
     start, turn = log.scene.camera.orbit
     renderer = mujoco.Renderer(model, height * finer, width * finer)
@@ -256,7 +258,9 @@ def _shots(log: StateLog, times: Times, view: View, finer: int) -> Iterator[tupl
             for index, state in enumerate(states):
                 data.qpos[7 * index : 7 * index + 7] = (*state.position[frame], *state.rotation[frame])
             angle = math.radians(log.scene.light.angle + log.scene.light.turn * time)
-            model.light_dir[0] = -math.cos(angle), 0.6, -math.sin(angle)
+            ahead = np.array([-math.cos(angle), 0.6, -math.sin(angle)])
+            # a far light has a place all the same: what lies behind it would cast no shadow
+            model.light_dir[0], model.light_pos[0] = ahead, middle - _LIGHT * ahead
             mujoco.mj_forward(model, data)
             camera.azimuth = 90 + start + turn * time
             renderer.update_scene(data, camera)
