@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from framefall.cascade.cascade import Cascade, CascadeConfig, finished
 from framefall.cascade.consistency import keep_frames, match_blocks
 from framefall.cascade.stage import Sampling, Stage
 from framefall.video import resize
@@ -84,3 +87,20 @@ def test_temporal_super_resolution_keeps_given_frames_by_itself(temporal: Stage,
     low = moving(4, 16, 16)
     made = torch.cat((low[:, :, :1], run(temporal, low, range(1, 7), Sampling())), dim=2)
     assert torch.equal(keep_frames(made, low, 2), made)
+
+
+def test_a_cascade_can_be_told_to_keep_the_means_of_what_it_enlarges(cascade, moving):
+    low = moving(6, 16, 16)
+    spatial = cascade.stage("spatial_sr")
+
+    def enlarged(consistent: bool) -> torch.Tensor:
+        fast = replace(spatial.config.fast, consistent=consistent)
+        config = replace(spatial.config, fast=fast)
+        stage = Stage(name="spatial_sr", config=config, backbone=spatial.backbone)
+        alone = Cascade(config=CascadeConfig(name="toy", stages={"spatial_sr": config}), stages=(stage,))
+        events = alone.upscale(iter([low]), stages=["spatial_sr"], fps=12.0)
+        return torch.cat(list(finished(events, stage)), dim=2)
+
+    for consistent, close in ((True, True), (False, False)):
+        error = (resize(enlarged(consistent), 16, 16, "area") - low).abs().max()
+        assert bool(error < 1e-5) == close

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.conditioning import Window, frame_seconds
+from framefall.cascade.consistency import match_blocks
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.diffusion.samplers import Step
 from framefall.models.backbone import Condition
@@ -78,8 +79,8 @@ class Cascade:
                 f"generating needs a base stage first, this cascade begins with {stages[0].name}; use upscale"
             )
         if not captions or (clips is not None and len(clips) != len(captions)):
-            given = f"{len(captions)} captions and {'no' if clips is None else len(clips)} names"
-            raise ValueError(f"there must be a caption a clip, and a name for each if names are given; got {given}")
+            counts = f"{len(captions)} captions and {'no' if clips is None else len(clips)} names"
+            raise ValueError(f"there must be a caption a clip, and a name for each if names are given; got {counts}")
         keys = [Key(seed, "sample", name) for name in clips or [str(index) for index in range(len(captions))]]
         takes = getattr(stages[0].config.backbone, "numbers", 0)
         if numbers is not None and numbers.shape[-1] != takes:
@@ -220,6 +221,8 @@ def _sample(run: _Run, window: Window, low: Video | None) -> Iterator[Event]:
         video = None
         if step.index == step.total - 1:
             video, first = step.x, window.frames.start
+            if run.sampling.consistent and low is not None and run.stage.config.task == "spatial_sr":
+                video = match_blocks(video.float(), low.float())
             if window.keep.start < first and low is not None:  # the very first given frame goes on as it is
                 video, first = torch.cat((low[:, :, :1], video), dim=2), first - 1
             video = video[:, :, window.keep.start - first : window.keep.stop - first]

@@ -32,6 +32,7 @@ class Sampling:
     guidance_rescale: float = 0.7
     shift: float = 1.0  # above 1: more of the steps at high noise
     low_res_noise: float = 0.05  # how far to distrust the stage below; 0 on real video
+    consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:
         if self.steps < 1:
