@@ -178,7 +178,7 @@ def test_a_factor_that_a_model_does_not_have_is_refused(
 def check_scores(scores: dict) -> None:
     assert scores["n"] >= 1 and scores["protocol"] and scores["metrics"]
     for metric in scores["metrics"].values():
-        assert metric["better"] in ("lower", "higher") and metric["n"] + metric["not_measurable"] >= 1
+        assert metric["better"] in ("lower", "higher", "one") and metric["n"] + metric["not_measurable"] >= 1
         if metric["n"]:
             assert metric["low"] <= metric["value"] <= metric["high"]
 

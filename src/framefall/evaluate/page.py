@@ -135,7 +135,7 @@ def _plot(row: Row) -> str:
     axes.set_xticks([1, len(values)] if len(values) > 1 else [1])
     axes.spines[["top", "right"]].set_visible(False)
     target = io.StringIO()
-    canvas.savefig(target, format="svg", metadata={"Date": None}, transparent=True)
+    canvas.savefig(target, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     return f"<figure>{target.getvalue()[target.getvalue().index('<svg') :]}</figure>"
 
 
