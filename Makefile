@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test check fix smoke kills odd-files captions clean
+.PHONY: setup demo test check fix smoke kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -42,6 +42,9 @@ odd-files: .venv/ready  ## 30 malformed files among 30 good ones
 
 captions: .venv/ready  ## 10,000 captions of each scenario, written and read back
 	$(BIN)/python tests/batteries/captions.py
+
+validity: .venv/ready  ## every metric against every damage and placebo: tens of minutes
+	$(BIN)/framefall bench validity --count 16
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
