@@ -7,16 +7,14 @@ import json as jsonlib
 import math
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from framefall.console import bar, open_folder, open_source, say, watch, watched
+
 if TYPE_CHECKING:
-    from framefall.cascade.cascade import Event
-    from framefall.data.folder import Folder, FolderConfig
-    from framefall.data.loader import Source
     from framefall.recipes.generation import Record
 
 app = typer.Typer(
@@ -89,12 +87,16 @@ def generate(
             numbers=_numbers(numbers),
             save_stages=save_stages,
             made_with=made_with,
-            watch=_watch,
+            watch=watch,
         )
         records.append(record)
-        _say(_made(record))
+        say(_made(record))
         if report:
-            tables.append(_report(path, json))
+            text, values = generation.report(path)
+            if not json:
+                print(text, end="")
+            tables.append(values)
+            say(f"contact sheet {path.with_suffix('.png')}, scores {path.with_suffix('.json')}")
     if json:
         values = {"clips": [vars(record) for record in records]}
         print(jsonlib.dumps(values | ({"reports": tables} if report else {}), indent=2))
@@ -132,24 +134,24 @@ def train(
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
     chosen = override(RECIPES[recipe](), settings or [])
     ranks.join()
-    clips = _source(source, chosen.data)
+    clips = open_source(source, chosen.data)
     stages = list(chosen.stages) if stage == "all" else [stage]
     run = train_cascade(
         chosen, clips, output, stages=stages, steps=steps, minutes=minutes, resume=resume, device=_device(device)
     )
     last: dict[str, Any] = {}
-    with _bar(total=100.0, unit="%") as bar:
+    with bar(total=100.0, unit="%") as shown:
         for progress in run:
-            bar.set_description(f"{progress.stage} step {progress.step}")
-            bar.set_postfix_str(f"loss {progress.loss:.4f}, {progress.rate:.1f} clips/s")
-            bar.update(100.0 * progress.progress - bar.n if progress.progress * 100 > bar.n else 0.0)
+            shown.set_description(f"{progress.stage} step {progress.step}")
+            shown.set_postfix_str(f"loss {progress.loss:.4f}, {progress.rate:.1f} clips/s")
+            shown.update(100.0 * progress.progress - shown.n if progress.progress * 100 > shown.n else 0.0)
             if progress.progress >= 1.0:
-                bar.reset(total=100.0)
+                shown.reset(total=100.0)
             if progress.note:
-                bar.write(progress.note, file=sys.stderr)
+                shown.write(progress.note, file=sys.stderr)
             finite = math.isfinite(progress.loss)  # JSON has no word for another number
             last[progress.stage] = {"steps": progress.step, "loss": progress.loss if finite else None}
-    _say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
+    say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
     if json and ranks.rank() == 0:
         report = getattr(clips, "report", None)
         skipped = [vars(one) for one in report.skipped] if report else []
@@ -179,9 +181,9 @@ def upscale(
     cascade = load_cascade(model, _device(device))
     made_with = generation.provenance(model, seed, quality)
     record = generation.upscale(
-        cascade, source, output, space=space, time=time, seed=seed, quality=quality, made_with=made_with, watch=_watch
+        cascade, source, output, space=space, time=time, seed=seed, quality=quality, made_with=made_with, watch=watch
     )
-    _say(_made(record))
+    say(_made(record))
     if json:
         print(jsonlib.dumps(vars(record), indent=2))
 
@@ -222,7 +224,7 @@ def evaluate(
     if html and (model or validate):
         raise ValueError("--html is for scores of clips; leave out --model and --validate, or take --json")
     if validate:
-        text, said = diagnosis.validated(_watched(diagnosis.validate(str(clips), seed)), meta)
+        text, said = diagnosis.validated(watched(diagnosis.validate(str(clips), seed)), meta)
     elif training is not None:
         if reference is None:
             raise ValueError("--training needs --reference: held-out real clips say how near is too near")
@@ -234,7 +236,7 @@ def evaluate(
         if clips.is_file():
             raise ValueError(f"with --model the clips must be a folder, got the file {clips}; give its folder")
         cascade = load_cascade(model, _device(device))
-        folder, meta = _ingest(str(clips), FolderConfig()), meta | {"model": model, "quality": quality}
+        folder, meta = open_folder(str(clips), FolderConfig()), meta | {"model": model, "quality": quality}
         if blame:
             text, said = diagnosis.blamed(cascade, folder, count, seed, quality, meta)
         else:
@@ -243,15 +245,15 @@ def evaluate(
             rows = assessment.assess_superres(cascade, folder, clips=count, seed=seed, quality=quality)
             text, said = to_json(rows, meta), table(rows)
     else:
-        result = _watched(assessment.assessing(clips, reference, workers=2))
+        result = watched(assessment.assessing(clips, reference, workers=2))
         for name, reason in result.skipped:
-            _say(f"skipped {name}: {reason}")
+            say(f"skipped {name}: {reason}")
         text, said = diagnosis.scored(result, meta)
         if html:
             from framefall.recipes.webreport import write_page
 
             write_page(result, clips, html, reference)
-            _say(f"{html} is a page that needs nothing else")
+            say(f"{html} is a page that needs nothing else")
     print(text if json == Path("-") else said, end="")
     if json and json != Path("-"):
         from framefall import publish
@@ -304,11 +306,11 @@ def worlds(
         world = open_world(scene, split=split, size=max(30_000, start + count), seed=seed)
         run = write_world(world, output, look, count=count, start=start, violation=violation)
     written = []
-    with _bar(total=count, unit=" clips") as bar:
+    with bar(total=count, unit=" clips") as shown:
         for one in run:
             written.append(one)
-            bar.update(not one.violation)
-    _say(f"{output} holds {len(written)} clips" + (f", the first: {written[0].caption}" if written else ""))
+            shown.update(not one.violation)
+    say(f"{output} holds {len(written)} clips" + (f", the first: {written[0].caption}" if written else ""))
     if json:
         print(jsonlib.dumps({"clips": [vars(one) for one in written]}, indent=2))
 
@@ -335,7 +337,7 @@ def bench(
 
     if name not in BENCHMARKS:
         raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
-    result = _watched(BENCHMARKS[name](Options(seconds=seconds, model=model, clips=count, seed=seed)))
+    result = watched(BENCHMARKS[name](Options(seconds=seconds, model=model, clips=count, seed=seed)))
     print(jsonlib.dumps(result, indent=2) if json else "\n".join(lines(result)))
 
 
@@ -391,10 +393,6 @@ def _refuse(sentence: str, code: int) -> int:
     return code
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
 def _numbers(text: str | None) -> list[float] | None:
     try:
         return None if text is None else [float(part) for part in text.split(",")]
@@ -414,90 +412,7 @@ def _device(name: str) -> str:
     return name
 
 
-def _bar(**options: Any) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(file=sys.stderr, dynamic_ncols=True, disable=None, leave=False, **options)
-
-
-def _watch(events: "Iterator[Event]") -> "Iterator[Event]":
-    """A progress bar around a cascade's events."""
-    with _bar(unit=" steps") as bar:
-        for event in events:
-            if event.stage is not None:
-                bar.set_description(f"{event.stage.name}, frames {event.frames.start}-{event.frames.stop - 1}")
-                bar.update()
-            yield event
-
-
-def _watched(run: Any) -> Any:
-    """The result of long work, with a progress bar while it is done."""
-    with _bar(unit=" steps") as bar:
-        while True:
-            try:
-                step = next(run)
-            except StopIteration as end:
-                return end.value
-            bar.total = step.total
-            bar.set_description(step.what)
-            bar.update(step.done - bar.n)
-
-
-def _source(source: str, config: "FolderConfig") -> "Folder | Source":
-    """What to train on: a folder if there is one of that name, or else a world."""
-    from framefall.worlds.scenarios import SCENARIOS
-    from framefall.worlds.solid_scenes import SOLID_SCENARIOS
-    from framefall.worlds.world import open_world
-
-    names = {name.strip() for name in source.partition(":")[0].split(",")}
-    if Path(source).exists() or not names & {*SCENARIOS, *SOLID_SCENARIOS, "all"}:
-        return _ingest(source, config)
-    from framefall.recipes.sources import WorldSource
-
-    return WorldSource(open_world(source), size=config.size, fps=config.fps)
-
-
-def _ingest(source: str, config: "FolderConfig") -> "Folder":
-    """Opens a folder with a progress bar, and says what was skipped."""
-    from framefall.data.folder import collect, ingest
-
-    def shown() -> Iterator[Any]:
-        with _bar(unit=" files", desc="reading") as bar:
-            for outcome in ingest(source, config):
-                bar.total = outcome.total
-                bar.update()
-                yield outcome
-
-    folder = collect(source, shown(), config)
-    _say(str(folder.report))
-    return folder
-
-
 def _made(record: "Record") -> str:
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record.seconds.items())
     size = f"{record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second"
     return f"{record.path}: {size} ({seconds})"
-
-
-def _report(path: Path, quiet: bool) -> dict[str, Any]:
-    """A contact sheet and scores of a finished clip, beside it; read back from the file, codec and all."""
-    import numpy as np
-
-    from framefall import publish
-    from framefall.data.decode import decode
-    from framefall.data.sheet import contact_sheet
-    from framefall.evaluate.report import table, to_json
-    from framefall.recipes.assessment import assess
-
-    sheet, scores = path.with_suffix(".png"), path.with_suffix(".json")
-    frames = np.stack([frame.pixels for frame in decode(path)])
-    contact_sheet(frames[:: max(1, len(frames) // 15)], sheet)
-    rows = assess(path).rows
-    text = to_json(rows, {"clips": str(path)})
-    with publish.file(scores) as partial:
-        partial.write_text(text)
-    if not quiet:
-        print(table(rows), end="")
-    _say(f"contact sheet {sheet}, scores {scores}")
-    values: dict[str, Any] = jsonlib.loads(text)
-    return values

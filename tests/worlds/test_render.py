@@ -6,31 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hand_made import PLAIN, SCREEN, body, log_of
 
 from framefall.video import from_pixels, resize
 from framefall.worlds import backdrop, raster, render, sprites
 from framefall.worlds.painting import Stills
 from framefall.worlds.render import RENDERER, View, draw_frames, renderer_name
-from framefall.worlds.scene import Attributes, Backdrop, Body, Camera, Fixture, Light, Scene, rgb
-from framefall.worlds.state import StateLog, Track, frame_times
+from framefall.worlds.scene import Backdrop, Camera, Light, rgb
+from framefall.worlds.state import frame_times
 from framefall.worlds.world import World
 
 SMALL, LARGE, NOW = View(64, 64), View(256, 256), np.zeros(1)
-PLAIN = Backdrop(bottom=(0.8, 0.8, 0.8), top=(0.8, 0.8, 0.8))
-SCREEN = Fixture(
-    name="screen", points=((0.5, 0.1), (0.8, 0.1), (0.8, 0.9), (0.5, 0.9)), colour="black", solid=False, front=True
-)
-
-
-def body(name="one", position=(0.5, 0.5), shape="ball", radius=0.1, colour="red", **more):
-    return Body(name=name, colour=colour, shape=shape, radius=radius, position=position, **more)
-
-
-def log_of(*bodies, looks=None, **more):
-    """A log in which every body moves on evenly and turns evenly."""
-    scene = Scene(key="test", attributes=Attributes(scenario="test", things=()), bodies=bodies, **more)
-    tracks = {b.name: Track(((0.0, *b.position, *b.velocity, b.angle, b.spin),)) for b in bodies}
-    return StateLog(scene=scene, tracks=tracks, looks=looks)
 
 
 def drawn(name, index=0, **changes):

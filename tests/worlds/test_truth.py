@@ -7,31 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hand_made import SCREEN, body, log_of
 
 from framefall.worlds.render import View
-from framefall.worlds.scene import Attributes, Backdrop, Body, Camera, Fixture, Light, Scene
+from framefall.worlds.scene import Backdrop, Camera, Light
 from framefall.worlds.shapes import OUTLINES
-from framefall.worlds.state import Look, StateLog, Track, frame_times
+from framefall.worlds.state import Look, frame_times
 from framefall.worlds.truth import body_truth, render_truth
 from framefall.worlds.visibility import visible_fraction
 from framefall.worlds.world import World
 
 NOW = np.zeros(1)
 SMALL = View(64, 64)
-SCREEN = Fixture(
-    name="screen", points=((0.5, 0.1), (0.8, 0.1), (0.8, 0.9), (0.5, 0.9)), colour="black", solid=False, front=True
-)
-
-
-def body(name="one", position=(0.5, 0.5), shape="ball", radius=0.1, **more):
-    return Body(name=name, colour=more.pop("colour", "red"), shape=shape, radius=radius, position=position, **more)
-
-
-def log_of(*bodies, looks=None, **more):
-    """A log in which every body moves on evenly and turns evenly."""
-    scene = Scene(key="test", attributes=Attributes(scenario="test", things=()), bodies=bodies, **more)
-    tracks = {b.name: Track(((0.0, *b.position, *b.velocity, b.angle, b.spin),)) for b in bodies}
-    return StateLog(scene=scene, tracks=tracks, looks=looks)
 
 
 def centroid(matte):

@@ -4,24 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from hand_made import body, log_of
 
-from framefall.worlds.scene import Attributes, Body, Camera, Fixture, Scene
+from framefall.worlds.scene import Camera, Fixture
 from framefall.worlds.shapes import OUTLINES
-from framefall.worlds.state import Look, StateLog, Track
+from framefall.worlds.state import Look
 from framefall.worlds.visibility import halton, hidden_shares, visible_fraction
 
 TIMES = np.array([0.0, 1.0, 2.0])
 SCREEN = Fixture(name="screen", points=((0.5, 0.0), (0.9, 0.0), (0.9, 1.0), (0.5, 1.0)), solid=False, front=True)
-
-
-def body(name, position, velocity=(0.0, 0.0), shape="ball", radius=0.1, angle=0.0):
-    return Body(name=name, colour="red", shape=shape, radius=radius, position=position, velocity=velocity, angle=angle)
-
-
-def log_of(*bodies, looks=None, **more):
-    scene = Scene(key="test", attributes=Attributes(scenario="test", things=()), bodies=bodies, **more)
-    tracks = {b.name: Track(((0.0, *b.position, *b.velocity, b.angle, b.spin),)) for b in bodies}
-    return StateLog(scene=scene, tracks=tracks, looks=looks)
 
 
 @pytest.mark.parametrize("shape", ["ball", "box", "diamond"])  # a line through their centre halves them
@@ -34,7 +25,7 @@ def test_a_screen_through_its_centre_hides_half_of_a_body(shape, angle):
 
 
 def test_a_ball_goes_behind_and_comes_out():
-    log = log_of(body("one", (0.4, 0.5), (0.3, 0.0)), fixtures=(SCREEN,))
+    log = log_of(body("one", (0.4, 0.5), velocity=(0.3, 0.0)), fixtures=(SCREEN,))
     seen = visible_fraction(log, np.array([0.0, 1.0, 1.0 + 2 / 3, 5.0]))["one"]
     # at 1.67 s the screen's right side goes through the centre, and the view's side just touches the ball
     assert seen == pytest.approx([1.0, 0.0, 0.5, 0.0], abs=0.005)

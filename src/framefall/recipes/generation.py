@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,10 @@ from framefall import publish
 from framefall.cascade.cascade import Cascade, Event
 from framefall.cascade.checkpoint import find
 from framefall.data import decode as decoder
+from framefall.data.sheet import contact_sheet
 from framefall.data.writer import write
+from framefall.evaluate.report import table, to_json
+from framefall.recipes.assessment import assess
 from framefall.video import Video, from_pixels, to_pixels
 
 Watch = Callable[[Iterator[Event]], Iterator[Event]]  # a progress bar is a wrapper around the events
@@ -162,3 +166,18 @@ def numbered(path: str | Path, count: int) -> Sequence[Path]:
     """The names of `count` clips: the name itself, or name-000, name-001, ..."""
     path = Path(path)
     return [path] if count == 1 else [path.with_name(f"{path.stem}-{index:03d}{path.suffix}") for index in range(count)]
+
+
+def report(path: Path) -> tuple[str, dict[str, Any]]:
+    """A contact sheet (.png) and scores (.json) of a finished clip, beside it; read back from the file, codec and all.
+
+    Gives the scores as a table to read and as JSON values.
+    """
+    frames = np.stack([frame.pixels for frame in decoder.decode(path)])
+    contact_sheet(frames[:: max(1, len(frames) // 15)], path.with_suffix(".png"))
+    rows = assess(path).rows
+    text = to_json(rows, {"clips": str(path)})
+    with publish.file(path.with_suffix(".json")) as partial:
+        partial.write_text(text)
+    values: dict[str, Any] = json.loads(text)
+    return table(rows), values

@@ -14,11 +14,19 @@ from framefall.noise import Key
 from framefall.worlds.captions import describe, numbers
 from framefall.worlds.grammar import PARAPHRASES
 from framefall.worlds.render import View, render
+from framefall.worlds.scenarios import SCENARIOS
+from framefall.worlds.solid_scenes import SOLID_SCENARIOS
 from framefall.worlds.state import StateLog, frame_times
 from framefall.worlds.world import World
 
 NUMERIC = 0.25  # of the captions say gravity and speed as numbers
 ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would see little else than the wall
+
+
+def names_a_world(text: str) -> bool:
+    """Whether one of the names in it is a scenario's, or it says `all`."""
+    names = {name.strip() for name in text.partition(":")[0].split(",")}
+    return bool(names & {*SCENARIOS, *SOLID_SCENARIOS, "all"})
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from framefall.worlds.mover import STILL, Ground, Mover, dot, face, mover
+from framefall.worlds.mover import Ground, Mover, dot, face, mover
 from framefall.worlds.pendulum import swing
 from framefall.worlds.scene import Point, Scene
 from framefall.worlds.shapes import OUTLINES, reach
 from framefall.worlds.state import Contact, StateLog, Track
-from framefall.worlds.touch import TOUCH, Obstacle, meet, obstacle
+from framefall.worlds.touch import STILL, TOUCH, Obstacle, meet, obstacle
 
 HOP = 1e-4  # heights, a fortieth of a pixel at 256
 _EVENTS = 20_000  # more than this is no scene but an accident

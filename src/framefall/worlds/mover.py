@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 
 from framefall.worlds.scene import Body, Point
 from framefall.worlds.shapes import outline, reach
-from framefall.worlds.touch import TOUCH, Obstacle, crossing
-
-STILL = 1e-9  # heights a second: slower than this stands still
+from framefall.worlds.touch import STILL, TOUCH, Obstacle, crossing
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,6 @@ class Stills:
         return cls(behind, pasted, to_bytes(behind * pasted[:, 3:] + pasted[:, :3], view.factor))
 
 
-def still(scenes: Sequence[Scene], grids: Sequence[Grid], frames: int, front: bool) -> list[Iterator[Sprite]]:
-    """Each scene's fixtures behind the bodies, or before them."""
-    return [fixtures(scene, frames, grid, front) for scene, grid in zip(scenes, grids, strict=True)]
-
-
 def paint_wall(scene: Scene, grid: Grid, canvas: Float[Tensor, "frames 3 rows columns"]) -> None:
     """The backdrop, all over a canvas."""
     base, swing, texture = paint_backdrop(scene.backdrop, grid.across, grid.up)

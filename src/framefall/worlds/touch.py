@@ -14,7 +14,7 @@ import numpy as np
 from framefall.worlds.scene import Point
 
 TOUCH = 1e-6  # heights: what is nearer than this touches
-_STILL = 1e-9  # heights a second: below this nothing comes nearer
+STILL = 1e-9  # heights a second: slower than this stands still, and comes no nearer
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def meet(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> tuple[
             along = tx * x + ty * y - edge.start
             way = tx * v[0] + ty * v[1]
             going = time == 0 and ((along > edge.length - TOUCH and way > 0) or (along < TOUCH and way < 0))
-            if -_STILL <= along <= edge.length + _STILL and not going:  # not where it just leaves the edge
+            if -STILL <= along <= edge.length + STILL and not going:  # not where it just leaves the edge
                 sharp = what.margin == 0 and not TOUCH < along < edge.length - TOUCH
                 found, horizon = (time, None if sharp else edge.normal), time
     if what.margin:
@@ -95,7 +95,7 @@ def meet(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> tuple[
 
 def crossing(gap: float, speed: float, pull: float) -> float:
     """The first time at which `gap + speed s + pull s^2 / 2` falls through 0; infinite if it never does."""
-    speed, pull = (0.0 if abs(speed) < _STILL else speed), (0.0 if abs(pull) < _STILL else pull)
+    speed, pull = (0.0 if abs(speed) < STILL else speed), (0.0 if abs(pull) < STILL else pull)
     if abs(gap) < TOUCH and (speed < 0 or (speed == 0 and pull < 0)):
         return 0.0
     inner = speed * speed - 2 * pull * gap
@@ -148,7 +148,7 @@ def _enter_circle(d: Point, v: Point, a: Point, radius: float, horizon: float) -
     speed2 = v[0] ** 2 + v[1] ** 2
     room = d[0] ** 2 + d[1] ** 2 - radius**2
     near = abs(room) < 2 * radius * TOUCH
-    if near and closing < -_STILL * radius:
+    if near and closing < -STILL * radius:
         return 0.0
     if not a[0] and not a[1]:
         inner = closing**2 - speed2 * room
