@@ -11,11 +11,13 @@ _HEADER = ("metric", "value", "95% interval", "n", "better", "unit", "real video
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in aligned columns; what could not be measured says so and on how many clips."""
-    lines = [_HEADER, *(_cells(row) for row in rows)]
+    """The rows in aligned columns; what could be measured in no clip is named below them."""
+    lines = [_HEADER, *(_cells(row) for row in rows if row.n)]
+    absent = [row.metric for row in rows if not row.n]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join(line.rstrip() for line in padded) + "\n"
+    text = "\n".join(line.rstrip() for line in padded) + "\n"
+    return text + (f"not measurable in any clip: {', '.join(absent)}\n" if absent else "")
 
 
 def to_json(rows: Sequence[Row], meta: Mapping[str, Any] | None = None) -> str:
@@ -40,9 +42,8 @@ def to_json(rows: Sequence[Row], meta: Mapping[str, Any] | None = None) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    absent = f"not measurable ({row.clips - row.n} of {row.clips})"
-    value, span = (_number(row.value), f"{_number(row.low)} .. {_number(row.high)}") if row.n else (absent, "")
-    n = str(row.n) if row.n == row.clips or not row.n else f"{row.n}, {absent}"
+    value, span = _number(row.value), f"{_number(row.low)} .. {_number(row.high)}"
+    n = str(row.n) if row.n == row.clips else f"{row.n}, not measurable ({row.clips - row.n} of {row.clips})"
     floor = "" if math.isnan(row.floor) else _number(row.floor)
     return row.metric, value, span, n, f"{_ARROW[row.better]} {row.better}", row.unit, floor
 

@@ -1,5 +1,6 @@
 """Whatever is given, tracking answers: with objects, or with a coverage that says that nothing can be told."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from framefall.evaluate.physics.laws import laws
 from framefall.evaluate.tracking.overlay import overlay
 from framefall.evaluate.tracking.tracker import Known, track
 from framefall.evaluate.tracking.trajectory import Tracks
@@ -62,6 +64,9 @@ def test_real_footage_gets_points_and_a_coverage(carphone: Tensor) -> None:
         # nothing in it jumps by a tenth of the picture from one frame to the next
         steps = np.linalg.norm(np.diff(one.position, axis=0), axis=1)
         assert np.median(steps) < 0.1 * tracks.height
+    said = laws(tracks)
+    assert not tracks.outlined and [name for name, law in said.items() if not math.isnan(law.value)] == ["roughness"]
+    assert "points, not objects" in said["identity"].reason
 
 
 def test_frames_without_any_order_are_not_measurable(carphone: Tensor) -> None:

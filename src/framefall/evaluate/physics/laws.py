@@ -194,6 +194,8 @@ def _without_scene(law: Law, evidence: Evidence) -> LawScore:
     if not evidence.tracks.measurable:
         share = f"{coverage:.0%} of the object-frames could be followed, {COVERAGE:.0%} must be"
         return LawScore(math.nan, coverage, f"not measurable: {share if evidence.tracks.objects else 'nothing moves'}")
+    if not evidence.tracks.outlined and law.name != "roughness":
+        return LawScore(math.nan, coverage, "not measurable: without a still background there are points, not objects")
     return _score(law, evidence, coverage)
 
 

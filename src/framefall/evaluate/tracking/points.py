@@ -50,6 +50,7 @@ def follow_points(clip: Clip, fps: float, noise: float) -> Tracks:
         noise=noise,
         coverage=share,
         camera=camera,
+        outlined=False,
     )
 
 
