@@ -13,6 +13,7 @@ from framefall.cascade.cascade import Cascade
 from framefall.data.folder import Folder
 from framefall.data.loader import Window, validation
 from framefall.evaluate import blame as blaming
+from framefall.evaluate.faults import QUANTITIES, law
 from framefall.evaluate.memorisation import Memorisation, describe, memorisation
 from framefall.evaluate.report import table, to_json
 from framefall.evaluate.suite import NamedVideo
@@ -67,7 +68,8 @@ def blamed(cascade: Cascade, folder: Folder, count: int, seed: int, quality: str
     clips = validation(folder, window, count, seed)
     real = [(f"{place} {clip.key}", _video(clip.pixels), clip.fps) for place, clip in enumerate(clips)]
     traces = blaming.cascade_traces(cascade, [clip.caption for clip in clips], quality, seed)
-    result = blaming.blame(links, real, traces, shape.fps, seed=seed)
+    told = QUANTITIES | {f"broken {name}": law(name) for name in ("continuity", "permanence")}
+    result = blaming.blame(links, real, traces, shape.fps, told, seed)
     rows = [_plain({**asdict(row), "guilty": row.guilty}) for row in result.rows]
     verdicts = [{**_plain(asdict(one)), "text": str(one)} for one in result.verdicts]
     lines = [f"{'stage':<14}{'input':<11}{'quantity':<16}{'adds':>10}{'limit':>10}  n\n"]

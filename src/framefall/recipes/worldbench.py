@@ -24,11 +24,13 @@ from framefall.evaluate.benchmark import (
     references,
     summary,
 )
+from framefall.evaluate.blame import cascade_links
 from framefall.evaluate.likelihood import Expectation, expectation_error, overall, stage_judge
 from framefall.evaluate.metric import Interval, interval
 from framefall.evaluate.physics.evidence import gather
 from framefall.evaluate.physics.flight import falls
 from framefall.evaluate.physics.laws import laws
+from framefall.evaluate.retention import Retention, blend, retention
 from framefall.evaluate.tracking.tracker import track
 from framefall.evaluate.twins import Trial, world_trials
 from framefall.models.backbone import Condition
@@ -94,6 +96,8 @@ def world_bench(
         yield Stepped(done, total, "captions alone")
         first["text"] = told(cascade, protocol, quality)
         first["caption_exact"] = first["text"]["caption_exact"]
+        yield Stepped(done, total, "temporal super-resolution")
+        first["temporal_sr"] = kept(cascade, protocol, quality)
     return {"protocol": asdict(protocol), **results}
 
 
@@ -173,6 +177,32 @@ def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -
         "gravity_ks": None if same is None else float(same.statistic),
         "gravities": {"model": _middle(ours), "world": _middle(theirs)},
     }
+
+
+def kept(cascade: Cascade, protocol: Protocol, quality: str) -> Scores:
+    """What each temporal stage keeps of physics when it is fed real key frames, beside a linear blend of the same."""
+    answer: Scores = {}
+    for link in cascade_links(cascade, quality, protocol.seed):
+        if link.time == 1:
+            continue
+        shape = cascade.stage(link.name).config.shape
+        dense = replace(
+            protocol,
+            clips=max(1, protocol.clips // 2),
+            frames=(protocol.frames - 1) * link.time + 1,
+            fps=shape.fps,
+            size=shape.height,
+        )
+        given = list(cases(dense, "id"))
+        for name, upsample in ((link.name, link.run), ("linear_blend", blend(link.time))):
+            answer[name] = _kept(retention(given, upsample, link.time, protocol.seed))
+    return answer
+
+
+def _kept(found: Retention) -> Scores:
+    told = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
+    told |= {f"{law}_added": value for law, value in found.laws.items()}
+    return {name: _json(value) for name, value in told.items()}
 
 
 def _middle(values: Sequence[float]) -> Scores:
