@@ -129,8 +129,9 @@ def test_a_twin_with_two_seams_is_the_same_to_the_last_bit_until_the_first(scena
         )
 
     rounded = []
-    for index in range(3):  # a float that ends is one seam, and its end, where others are simulated anew, is another
-        log = drawn(scenario, index)
+    logs = (drawn(scenario, index) for index in range(20))
+    can = [log for log in logs if VIOLATIONS["float"].applies(log)]  # a stack that has toppled has nothing on top
+    for log in can[:3]:  # a float that ends is one seam, and its end, where others are simulated anew, is another
         assert not unlike(*matched_pair(log, "float", Key(3, "test"), 0.25))
         rounded.append(unlike(log, break_physics(log, "float", Key(3, "test"), 0.25)))
     assert any(rounded)  # the control: without the common knots the last bits differ

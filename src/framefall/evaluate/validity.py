@@ -1,9 +1,10 @@
 """Validity certificates: does a metric react to what it should, and only to that?
 
 For each damage and metric: AUROC of damaged against real clips, and the share of damaged clips beyond a threshold
-that 98 % of each placebo (a change that no one would call damage) stay below. The threshold is found on every other
-clip, and placebos are judged on those between. Which cells must detect and which must not react is declared
-beforehand (`bands.py`); a cell outside its band fails.
+that 98 % of each placebo (a change that no one would call damage) stay below, and half as far again from the middle of
+the real clips: some dozen clips tell too little of a tail. The threshold is found on every other clip, and placebos are
+judged on those between. Which cells must detect and which must not react is declared beforehand (`bands.py`); a cell
+outside its band fails.
 """
 
 import math
@@ -20,6 +21,7 @@ Band = Literal["must_detect", "must_not_react", "free"]
 MUST_AUROC, MUST_DETECT = 0.95, 0.90
 QUIET_AUROC, QUIET_DETECT = (0.35, 0.65), 0.05  # a placebo cell is quiet if either holds
 PLACEBO_SHARE = 98.0  # percentile of each placebo that the threshold lies at or above
+MARGIN = 0.5  # of the way from the real clips' median to that percentile, on top
 FEWEST = 8  # measured clips on both sides, or a cell is not measurable
 
 
@@ -65,7 +67,9 @@ def certify(
     placebos the first, third, ... set a metric's threshold; placebos are judged on the others.
     """
     quiet = [real, *placebos.values()]
-    thresholds = {name: threshold([values.get(name, ())[::2] for values in quiet], better[name]) for name in better}
+    thresholds = {
+        name: threshold([values.get(name, ())[::2] for values in quiet], better[name], MARGIN) for name in better
+    }
     placebos = {damage: {name: each[1::2] for name, each in values.items()} for damage, values in placebos.items()}
     cells = []
     for group, default in ((damaged, "free"), (placebos, "must_not_react")):
@@ -88,12 +92,19 @@ def auroc(real: Sequence[float], damaged: Sequence[float], better: Better) -> fl
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
-def threshold(groups: Iterable[Sequence[float]], better: Better) -> float:
-    """The value beyond which at most 2 % of each group lie; NaN without any."""
+def threshold(groups: Iterable[Sequence[float]], better: Better, margin: float = 0.0) -> float:
+    """The value beyond which at most 2 % of each group lie, moved on by `margin` of its distance from the first group's
+    median; NaN without any.
+    """
     share = PLACEBO_SHARE if better == "lower" else 100.0 - PLACEBO_SHARE
     method: Literal["higher", "lower"] = "higher" if better == "lower" else "lower"
-    limits = [float(np.percentile(values, share, method=method)) for group in groups if (values := _finite(group))]
-    return (max if better == "lower" else min)(limits, default=math.nan)
+    groups = [_finite(group) for group in groups]
+    limits = [float(np.percentile(values, share, method=method)) for values in groups if values]
+    if not limits:
+        return math.nan
+    limit = max(limits) if better == "lower" else min(limits)
+    usual = float(np.median(groups[0])) if groups[0] else limit
+    return limit + margin * (limit - usual)
 
 
 def detection(damaged: Sequence[float], beyond: float, better: Better) -> float:

@@ -33,10 +33,11 @@ SEGMENT = 24  # frames of a user's clip at a time
 MOST = 24  # segments
 FEWEST = 6
 _SEARCH = 30  # scenes looked at for one that has the violation
-_SHOWN = 6  # frames in which a body must be out of place: a quarter of a second
+_SHOWN = 6  # frames in which a body must be missing, out of place or out of size: a quarter of a second
+_GROWN = 0.2  # of the logarithm of its radius
 _BLIND = [name for name, metric in METRICS.items() if not metric.needs_reference and name != "frame_consistency"]
 _TOLD = [name for name, law in LAWS.items() if law.needs in ("video", "state") and name != "roughness"]
-_MOVED = {"flip", "reversal"}  # placebos after which the scene is another one
+_MOVED = {"flip", "reversal", "crop"}  # placebos after which the scene is another one
 
 BETTER: dict[str, Better] = {name: METRICS[name].better for name in _BLIND}
 BETTER |= {name + SCENE: LAWS[name].better for name in _TOLD}
@@ -225,8 +226,8 @@ def _with_violation(
 
 
 def _shows(log: StateLog, broken: StateLog) -> bool:
-    """Whether eyes could tell: a violation that moves a body by less than half its diameter, or turns a box into the
-    diamond that it is when turned, is none that pixels show.
+    """Whether eyes could tell: a violation that moves a body by less than half its diameter, makes it a fifth larger
+    when it has left, or turns a box into the diamond that it is when turned, is none that pixels show.
     """
     if set(broken.tracks) != set(log.tracks):
         return True
@@ -235,10 +236,17 @@ def _shows(log: StateLog, broken: StateLog) -> bool:
         ours, theirs = log.looks_at(body.name, times), broken.looks_at(body.name, times)
         if any({a.shape, b.shape} == {"box", "diamond"} for a, b in zip(ours, theirs, strict=True)):
             return False
-        if any(replace(a, time=0.0) != replace(b, time=0.0) for a, b in zip(ours, theirs, strict=True)):
-            return True
         right, wrong = log.tracks[body.name].at(times).position, broken.tracks[body.name].at(times).position
         seen = ((wrong > 0) & (wrong < (log.scene.width, 1.0))).all(axis=1)
+        looks = list(zip(ours, theirs, strict=True))
+        if any((a.colour, a.shape) != (b.colour, b.shape) for a, b in looks):
+            return True
+        there = ((right > 0) & (right < (log.scene.width, 1.0))).all(axis=1)
+        if (np.array([a.shown != b.shown for a, b in looks]) & (there | seen)).sum() >= _SHOWN:
+            return True
+        grown = np.array([abs(math.log(a.radius / b.radius)) for a, b in looks])
+        if (grown[seen] > _GROWN).sum() >= _SHOWN:
+            return True
         apart = np.linalg.norm(right - wrong, axis=1)[seen]
         if (apart > body.radius).sum() >= _SHOWN:
             return True

@@ -87,9 +87,16 @@ def floating(log: StateLog) -> list[Moment]:
     for pair in sorted(map(sorted, touching)) if not free else ():
         below, above = sorted(pair, key=lambda name: log.tracks[name].before(low)[2])
         heights = [log.tracks[name].before(low)[2] for name in log.tracks]
-        if log.tracks[above].before(low)[2] == max(heights) and body_of(log, above).shape != "ball":
+        stands = all(_stands(log, above, below, at) for at in (low, high))
+        if stands and log.tracks[above].before(low)[2] == max(heights) and body_of(log, above).shape != "ball":
             free.append(Moment(above, low, high, below))
     return free
+
+
+def _stands(log: StateLog, above: str, below: str, at: float) -> bool:
+    """Whether one body is on top of another, and has not toppled beside it."""
+    height = log.tracks[above].before(at)[2] - log.tracks[below].before(at)[2]
+    return bool(height > 0.7 * (body_of(log, above).radius + body_of(log, below).radius))
 
 
 def struck(log: StateLog) -> list[Moment]:

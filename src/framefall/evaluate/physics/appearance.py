@@ -34,14 +34,17 @@ def identity(evidence: Evidence) -> Finding:
     return (max(changes), "") if changes else (NOTHING, "no object is seen whole for four frames")
 
 
-def change(path: Path, first: Int[np.ndarray, " n"], later: Int[np.ndarray, " m"]) -> float:
-    """How much an object has changed between some frames and later ones: the 95th percentile, beyond the bands."""
+def change(path: Path, first: Int[np.ndarray, " n"], later: Int[np.ndarray, " m"], quantile: float = 0.95) -> float:
+    """How much an object has changed between some frames and later ones, beyond the bands.
+
+    The 95th percentile of the later frames finds what changes for a moment; the median, what is another for good.
+    """
     wide = max(1.0, (PIXELS / path.size) ** EDGE)
     colour = np.linalg.norm(path.colour[later] - np.median(path.colour[first], axis=0), axis=1) / (COLOUR * wide)
     area = np.abs(np.log(path.area[later] / np.median(path.area[first]))) / (AREA * wide)
     shape = np.linalg.norm(path.shape[later] - np.median(path.shape[first], axis=0), axis=1) / (SHAPE * wide)
     most = np.max(np.stack((colour, area, shape)), axis=0)
-    return float(min(MOST, max(0.0, np.quantile(most, 0.95) - 1.0)))
+    return float(min(MOST, max(0.0, np.quantile(most, quantile) - 1.0)))
 
 
 def roughness(evidence: Evidence) -> Finding:

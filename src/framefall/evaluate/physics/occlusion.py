@@ -86,7 +86,7 @@ def _due_returns(truth: Truth, body: TrueBody, motion: Motion, fps: float) -> It
         first = int(back[0])
         should = _expected(truth, body, motion, start, first, fps)
         away = float(np.linalg.norm(path.position[first] - should)) / (2 * body.radius)
-        yield Return(min(FAR, away), float(first - due), change(path, entered, back))
+        yield Return(min(FAR, away), float(first - due), change(path, entered, back, 0.5))
 
 
 def _emptied(seen: np.ndarray, start: int) -> int:
@@ -132,4 +132,4 @@ def _seen_returns(evidence: Evidence, motion: Motion) -> Iterator[Return]:
         off = path.position[first] - (place + slope * ahead + bends * ahead**2 / 2)
         speed = slope + bends * ahead
         late = -float(off @ speed) / max(float(speed @ speed), 1e-9) * evidence.fps
-        yield Return(min(FAR, float(np.linalg.norm(off)) / path.size), late, change(path, earlier, back))
+        yield Return(min(FAR, float(np.linalg.norm(off)) / path.size), late, change(path, earlier, back, 0.5))

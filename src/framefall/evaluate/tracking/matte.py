@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from framefall.evaluate.tracking.colours import lab
-from framefall.evaluate.tracking.parts import Guess, is_halo, parts_of
+from framefall.evaluate.tracking.parts import Guess, is_halo, is_imprint, parts_of
 from framefall.evaluate.tracking.picture import Picture
 from framefall.evaluate.tracking.shade import dot, find_shade, unshaded
 
@@ -62,8 +62,10 @@ def find_blobs(picture: Picture, behind: Picture, noise: float, guesses: Sequenc
 
 
 def _fringes(blob: Blob, other: Blob) -> bool:
-    """Whether a blob is a halo of a larger one beside it."""
-    if blob.area >= 0.3 * other.area or not is_halo(blob.contrast, other.contrast):
+    """Whether a blob is a halo of a larger one beside it, or what such a halo has left in the background."""
+    if blob.area < other.area and is_imprint(blob.contrast, other.contrast):
+        return True
+    if blob.area >= 0.5 * other.area or not is_halo(blob.contrast, other.contrast):
         return False
     gaps = [
         other.box[0] - blob.box[2],

@@ -16,6 +16,7 @@ from framefall.evaluate.tracking.picture import Picture
 
 UNLIKE = 0.10  # in units of `hue`: farther apart are two colours
 HALO = 0.62  # of another's difference to the background: with no more than that of it, a place is its halo
+IMPRINT = 0.2  # of another's difference, the other way: no more of it stays in a background
 FAINT = 90.0  # levels, over all channels: a halo is no stronger
 FLAT = 48  # levels that a flat place varies by, at most
 FEW = 4  # flat pixels that a colour must have
@@ -96,6 +97,15 @@ def is_halo(one: Float[np.ndarray, "3"], two: Float[np.ndarray, "3"]) -> bool:
     share = float(one @ two) / max(strong, 1e-9)
     rest = one - share * two
     return 0 < share < HALO and float(rest @ rest) < 0.06 * strong
+
+
+def is_imprint(one: Float[np.ndarray, "3"], two: Float[np.ndarray, "3"]) -> bool:
+    """Whether one difference to the background is the faint negative of another: where something stayed for long, its
+    smeared chroma became part of the background, and is missed when it has left.
+    """
+    share = float(one @ two) / max(float(two @ two), 1e-9)
+    rest = one - share * two
+    return -IMPRINT < share < 0 and float(rest @ rest) < 0.5 * float(one @ one)
 
 
 def _like_most(colours: np.ndarray, rest: np.ndarray) -> np.ndarray:
