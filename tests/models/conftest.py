@@ -9,6 +9,7 @@ from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.registry import BackboneConfig, build
 from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 
 Make = Callable[..., BackboneConfig]
 Inputs = tuple[Tensor, Tensor, Condition]
@@ -42,8 +43,24 @@ def _convnet(channels: int = 3, checkpoint_activations: bool = False) -> ConvNet
     return ConvNetConfig(channels=channels, checkpoint_activations=checkpoint_activations, **sizes)
 
 
+def _unet(channels: int = 3, checkpoint_activations: bool = False) -> UNetConfig:
+    return UNetConfig(
+        channels=channels,
+        dim=8,
+        multipliers=(1, 2),
+        blocks=(1, 1),
+        head_dim=8,
+        spatial_from=1,
+        temporal_from=0,
+        text_dim=TEXT_DIM,
+        numbers=2,
+        checkpoint_activations=checkpoint_activations,
+    )
+
+
 TOYS: dict[type, Make] = {
     TransformerConfig: _transformer,
+    UNetConfig: _unet,
     InterpolatorConfig: _interpolator,
     ConvNetConfig: _convnet,
 }

@@ -12,6 +12,7 @@ from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.registry import MODELS
 from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 
 TRANSFORMER = [
     "blocks.N.attention.key_norm.weight",
@@ -53,8 +54,20 @@ CONVNET = [
 ]
 LEVEL = ["low_res_noise.layers.N.bias", "low_res_noise.layers.N.weight"]
 TEXT = ["null_word", "numbers.weight", "pooled.bias", "pooled.weight", "words.bias", "words.weight"]
+_ATTENTION = ["key_norm.weight", "out.weight", "qkv.weight", "query_norm.weight"]
+_BLOCK = ["first.bias", "first.weight", "level.bias", "level.weight", "second.bias", "second.weight"]
+UNET = [
+    *(f"{stage}.blocks.N.{name}" for stage in ("bottom", "down.N", "up.N") for name in _BLOCK),
+    *(f"{stage}.temporal.layer.{name}" for stage in ("bottom", "down.N", "up.N") for name in _ATTENTION),
+    *(f"bottom.spatial.layer.{name}" for name in _ATTENTION),
+    *("bottom.words.bias", "bottom.words.weight", "null_word", "numbers.weight", "pooled.bias", "pooled.weight"),
+    *("enter.bias", "enter.weight", "leave.bias", "leave.weight"),
+    *("grow.N.bias", "grow.N.weight", "lateral.N.weight", "shrink.N.bias", "shrink.N.weight"),
+    *("time.layers.N.bias", "time.layers.N.weight"),
+]
 NAMES = {
     TransformerConfig: TRANSFORMER + TEXT,
+    UNetConfig: UNET,
     InterpolatorConfig: ["trunk." + name for name in TRANSFORMER + LEVEL],
     ConvNetConfig: CONVNET,
 }

@@ -180,3 +180,108 @@ def test_a_detail_head_joins_patches_and_leaves_an_untrained_network_as_it_is(fr
     torch.nn.init.zeros_(network.detail.second.weight)
     torch.nn.init.zeros_(network.detail.second.bias)
     assert apart(network(x_t, t, condition), joined) > 1e-3
+
+
+SMALL = {"dim": 16, "depth": 4, "heads": 2, "bottleneck": 8, "text_dim": 6, "numbers": 2}
+FUSIONS = ["per_frame", "temporal", "sparse", "joint"]
+
+
+def fused(fusion: str, frames: int = 1, pattern: str = "window(1)") -> TransformerConfig:
+    return TransformerConfig(fusion=fusion, pattern=pattern, patch=(frames, 4, 4), **SMALL)
+
+
+def test_how_frames_are_fused_is_a_switch_on_the_same_weights(fresh):
+    states = [fresh(fused(fusion)).state_dict() for fusion in FUSIONS]
+    for state in states[1:]:
+        assert list(state) == list(states[0])
+        assert all(torch.equal(state[name], states[0][name]) for name in state)
+    assert TransformerConfig().fusion == "joint"  # what checkpoints that do not say it mean
+
+
+def test_what_a_token_sees_is_another_thing_for_every_fusion(trained, inputs):
+    outs = [trained(fused(fusion))(*inputs(fused(fusion), 1, 5)) for fusion in FUSIONS]
+    for index, one in enumerate(outs):
+        for other in outs[:index]:
+            assert apart(one, other) > 1e-3
+
+
+def test_per_frame_is_the_joint_network_run_once_a_frame(trained, inputs):
+    config = replace(fused("per_frame"), low_res_channels=2)
+    network, image = trained(config), trained(replace(config, fusion="joint"))
+    x_t, t, condition = inputs(config, 2, 3)
+    together = network(x_t, t, condition)
+    for frame in range(3):
+        at = slice(frame, frame + 1)
+        told = replace(condition, seconds=condition.seconds[:, at], low_res=condition.low_res[:, :, at])
+        torch.testing.assert_close(image(x_t[:, :, at], t, told), together[:, :, at], rtol=1e-4, atol=1e-5)
+    assert apart(trained(replace(config, fusion="joint"))(x_t, t, condition), together) > 1e-3
+
+
+@pytest.mark.parametrize("fusion", ["temporal", "sparse"])
+@pytest.mark.parametrize("frames", [1, 2], ids=["a frame", "two frames a token"])
+def test_attention_along_time_leaves_one_frame_alone_and_joins_more(trained, inputs, fusion, frames):
+    config = fused(fusion, frames)
+    network, deaf = trained(config), trained(config)
+    for block in deaf.blocks[1::2]:
+        block.attention.out.weight.data.zero_()
+    one, many = inputs(config, 2, 1), inputs(config, 2, 5)
+    assert torch.equal(network(*one), deaf(*one))
+    assert apart(network(*many), deaf(*many)) > 1e-3
+    x_t, t, condition = many
+    other = x_t.clone()
+    other[:, :, 0] += 1.0
+    moved = (network(other, t, condition) - network(x_t, t, condition)).abs().amax((0, 1, 3, 4)) > 1e-5
+    reached = 3 if (fusion, frames) == ("sparse", 1) else 5  # two blocks, one neighbour each
+    assert moved.tolist() == [True] * reached + [False] * (5 - reached)
+
+
+def test_sparse_over_a_window_wider_than_the_clip_is_temporal(trained, inputs):
+    wide, narrow, full = fused("sparse", 1, "window(9)"), fused("sparse"), fused("temporal")
+    told = inputs(full, 2, 5)
+    torch.testing.assert_close(trained(wide)(*told), trained(full)(*told), rtol=1e-4, atol=1e-5)
+    assert apart(trained(narrow)(*told), trained(full)(*told)) > 1e-3
+
+
+def test_a_causal_pattern_looks_at_no_later_frame(trained, inputs):
+    for pattern, blind in (("causal+window(2)", True), ("window(2)", False)):
+        config = fused("sparse", 1, pattern)
+        network, (x_t, t, condition) = trained(config), inputs(config, 1, 5)
+        other = x_t.clone()
+        other[:, :, 3:] += 1.0
+        moved = apart(network(other, t, condition)[:, :, :3], network(x_t, t, condition)[:, :, :3])
+        assert (moved < 1e-5) is blind
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_reads_every_word_and_every_number_and_does_not_mix_clips(trained, inputs, fusion):
+    network, (x_t, t, condition) = trained(fused(fusion)), inputs(fused(fusion), 2, 3)
+    before = network(x_t, t, condition)
+    text = condition.text.clone()
+    text[0, 1] += 1.0
+    for other in (replace(condition, text=text), replace(condition, numbers=condition.numbers + torch.eye(2)[:, None])):
+        moved = (network(x_t, t, other) - before).abs().amax((1, 3, 4))
+        assert moved[0].min() > 1e-4  # in every frame of its own clip
+    assert (network(x_t, t, replace(condition, text=text)) - before)[1].abs().max() == 0
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_overfits_one_clip_and_its_gradients_reach_everything(fresh, inputs, fusion):
+    network, (noise, t, condition) = fresh(fused(fusion)), inputs(fused(fusion), 1, 3)
+    clip = torch.linspace(-1, 1, 3)[None, None, :, None, None].expand_as(noise) * noise.sign()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = (network(noise, t, condition) - clip).square().mean()
+        loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+    assert losses[-1] < 0.3 * losses[0]
+    assert all(parameter.grad.abs().max() > 0 for parameter in network.parameters())
+
+
+def test_a_network_that_works_per_frame_refuses_patches_of_several():
+    with pytest.raises(ValueError, match=r"needs patches of one frame, got patch=\(2, 8, 8\); try patch=\(1, 8, 8\)"):
+        TransformerConfig(fusion="per_frame")
+    with pytest.raises(ValueError, match=r"got 'far\(2\)'; try window"):
+        TransformerConfig(fusion="sparse", pattern="far(2)")

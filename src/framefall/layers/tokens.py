@@ -75,6 +75,11 @@ def rotary_angles(positions: Float[Tensor, "batch tokens 3"], head_dim: int) -> 
     return torch.cat(angles, dim=-1)
 
 
+def time_angles(seconds: Float[Tensor, "batch frames"], head_dim: int) -> Float[Tensor, "batch frames half"]:
+    """Angles of a rotary embedding along time alone: seconds, so that another frame rate keeps its meaning."""
+    return seconds[..., None] * _frequencies(head_dim // 2, *_SECONDS, seconds)
+
+
 def rotate(x: Float[Tensor, "batch heads tokens dim"], angles: Float[Tensor, "batch tokens half"]) -> Tensor:
     """Turns each pair (i, i + dim/2) of features by its angle."""
     cos, sin = angles.cos()[:, None].to(x.dtype), angles.sin()[:, None].to(x.dtype)

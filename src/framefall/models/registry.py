@@ -8,16 +8,20 @@ from framefall.models.backbone import Backbone
 from framefall.models.convnet import ConvNetConfig, SpaceTimeConvNet
 from framefall.models.interpolator import InterpolatorConfig, SpaceTimeInterpolator
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+from framefall.models.unet import SpaceTimeUNet, UNetConfig
 
-BackboneConfig = Annotated[TransformerConfig | InterpolatorConfig | ConvNetConfig, Field(discriminator="kind")]
+BackboneConfig = Annotated[
+    TransformerConfig | UNetConfig | InterpolatorConfig | ConvNetConfig, Field(discriminator="kind")
+]
 
 MODELS: dict[type, type[Backbone]] = {
     TransformerConfig: SpaceTimeTransformer,
+    UNetConfig: SpaceTimeUNet,
     InterpolatorConfig: SpaceTimeInterpolator,
     ConvNetConfig: SpaceTimeConvNet,
 }
 
 
-def build(config: TransformerConfig | InterpolatorConfig | ConvNetConfig) -> Backbone:
+def build(config: TransformerConfig | UNetConfig | InterpolatorConfig | ConvNetConfig) -> Backbone:
     """The network that a config describes, with fresh weights from torch's generator."""
     return MODELS[type(config)](config)

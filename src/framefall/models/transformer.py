@@ -1,6 +1,6 @@
-"""Space-time diffusion transformer: spacetime patches as tokens, every token sees every token."""
+"""Space-time diffusion transformer: spacetime patches as tokens, and a choice of which tokens see which."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,8 +11,10 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import SelfAttention, SwiGLU
 from framefall.layers.convolution import DetailHead
+from framefall.layers.fusion import SpatialAttention, TemporalAttention
 from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, zeroed
-from framefall.layers.tokens import coordinates, patchify, rotary_angles, unpatchify
+from framefall.layers.patterns import parse
+from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, Condition
 from framefall.video import Time, Video
 
@@ -29,6 +31,8 @@ class TransformerConfig:
     depth: int = 8
     heads: int = 4
     patch: tuple[int, int, int] = (2, 8, 8)  # frames, height, width
+    fusion: Literal["per_frame", "temporal", "sparse", "joint"] = "joint"  # what a token sees; no choice adds weights
+    pattern: str = "window(2)"  # which frames of tokens one sees, of `sparse`
     bottleneck: int = 128  # pixels enter through a narrow layer: JiT's linear bottleneck
     detail: int = 0  # channels of a small convolution across patch borders, shown the noisy pixels; 0: none
     text_dim: int = 0  # features of a caption's token; 0: no text at all
@@ -42,23 +46,44 @@ class TransformerConfig:
                 f"dim / heads must be a multiple of 8, got dim={self.dim}, heads={self.heads};"
                 f" try heads={max(1, self.dim // 64)}"
             )
+        if self.fusion == "per_frame" and self.patch[0] > 1:
+            raise ValueError(
+                f"per_frame needs patches of one frame, got patch={self.patch}; try patch={(1, *self.patch[1:])}"
+            )
+        parse(self.pattern)
 
 
 class Block(nn.Module):
     """Attention and a gated MLP; each is scaled, shifted and gated by diffusion time, and starts as the identity."""
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, attention: nn.Module | None = None) -> None:
         super().__init__()
         self.norm = RMSNorm(dim)
-        self.attention = SelfAttention(dim, heads)
+        self.attention = attention or SelfAttention(dim, heads)
         self.mlp = SwiGLU(dim)
         self.modulation = BlockModulation(dim)
 
-    def forward(self, x: Tensor, shared: Tensor, angles: Tensor) -> Tensor:
-        """`[batch, tokens, dim]`, the network's shared modulation, and rotary angles."""
+    def forward(self, x: Tensor, shared: Tensor, *places: Tensor) -> Tensor:
+        """`[batch, tokens, dim]`, the network's shared modulation, and where tokens lie: rotary angles, or more."""
         mix, think = self.modulation(shared)
-        x = x + mix.gate * self.attention(torch.addcmul(mix.shift, self.norm(x), 1 + mix.scale), angles)
+        x = x + mix.gate * self.attention(torch.addcmul(mix.shift, self.norm(x), 1 + mix.scale), *places)
         return x + think.gate * self.mlp(torch.addcmul(think.shift, self.norm(x), 1 + think.scale))
+
+
+class WithinFrames(SpatialAttention):
+    """Every token attends to those of its own frame, words included."""
+
+    def forward(self, x: Tokens, angles: Tensor, seconds: Tensor) -> Tokens:  # type: ignore[override]
+        """Tokens in the order frames, places; angles `[batch, places, half]`."""
+        return super().forward(x.unflatten(1, (seconds.shape[1], -1)), angles).flatten(1, 2)
+
+
+class AlongTime(TemporalAttention):
+    """Every token attends to those at its own place in other frames: in all, or in those of a pattern."""
+
+    def forward(self, x: Tokens, angles: Tensor, seconds: Tensor) -> Tokens:  # type: ignore[override]
+        """Tokens in the order frames, places; seconds `[batch, frames]`."""
+        return super().forward(x.unflatten(1, (seconds.shape[1], -1)), seconds).flatten(1, 2)
 
 
 class SpaceTimeTransformer(Backbone):
@@ -66,6 +91,10 @@ class SpaceTimeTransformer(Backbone):
 
     3-D axial rotary positions in seconds and pixels, QK-norm, adaLN-single, SwiGLU, zero-initialised
     gates and output. Sines of the place within the frame tell apart what relative positions cannot.
+
+    `fusion` is a choice on the same weights. joint: every token sees every token (Sora). temporal, sparse: blocks
+    in turn attend within frames and along time (Latte, Ma et al. 2024), where a clip of one frame passes unchanged.
+    per_frame: the joint network on each frame by itself, which is an image model run once a frame.
     """
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -80,7 +109,7 @@ class SpaceTimeTransformer(Backbone):
         self.time = LevelEmbedding(dim)
         self.low_res_noise = LevelEmbedding(dim) if config.low_res_channels else None
         self.share = zeroed(nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(Block(dim, config.heads, _attention(config, i)) for i in range(config.depth))
         self.norm = RMSNorm(dim)
         self.leave_modulation = zeroed(nn.Linear(dim, 2 * dim))
         self.leave = zeroed(nn.Linear(dim, outside))
@@ -98,6 +127,8 @@ class SpaceTimeTransformer(Backbone):
         """A video of the size of `x_t`, with `out_channels` channels."""
         config = self.config
         *_, frames, height, width = x_t.shape
+        if config.fusion == "per_frame" and frames > 1:
+            return self(*_frames_apart(x_t, t, condition))[:, :, 0].unflatten(0, (-1, frames)).transpose(1, 2)
         low_res = condition.low_res
         if low_res is None and config.low_res_channels:  # nothing is known
             low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
@@ -109,23 +140,30 @@ class SpaceTimeTransformer(Backbone):
             level = level + self.low_res_noise(condition.low_res_noise)
         if config.numbers and condition.numbers is not None:
             x = x + self._numbers(condition.numbers, frames, x.shape[1])
-        angles = rotary_angles(positions, config.dim // config.heads)
+        apart = config.fusion in ("temporal", "sparse")
+        groups = -(-frames // config.patch[0]) if apart else 1  # tokens that lie together, each with its words
+        grouped = positions.unflatten(1, (groups, -1))  # b g n 3
+        within = F.pad(grouped[:, 0, :, 1:], (1, 0)) if apart else positions
+        angles = rotary_angles(within, config.dim // config.heads)
         words = 0
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
             text = torch.where(condition.text_mask[..., None], condition.text, self.null_word)
             level = level + self.pooled(text.mean(1))
-            x = torch.cat((self.words(text), x), dim=1)
+            prefix = self.words(text)[:, None].expand(-1, groups, -1, -1)
+            x = torch.cat((prefix, x.unflatten(1, (groups, -1))), dim=2).flatten(1, 2)
             words = text.shape[1]
             angles = F.pad(angles, (0, 0, words, 0))  # words have no place: they are not turned
         level = F.silu(level)
         shared = self.share(level).unflatten(1, (6, config.dim))
+        places = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
         for block in self.blocks:
             if config.checkpoint_activations and torch.is_grad_enabled():
-                x = checkpoint(block, x, shared, angles, use_reentrant=False)
+                x = checkpoint(block, x, shared, *places, use_reentrant=False)
             else:
-                x = block(x, shared, angles)
+                x = block(x, shared, *places)
+        x = x.unflatten(1, (groups, -1))[:, :, words:].flatten(1, 2)
         shift, scale = self.leave_modulation(level)[:, None].chunk(2, dim=-1)
-        x = self.leave(torch.addcmul(shift, self.norm(x[:, words:]), 1 + scale))  # b n (p q r c)
+        x = self.leave(torch.addcmul(shift, self.norm(x), 1 + scale))  # b n (p q r c)
         video = unpatchify(x, config.patch, frames, height, width)
         return self.detail(video, x_t) if config.detail else video
 
@@ -136,6 +174,41 @@ class SpaceTimeTransformer(Backbone):
         numbers = F.pad(numbers.transpose(1, 2), (0, -frames % step), mode="replicate").transpose(1, 2)
         features = self.numbers(numbers.unflatten(1, (-1, step)).mean(2))  # b f d
         return features.repeat_interleave(tokens // features.shape[1], dim=1)
+
+
+def _attention(config: TransformerConfig, index: int) -> nn.Module:
+    """What mixes the tokens in a block; all have the same weights by the same names."""
+    if config.fusion in ("joint", "per_frame"):
+        return SelfAttention(config.dim, config.heads)
+    if index % 2 == 0:
+        return WithinFrames(config.dim, config.heads)
+    return AlongTime(config.dim, config.heads, parse(config.pattern) if config.fusion == "sparse" else None)
+
+
+def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Tensor, Condition]:
+    """Every frame as a clip of its own, told what its clip is told and what its instant is."""
+    frames = x_t.shape[2]
+
+    def cut(video: Tensor | None) -> Tensor | None:
+        return None if video is None else video.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+
+    def share(told: Tensor | None) -> Tensor | None:
+        return None if told is None else told.repeat_interleave(frames, dim=0)
+
+    numbers = condition.numbers
+    if numbers is not None:
+        numbers = numbers.expand(-1, frames, -1).flatten(0, 1)[:, None]
+    told = replace(
+        condition,
+        seconds=condition.seconds.flatten()[:, None],
+        text=share(condition.text),
+        text_mask=share(condition.text_mask),
+        numbers=numbers,
+        low_res=cut(condition.low_res),
+        low_res_noise=share(condition.low_res_noise),
+        prior=cut(condition.prior),
+    )
+    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), t.repeat_interleave(frames), told
 
 
 _OCTAVES = 4

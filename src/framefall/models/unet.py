@@ -1,0 +1,214 @@
+"""Space-time U-Net: convolutions within frames, and attention or convolution along time between them."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention
+from framefall.layers.modulation import LevelEmbedding, zeroed
+from framefall.layers.patterns import parse
+from framefall.layers.spacetime import FrameNorm, Rows, SpaceTimeBlock
+from framefall.layers.tokens import time_angles
+from framefall.models.backbone import Backbone, Condition
+from framefall.video import Time, Video
+
+Level = Float[Tensor, "batch instants level_dim"]
+Words = Float[Tensor, "batch words features"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig:
+    """Sizes of a `SpaceTimeUNet`. Level 0 is the outermost; each further one halves height and width.
+
+    Most parameters sit where there are few pixels, so that they cost little (Saharia et al. 2022, Efficient U-Net).
+    Channels that are multiples of 32 are the fastest. The default has ten million for clips of 16x64x64.
+    """
+
+    kind: Literal["unet"] = "unet"
+    channels: int = 3
+    out_channels: int | None = None  # None: as many as come in
+    low_res_channels: int = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
+    dim: int = 32
+    multipliers: tuple[int, ...] = (1, 2, 3, 6, 12)  # of dim, a level each
+    blocks: tuple[int, ...] = (1, 1, 1, 1, 2)  # residual blocks of a level, on the way in and again on the way out
+    unshuffle: int = 1  # pixels a cell of level 0 has along each side
+    head_dim: int = 32
+    spatial_from: int = 2  # the outermost level with attention within frames
+    temporal_from: int = 1  # the outermost level where frames see each other
+    fusion: Literal["per_frame", "conv3d", "temporal", "sparse", "joint"] = "temporal"
+    pattern: str = "window(2)"  # which frames a frame sees, of `sparse`
+    convolution: Literal["factorised", "joint"] = "factorised"  # how it spans time, of `conv3d`
+    text_dim: int = 0  # features of a caption's token; 0: no text at all
+    words: int = 24  # tokens of a caption, as prefix in attention within frames
+    numbers: int = 0  # how many numbers condition a clip
+    checkpoint_activations: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.multipliers or len(self.multipliers) != len(self.blocks):
+            raise ValueError(
+                f"multipliers and blocks must name the same levels, got {len(self.multipliers)} and {len(self.blocks)};"
+                f" try blocks={(1,) * len(self.multipliers)}"
+            )
+        if self.unshuffle not in (1, 2, 4, 8):
+            raise ValueError(f"unshuffle must be 1, 2, 4 or 8, got {self.unshuffle}; try 2")
+        outermost = min(self.spatial_from, self.temporal_from if self.fusion in ("temporal", "sparse") else 99)
+        odd = [dim for dim in self.dims[outermost:] if dim % self.head_dim]
+        if odd or self.head_dim % 8:
+            raise ValueError(
+                f"head_dim must be a multiple of 8 that divides the channels of levels with attention,"
+                f" got head_dim={self.head_dim} for {self.dims[outermost:]}; try head_dim=8"
+            )
+        parse(self.pattern)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return tuple(self.dim * multiplier for multiplier in self.multipliers)
+
+    @property
+    def stride(self) -> int:
+        """Pixels that one of the innermost level spans: sizes are filled up to multiples of it."""
+        return self.unshuffle * 2 ** (len(self.multipliers) - 1)
+
+
+class Attention(nn.Module):
+    """Norm, attention within a frame or along time, residual; starts as the identity."""
+
+    def __init__(self, layer: SpatialAttention | TemporalAttention | JointAttention, dim: int) -> None:
+        super().__init__()
+        self.norm = FrameNorm(dim)
+        self.layer = layer
+        zeroed(layer.out)
+
+    def forward(self, x: Rows, frames: int, **told: Tensor | None) -> Rows:
+        """Rows of clips of `frames` frames each."""
+        normed = self.norm(x).permute(0, 2, 3, 1)  # channels last: a view
+        added = self.layer(normed.flatten(1, 2).unflatten(0, (-1, frames)), **told)
+        return x + added.view(normed.shape).permute(0, 3, 1, 2)
+
+
+class Stage(nn.Module):
+    """One level on the way in or out: residual blocks, attention within each frame, attention along time."""
+
+    def __init__(self, config: UNetConfig, index: int) -> None:
+        super().__init__()
+        dim, level_dim = config.dims[index], _level_dim(config)
+        fusion = config.fusion if index >= config.temporal_from else "per_frame"
+        kind = config.convolution if fusion == "conv3d" else "per_frame"
+        self.blocks = nn.ModuleList(SpaceTimeBlock(dim, level_dim, kind) for _ in range(config.blocks[index]))
+        self.spatial = self.temporal = self.words = None
+        heads = dim // config.head_dim
+        if index >= config.spatial_from:
+            within = JointAttention if fusion == "joint" else SpatialAttention
+            self.spatial = Attention(within(dim, heads), dim)
+            self.words = nn.Linear(config.text_dim, dim) if config.text_dim else None
+        if fusion in ("temporal", "sparse"):
+            pattern = parse(config.pattern) if fusion == "sparse" else None
+            self.temporal = Attention(TemporalAttention(dim, heads, pattern), dim)
+
+    def forward(self, x: Rows, level: Level, seconds: Float[Tensor, "batch frames"], text: Words | None) -> Rows:
+        """Same shape."""
+        frames = seconds.shape[1]
+        for block in self.blocks:
+            x = block(x, level, frames)
+        if self.spatial is not None:
+            context = None if text is None or self.words is None else self.words(text)
+            angles = self._joint_angles(x, seconds)
+            x = self.spatial(x, frames, angles=angles, context=context)
+        if self.temporal is not None and frames > 1:
+            x = self.temporal(x, frames, seconds=seconds)
+        return x
+
+    def _joint_angles(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor | None:
+        """Where tokens of all frames lie in time, for joint attention; within a frame content tells them apart."""
+        layer = self.spatial.layer if self.spatial is not None else None
+        if not isinstance(layer, JointAttention):
+            return None
+        angles = time_angles(seconds - seconds[:, :1], x.shape[1] // layer.heads)
+        return angles.repeat_interleave(x.shape[2] * x.shape[3], dim=1)
+
+
+class SpaceTimeUNet(Backbone):
+    """The factorised 3-D U-Net of VDM (Ho et al. 2022) and of Imagen Video (Ho et al. 2022b), made for a few cores.
+
+    `fusion` says how frames see each other: not at all, by convolution over time (Imagen Video's super-resolution),
+    by attention along time at each position (VDM, Imagen Video's base), by that over a pattern of frames, or by
+    attention over all positions of all frames where the others look within a frame (Sora's, in a U-Net). All
+    share the weights that work within a frame. Of a clip of one frame those are all that work, so that images and
+    clips train one network. Text enters as prefix tokens and, pooled, with the level.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        dims, level_dim, cell = config.dims, _level_dim(config), config.unshuffle**2
+        self.enter = nn.Conv2d((config.channels + config.low_res_channels) * cell, dims[0], 3, padding=1)
+        self.time = LevelEmbedding(level_dim)
+        self.low_res_noise = LevelEmbedding(level_dim) if config.low_res_channels else None
+        steps = list(enumerate(pairwise(dims)))
+        self.down = nn.ModuleList(Stage(config, index) for index, _ in steps)
+        self.shrink = nn.ModuleList(nn.Conv2d(outer, inner, 2, stride=2) for _, (outer, inner) in steps)
+        self.bottom = Stage(config, len(dims) - 1)
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(inner, outer, 2, stride=2) for _, (outer, inner) in steps)
+        self.lateral = nn.ModuleList(nn.Conv2d(outer, outer, 1, bias=False) for outer in dims[:-1])
+        self.up = nn.ModuleList(Stage(config, index) for index, _ in steps)
+        self.norm = FrameNorm(dims[0])
+        self.leave = zeroed(nn.Conv2d(dims[0], (config.out_channels or config.channels) * cell, 3, padding=1))
+        if config.text_dim:
+            self.pooled = nn.Linear(config.text_dim, level_dim)
+            self.null_word = nn.Parameter(torch.randn(config.text_dim) * 0.02)
+        if config.numbers:
+            self.numbers = nn.Linear(config.numbers, level_dim, bias=False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
+        """A video of the size of `x_t`, with `out_channels` channels."""
+        config, (*_, frames, height, width) = self.config, x_t.shape
+        low_res = condition.low_res
+        if low_res is None and config.low_res_channels:  # nothing is known
+            low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
+        level, text = self._told(t, condition)
+        pixels = (x_t if low_res is None else torch.cat((x_t, low_res), dim=1)).transpose(1, 2).flatten(0, 1)
+        if height % config.stride or width % config.stride:
+            pixels = F.pad(pixels, (0, -width % config.stride, 0, -height % config.stride), mode="replicate")
+        rows = F.pixel_unshuffle(pixels, config.unshuffle).contiguous(memory_format=torch.channels_last)
+        h = self.enter(rows)  # (b f) d h w
+        kept: list[Tensor] = []
+        for stage, shrink in zip(self.down, self.shrink, strict=True):
+            kept.append(self._run(stage, h, level, condition.seconds, text))
+            h = shrink(kept[-1])
+        h = self._run(self.bottom, h, level, condition.seconds, text)
+        for index in reversed(range(len(self.up))):
+            h = self.grow[index](h) + self.lateral[index](kept.pop())
+            h = self._run(self.up[index], h, level, condition.seconds, text)
+        made = F.pixel_shuffle(self.leave(F.silu(self.norm(h))), config.unshuffle)[..., :height, :width]
+        return made.float().unflatten(0, (-1, frames)).transpose(1, 2)
+
+    def _told(self, t: Time, condition: Condition) -> tuple[Level, Words | None]:
+        """What steers every block, of the clip or of each frame, and the words."""
+        config, text = self.config, None
+        level = self.time(t)
+        if self.low_res_noise is not None and condition.low_res_noise is not None:
+            level = level + self.low_res_noise(condition.low_res_noise)
+        if config.text_dim and condition.text is not None and condition.text_mask is not None:
+            text = torch.where(condition.text_mask[..., None], condition.text, self.null_word)
+            level = level + self.pooled(text.mean(1))
+        level = level[:, None]  # b i d
+        if config.numbers and condition.numbers is not None:
+            level = level + self.numbers(condition.numbers)
+        return F.silu(level), text
+
+    def _run(self, stage: nn.Module, h: Tensor, *told: Tensor | None) -> Tensor:
+        if self.config.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(stage, h, *told, use_reentrant=False)
+        return stage(h, *told)
+
+
+def _level_dim(config: UNetConfig) -> int:
+    return 4 * config.dim

@@ -1,0 +1,329 @@
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from framefall.layers import kernel, sparse
+from framefall.layers.patterns import Pattern, parse, window
+from framefall.layers.sparse import Cache, sparse_attend, stream_attend, whole_attend
+
+BFLOAT = 2.0**-8  # one rounding to bfloat16
+EXAMPLES = [
+    "window(0)",
+    "window(4)",
+    "window(100)",
+    "dilated(2,5)",
+    "dilated(1,30)",
+    "anchors(3)",
+    "window(3)+anchors(2)",
+    "window(9)+anchors(20)",
+    "window(2)+dilated(2,16)",
+    "causal+window(4)",
+    "causal+anchors(3)",
+    "causal+window(2)+dilated(3,4)+anchors(2)",
+]
+FRAMES = [1, 2, 7, 16, 17, 33, 130]
+
+
+@pytest.fixture(params=["kernel", "blocks"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to the same answer; where no kernel can be built, the first is the second."""
+    monkeypatch.setenv("FRAMEFALL_NO_KERNEL", "1" if request.param == "blocks" else "0")
+    return request.param
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def dense(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    scores = query @ key.mT / query.shape[-1] ** 0.5
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1) @ value
+
+
+def inputs(frames: int, dim: int = 16, rows: tuple[int, ...] = (2, 3)) -> list[Tensor]:
+    return [noise(*rows, frames, dim, seed=seed) for seed in range(3)]
+
+
+def with_gradients(call: Callable[..., Tensor], parts: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """The answer and its gradients, in float64 to be compared."""
+    leaves = [part.to(dtype).requires_grad_() for part in parts]
+    out = call(*leaves)
+    grads = torch.autograd.grad(out, leaves, noise(*out.shape, seed=9).bfloat16().to(dtype))
+    return [one.detach().double() for one in (out, *grads)]
+
+
+def worst(found: list[Tensor], true: list[Tensor]) -> float:
+    """The largest error against the largest number of each; a gradient may be zero, as those of one key's scores."""
+    return max(float((a - b).abs().max() / b.abs().max().clamp(min=0.1)) for a, b in zip(found, true, strict=True))
+
+
+@pytest.mark.parametrize("frames", FRAMES)
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_values_and_gradients_are_those_of_dense_masked_attention(way, text, frames):
+    pattern, parts = parse(text), inputs(frames)
+    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(frames, frames)), parts, torch.float64)
+    found = with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.float32)
+    for one, other in zip(found, true, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    assert torch.equal(sparse_attend(*(part.float() for part in parts), pattern).double(), found[0]) or way == "blocks"
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_bfloat16_costs_a_few_roundings(way, text):
+    pattern, parts = parse(text), [part.bfloat16().double() for part in inputs(150)]
+    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150, 150)), parts, torch.float64)
+    found = with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.bfloat16)
+    # the kernel rounds its answer alone; blocks round scores, weights and products too
+    assert worst(found, true) < (1.01 * BFLOAT if way == "kernel" and kernel._there(1) else 8 * BFLOAT)
+    assert worst([1.1 * one for one in found], true) > 8 * BFLOAT
+
+
+@pytest.mark.parametrize(
+    "change", ["window(5)", "window(3)", "causal+window(4)", "window(4)+anchors(1)", "dilated(4,2)"]
+)
+def test_another_pattern_is_another_answer(way, change):
+    parts = inputs(33)
+    true = with_gradients(lambda *qkv: dense(*qkv, window(4).mask(33, 33)), parts, torch.float64)
+    assert worst(with_gradients(lambda *qkv: sparse_attend(*qkv, parse(change)), parts, torch.float32), true) > 1e-2
+
+
+@pytest.mark.parametrize("dim", [1, 20, 32])
+@pytest.mark.parametrize("rows", [(), (3,), (2, 1, 3), (2, 2, 1, 2)])
+def test_any_head_size_and_any_rows_will_do(way, rows, dim):
+    pattern, parts = parse("window(2)+anchors(1)"), inputs(150, dim, rows)
+    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150, 150)), parts, torch.float64)
+    assert worst(with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.float32), true) < 1e-5
+
+
+def test_views_of_one_projection_give_what_copies_give(way):
+    whole = noise(2, 33, 5, 3, 4, 16).float().requires_grad_()  # batch frames positions qkv heads dim
+    views = [part.movedim(1, -2) for part in whole.unbind(3)]
+    out = sparse_attend(*views, window(4))
+    assert torch.equal(out, sparse_attend(*(view.contiguous() for view in views), window(4)))
+    grad = noise(*out.shape, seed=9).float()
+    (found,) = torch.autograd.grad(out, whole, grad)
+    leaves = [view.detach().contiguous().requires_grad_() for view in views]
+    true = torch.autograd.grad(sparse_attend(*leaves, window(4)), leaves, grad)
+    assert torch.equal(found, torch.stack([one.movedim(-2, 1) for one in true], dim=3))
+    if way == "kernel" and kernel._there(1):  # it lies as the query does, so that a projection needs no copy
+        assert out.movedim(-2, 1).is_contiguous()
+
+
+def test_gradients_that_are_one_number_spread_out_are_read_right(way):
+    parts = inputs(150)
+    leaves = [part.float().requires_grad_() for part in parts]
+    found = torch.autograd.grad(sparse_attend(*leaves, window(4)).sum(), leaves)
+    exact = [part.clone().requires_grad_() for part in parts]
+    true = torch.autograd.grad(dense(*exact, window(4).mask(150, 150)).sum(), exact)
+    assert worst([one.double() for one in found[1:]], list(true[1:])) < 1e-5
+
+
+@pytest.mark.parametrize("frames", [1, 2, 16, 33, 64, 65])
+@pytest.mark.parametrize("rows", [(2,), (2, 3), (2, 3, 2)])
+def test_the_whole_clip_is_the_widest_pattern(way, frames, rows):
+    parts, everything = inputs(frames, rows=rows), torch.ones(frames, frames, dtype=torch.bool)
+    true = with_gradients(lambda *qkv: dense(*qkv, everything), parts, torch.float64)
+    assert worst(with_gradients(whole_attend, parts, torch.float32), true) < 1e-5
+
+
+def test_large_numbers_do_not_overflow(way):
+    query, key, value = (part.float() for part in inputs(150))
+    found = sparse_attend(1e4 * query, 1e4 * key, value, window(4))
+    true = dense(1e8 * query.double(), key.double(), value.double(), window(4).mask(150, 150))
+    assert (found.double() - true).abs().max() < 0.1  # weights are nearly 0 or 1; scores of 1e8 have 7 digits
+
+
+def test_two_threads_give_the_bits_of_one():
+    parts, threads = [part.float() for part in inputs(130, rows=(2, 9))], torch.get_num_threads()
+    results = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            results.append(with_gradients(lambda *qkv: sparse_attend(*qkv, window(4)), parts, torch.float32))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+
+
+class Largest(TorchDispatchMode):
+    """The number of elements of the largest tensor that any operation made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        made = out if isinstance(out, (tuple, list)) else (out,)
+        self.numel = max(
+            [self.numel, *(one.untyped_storage().nbytes() // 4 for one in made if isinstance(one, Tensor))]
+        )
+        return out
+
+
+def largest(call: Callable[..., Tensor], frames: int) -> int:
+    leaves = [part.float().requires_grad_() for part in inputs(frames, rows=(1,))]
+    with Largest() as seen:
+        torch.autograd.grad(call(*leaves).sum(), leaves)
+    return seen.numel
+
+
+@pytest.mark.parametrize("text", ["window(4)", "window(2)+anchors(2)", "causal+dilated(2,8)"])
+def test_memory_grows_with_the_clip_and_not_with_its_square(way, text):
+    pattern = parse(text)
+    short, long = (largest(lambda *qkv: sparse_attend(*qkv, pattern), frames) for frames in (512, 2048))
+    assert long <= 4.2 * short  # the last block may be a filling more
+    assert long < 2048**2 / 8
+    assert largest(lambda *qkv: dense(*qkv, pattern.mask(2048, 2048)), 2048) >= 2048**2  # the measure sees tables
+
+
+def test_many_rows_are_taken_in_parts(monkeypatch):
+    monkeypatch.setenv("FRAMEFALL_NO_KERNEL", "1")
+    parts = [part.float() for part in inputs(150, rows=(3, 3))]
+    whole = sparse_attend(*parts, window(4))
+    monkeypatch.setattr(sparse, "_ROWS", 2)
+    assert torch.equal(sparse_attend(*parts, window(4)), whole)
+
+
+# streaming
+
+
+STREAMED = [text for text in EXAMPLES if "causal" in text] + ["causal+window(0)", "causal+window(80)"]
+
+
+@pytest.mark.parametrize("steps", [[1] * 90, [7, 1, 30, 52], [90]])
+@pytest.mark.parametrize("text", STREAMED)
+def test_a_stream_gives_what_the_whole_clip_gives(text, steps):
+    pattern, parts = parse(text), [part.float() for part in inputs(90)]
+    cache, mixed = None, []
+    for step in zip(*(part.split(steps, dim=-2) for part in parts), strict=True):
+        out, cache = stream_attend(*step, pattern, cache)
+        assert cache.key.shape[-2] <= pattern.reach + pattern.anchors
+        mixed.append(out)
+    torch.testing.assert_close(torch.cat(mixed, dim=-2), sparse_attend(*parts, pattern), rtol=1e-5, atol=1e-5)
+    assert cache.seen == 90
+    forgetful = [
+        stream_attend(*step, pattern)[0] for step in zip(*(part.split(steps, dim=-2) for part in parts), strict=True)
+    ]
+    if len(steps) > 1 and pattern.reach + pattern.anchors:
+        assert (torch.cat(forgetful, dim=-2) - torch.cat(mixed, dim=-2)).abs().max() > 1e-2
+
+
+def test_a_stream_leaves_its_cache_as_it_was():
+    pattern, parts = parse("causal+window(3)+anchors(1)"), [part.float() for part in inputs(9)]
+    _, cache = stream_attend(*parts, pattern)
+    kept = cache.key.clone()
+    once, again = (stream_attend(*parts, pattern, cache)[0] for _ in range(2))
+    assert torch.equal(once, again)
+    assert torch.equal(cache.key, kept)
+    assert isinstance(cache, Cache)
+    assert cache.frames.tolist() == [0, 6, 7, 8]
+
+
+def test_a_stream_cannot_look_ahead():
+    with pytest.raises(ValueError, match=r"a stream needs a causal pattern.*try causal\+window\(4\)"):
+        stream_attend(*inputs(3), window(4))
+
+
+# the kernel
+
+
+def test_a_kernel_is_built_wherever_there_is_a_compiler():
+    assert kernel._there(1) == any(map(shutil.which, ("g++", "c++", "clang++")))
+
+
+@pytest.fixture
+def rebuilt(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The kernel is looked for anew, before the test and after it."""
+    kernel._compiled.cache_clear()
+    yield monkeypatch
+    kernel._compiled.cache_clear()
+
+
+@pytest.mark.parametrize("compiler", ["false", "true", "no-such-compiler"])
+def test_without_a_working_compiler_attention_takes_its_other_way(rebuilt, tmp_path, compiler):
+    rebuilt.setenv("FRAMEFALL_CACHE", str(tmp_path))
+    rebuilt.setenv("PATH", str(tmp_path) if compiler.startswith("no") else "/usr/bin:/bin")
+    rebuilt.setenv("CXX", compiler)
+    parts = [part.float() for part in inputs(150)]
+    assert not kernel.serves(*parts, window(4))
+    true = dense(*(part.double() for part in parts), window(4).mask(150, 150))
+    assert (sparse_attend(*parts, window(4)).double() - true).abs().max() < 1e-5
+    assert not list(tmp_path.rglob("*.so"))  # nothing half made is left
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(rebuilt, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    rebuilt.setenv("FRAMEFALL_CACHE", str(tmp_path / "file"))
+    assert not kernel._there(1)
+
+
+def test_a_kernel_is_built_once(rebuilt):
+    built = kernel._compiled(1)
+    kernel._compiled.cache_clear()
+    rebuilt.setattr("subprocess.run", None)  # nothing may be run
+    again = kernel._compiled(1)
+    assert (built is None) == (again is None)
+    assert built is None or built._name == again._name
+
+
+def test_the_kernel_knows_what_it_does_not_serve():
+    one = torch.zeros(2, 9, 16)
+    assert not kernel.serves(one.double(), one.double(), one.double(), window(4))
+    assert not kernel.serves(one, one[:1].expand_as(one)[:, :5], one, window(4))
+    assert not kernel.serves(*(one.to("meta"),) * 3, window(4))
+    assert not kernel.serves(*(torch.zeros(2, 9, 300),) * 3, window(4))
+    assert not kernel.serves(*(torch.zeros(2, 2000, 4),) * 3, window(1000))
+    assert sparse_attend(*(one.to("meta"),) * 3, window(4)).shape == one.shape
+
+
+def test_flops_are_counted_with_the_kernel_too():
+    leaves = [part.float().requires_grad_() for part in inputs(130)]
+    with FlopCounterMode(display=False) as counter:
+        out = kernel.attend(*leaves, window(4)) if kernel._there(1) else None
+        forward = counter.get_total_flops()
+        if out is not None:
+            torch.autograd.grad(out.sum(), leaves)
+    expected = 2 * 2 * 6 * 130 * 9 * 16 if out is not None else 0  # two products with nine keys a frame
+    assert forward == expected
+    assert counter.get_total_flops() == 3.5 * expected  # five more backwards
+
+
+def test_the_kernel_is_an_operator_that_torch_can_compile():
+    if kernel._there(1):
+        leaves = [part.float().requires_grad_() for part in inputs(9)]
+        torch.library.opcheck(torch.ops.framefall.window_attention.default, (*leaves, [-1, 0, 1], 1, False))
+
+
+COMPILED = """
+import torch
+from framefall.layers.patterns import window
+from framefall.layers.sparse import sparse_attend
+parts = [torch.randn(2, 150, 16) for _ in range(3)]
+compiled = torch.compile(sparse_attend, backend="aot_eager", fullgraph=True)
+torch.testing.assert_close(compiled(*parts, window(4)), sparse_attend(*parts, window(4)))
+"""
+
+
+@pytest.mark.slow  # a process of its own: a compiler cannot read functions whose annotations are checked
+def test_a_compiled_network_is_one_graph(way):
+    subprocess.run([sys.executable, "-W", "error", "-c", COMPILED], check=True)
+
+
+def test_an_exported_network_does_without_the_kernel():
+    class Layer(torch.nn.Module):
+        def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            return sparse_attend(query, key, value, Pattern((-1, 0, 1), anchors=1))
+
+    parts = tuple(part.float() for part in inputs(9))
+    exported = torch.export.export(Layer(), parts)
+    assert "framefall" not in str(exported.graph)
+    torch.testing.assert_close(exported.module()(*parts), Layer()(*parts), rtol=1e-5, atol=1e-5)
