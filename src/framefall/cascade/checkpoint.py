@@ -1,5 +1,6 @@
 """A cascade as a folder: `config.json`, one safetensors file a stage, and a manifest with their hashes.
 
+A latent stage's autoencoder has a file of its own, `STAGE.autoencoder.safetensors`.
 Loading goes manifest, hashes, schema, names and shapes, tensors, finite numbers; nothing is unpickled and
 nothing in the config can name a class or a file.
 """
@@ -11,15 +12,17 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
 from framefall.models.registry import build
 
 CONFIG = "config.json"
+AUTOENCODER = "autoencoder.safetensors"
 SHIPPED = Path(__file__).parents[1] / "weights"
 
 
@@ -30,6 +33,8 @@ def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float3
         (partial / "README.md").write_text(card(cascade))
         for stage in cascade.stages:
             save_file(stored(stage.backbone.state_dict(), dtype), partial / f"{stage.name}.safetensors")
+            if (autoencoder := stage.codec.autoencoder) is not None:
+                save_file(stored(autoencoder.state_dict(), dtype), partial / f"{stage.name}.{AUTOENCODER}")
 
 
 def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Cascade:
@@ -37,22 +42,18 @@ def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Casc
     folder = find(folder)
     publish.verify(folder)
     config = from_json(CascadeConfig, (folder / CONFIG).read_bytes(), origin=str(folder / CONFIG))
-    stages = []
-    for name, stage in config.stages.items():
-        tensors = read_tensors(folder / f"{name}.safetensors")
-        stages.append(build_stage(name, stage, tensors, origin=str(folder / f"{name}.safetensors"), device=device))
-    return Cascade(config=config, stages=tuple(stages))
+    stages = tuple(build_stage(name, stage, folder, device) for name, stage in config.stages.items())
+    return Cascade(config=config, stages=stages)
 
 
-def build_stage(
-    name: str, config: StageConfig, tensors: dict[str, Tensor], origin: str, device: str | torch.device = "cpu"
-) -> Stage:
-    """A stage with these weights, checked against the shapes that its config implies."""
+def build_stage(name: str, config: StageConfig, folder: Path, device: str | torch.device = "cpu") -> Stage:
+    """A stage with the weights that the folder has for it, checked against the shapes that its config implies."""
     with torch.random.fork_rng(devices=[]):
-        backbone = build(config.backbone)
-    check_tensors(tensors, backbone.state_dict(), origin)
-    backbone.load_state_dict(tensors)
-    return Stage(name=name, config=config, backbone=backbone.to(device).eval())
+        backbone, codec = build(config.backbone), build_codec(config.latent)
+    _fill(backbone.to(device), folder / f"{name}.safetensors")
+    if codec.autoencoder is not None:
+        _fill(codec.autoencoder.to(device), folder / f"{name}.{AUTOENCODER}")
+    return Stage(name=name, config=config, backbone=backbone.eval(), codec=codec)
 
 
 def with_stage(folder: str | Path, name: str, stage: Stage, config: CascadeConfig, dtype: torch.dtype) -> None:
@@ -78,9 +79,16 @@ def card(cascade: Cascade) -> str:
         shape, size = stage.config.shape, parameters(stage.backbone.parameters())
         made = f"{shape.frames} frames of {shape.width}x{shape.height} at {shape.fps:g} a second"
         made = f"{stage.config.factor} times the size" if stage.config.task == "spatial_sr" else made
+        made += "" if stage.config.latent is None else ", in latents"
         lines.append(f"| {stage.name} | {stage.config.task} | {made} | {size / 1e6:.2f} M |")
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]
     return "\n".join(lines) + "\n"
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    tensors = read_tensors(path)
+    check_tensors(tensors, network.state_dict(), str(path))
+    network.load_state_dict(tensors)
 
 
 def find(folder: str | Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Base, Shown, SpatialSR, Task, TaskName, TemporalSR, corrupt
 from framefall.cascade.tiles import Predict, blended, exact
 from framefall.diffusion import prediction as predictions
@@ -14,6 +15,7 @@ from framefall.diffusion.guidance import guided
 from framefall.diffusion.process import PROCESSES, Process, per_clip
 from framefall.diffusion.samplers import SAMPLERS, Denoise, Step
 from framefall.diffusion.times import LogitNormal, grid
+from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
@@ -53,6 +55,7 @@ class StageConfig:
     task: TaskName
     shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
     backbone: BackboneConfig
+    latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
     factor: int = 1  # of time or of space; 1 for a base stage
     intervals: int = 5  # temporal super-resolution works on this many intervals at a time
     known: int = 0  # a base stage can go on from up to this many given first frames
@@ -93,12 +96,17 @@ class StageConfig:
         if self.intervals < 1:
             raise ValueError(f"intervals must be at least 1, got {self.intervals}; try 5")
         expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
-        if self.backbone.channels != self.shape.channels:
+        if self.latent is not None and self.latent.channels != self.shape.channels:
             raise ValueError(
-                f"backbone and shape must agree on channels, got {self.backbone.channels}"
+                f"latent and shape must agree on channels, got {self.latent.channels}"
                 f" and {self.shape.channels}; set both"
             )
-        channels = self.shape.channels
+        channels = self.channels
+        if self.backbone.channels != channels:
+            what = "shape" if self.latent is None else "latent"
+            raise ValueError(
+                f"backbone and {what} must agree on channels, got {self.backbone.channels} and {channels}; set both"
+            )
         shown = {"base": channels + 1 if self.known else 0, "temporal_sr": 2 * channels + 1, "spatial_sr": channels}[
             self.task
         ]
@@ -108,6 +116,11 @@ class StageConfig:
                 f" got {self.backbone.low_res_channels}; try kind={expected!r}"
             )
 
+    @property
+    def channels(self) -> int:
+        """Of what the network makes: those of the video, or of its latents."""
+        return self.shape.channels if self.latent is None else self.latent.latent_channels
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stage:
@@ -116,6 +129,7 @@ class Stage:
     name: str
     config: StageConfig
     backbone: Backbone
+    codec: Codec = field(default_factory=Pixels)  # what the network sees of a video
 
     @property
     def process(self) -> Process:
@@ -135,7 +149,8 @@ class Stage:
         if config.task == "temporal_sr":
             return TemporalSR(config.factor, config.intervals, total)
         reach = self.backbone.halo[0] if self.backbone.halo else 0
-        return SpatialSR(config.factor, halo=reach * (sampling.calls if sampling else 1), total=total)
+        calls = sampling.calls if sampling else 1
+        return SpatialSR(config.factor, halo=reach * self.codec.time * calls, total=total)
 
     def sampling(self, quality: str) -> Sampling:
         """The `fast` or the `best` way to sample."""
@@ -202,10 +217,12 @@ class Stage:
         keys: Sequence[Key],
         sampling: Sampling,
     ) -> Iterator[Step]:
-        """Every step of one window: `frames` are absolute, so that noise does not depend on the window."""
-        channels = self.config.shape.channels
+        """Every step of one window: `frames` are absolute, so that noise does not depend on the window.
 
-        def noise(purpose: str, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
+        The last step is frames; the steps before it are latents where the stage works on latents.
+        """
+
+        def noise(purpose: str, channels: int, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
             rows, columns = map(range, shape)
             fields = [
                 normal_field(key.named(f"{self.name}/{purpose}"), channels, frames, rows, columns) for key in keys
@@ -217,24 +234,31 @@ class Stage:
         if low is not None and sampling.low_res_noise and self.config.task != "base":
             first = frames.start // self.config.factor if self.config.task == "temporal_sr" else frames.start
             span = range(first, first + low.shape[2])
-            seen = corrupt(low, noise("low_res", span, (low.shape[-2], low.shape[-1])), level)
-        shown = self.task(len(frames)).show(low, seen)
+            seen = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
+        known = self.task(len(frames)).show(low, seen)
+        shown, condition = self.codec.show(known), self.codec.tell(condition)
         if low is not None:
             doubt = None if self.config.task == "base" else level
             condition = replace(condition, low_res=shown.low_res, low_res_noise=doubt, prior=shown.prior)
-        x = self.process.start(self.endpoint(noise("start", frames, size), shown))
+        places, area = self.codec.grid(frames, size)
+
+        def endpoint(purpose: str) -> Tensor:
+            return self.endpoint(noise(purpose, self.config.channels, places, area), shown)
+
+        x = self.process.start(endpoint("start"))
         times = grid(sampling.steps, shift=sampling.shift).to(self.device)
         denoise = self.denoiser(condition, shown, sampling)
-        yield from SAMPLERS[sampling.sampler](
-            denoise, self.process, x, times, lambda step: self.endpoint(noise(f"fresh/{step}", frames, size), shown)
-        )
+        walk = SAMPLERS[sampling.sampler](denoise, self.process, x, times, lambda step: endpoint(f"fresh/{step}"))
+        for step in walk:
+            yield self.codec.finish(step, known, len(frames), size)
 
     def _tiles(self) -> Callable[[Predict], Predict]:
         """Large pictures go through the network in parts: exactly where its reach is known, blended elsewhere."""
         shape = self.config.shape
         if self.backbone.halo is not None:
             return exact(tile=_TILE, halo=self.backbone.halo[1])
-        return blended(height=shape.height, width=shape.width)
+        _, (height, width) = self.codec.grid([0], (shape.height, shape.width))
+        return blended(height=height, width=width)
 
 
-_TILE = 512  # pixels: what a stage with a known reach does at a time
+_TILE = 512  # pixels, or latents: what a stage with a known reach does at a time

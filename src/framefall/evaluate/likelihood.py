@@ -71,16 +71,16 @@ def denoising_error(
     """
     _check_times(times)
     device = stage.device
-    x0, low = stage.task().shrink(videos.to(device))
+    answer, low = stage.task().shrink(videos.to(device))
     if given:
-        low = x0[:, :, :given]
-    shown = stage.task(x0.shape[2]).show(low)
+        low = answer[:, :, :given]
+    x0, shown = stage.codec.encode(answer), stage.codec.show(stage.task(answer.shape[2]).show(low))
     reads = getattr(stage.config.backbone, "text_dim", 0)
     text, mask = encode(list(captions), device) if reads else (None, None)
     takes = getattr(stage.config.backbone, "numbers", 0)
     doubt = None if low is None or stage.config.task == "base" else torch.zeros(len(x0), device=device)
     condition = Condition(
-        seconds=frame_seconds(x0.shape[2], torch.full((len(x0),), fps, device=device)),
+        seconds=frame_seconds(answer.shape[2], torch.full((len(x0),), fps, device=device)),
         text=text,
         text_mask=mask,
         numbers=torch.zeros(len(x0), 1, takes, device=device) if takes else None,
@@ -88,6 +88,7 @@ def denoising_error(
         low_res_noise=doubt,
         prior=shown.prior,
     )
+    condition = stage.codec.tell(condition)
 
     def endpoint(index: int) -> Tensor:
         return stage.endpoint(_noise(keys, index, x0), shown)

@@ -15,6 +15,7 @@ from framefall.data.loader import Source
 from framefall.recipes.strips import draw_strips
 from framefall.train.loop import Budget, Progress, initial, train
 from framefall.train.recipe import Recipe
+from framefall.train.reconstruction import train_autoencoder
 
 
 def train_cascade(
@@ -31,7 +32,8 @@ def train_cascade(
     """Trains the stages one after another and publishes `model` after each.
 
     `steps` is for each stage; `minutes` are shared among the stages by their `share`. What a run needs to
-    go on lies in `MODEL.training/STAGE`: checkpoints, log, TensorBoard, strips of samples.
+    go on lies in `MODEL.training/STAGE`: checkpoints, log, TensorBoard, strips of samples. A latent stage's
+    autoencoder comes first, in `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes.
     """
     model = Path(model)
     names = list(stages or recipe.stages)
@@ -46,6 +48,8 @@ def train_cascade(
     for name in names:
         part = recipe.stages[name]
         own = None if minutes is None else minutes * part.share / total_share
+        if own is not None and part.stage.latent is not None:
+            own /= 2  # the other half is the autoencoder's
         budget = Budget(steps=steps if steps or own else part.steps, minutes=own)
         stage = initial(name, part, recipe.seed, torch.device(device))
         if ranks.rank() == 0:
@@ -54,6 +58,8 @@ def train_cascade(
                 publish.sweep(parent)
             with publish.file(runs / name / "recipe.json") as partial:
                 partial.write_text(to_json(recipe))
+        if part.stage.latent is not None:
+            yield from train_autoencoder(stage, recipe, train_source, budget, runs / name / "autoencoder")
         yield from train(
             stage, recipe, train_source, budget, runs / name, strip=_strip(recipe, train_source, runs / name)
         )
@@ -70,7 +76,7 @@ def train_cascade(
 
 def _refuse_to_overwrite(model: Path, runs: Path, names: Sequence[str]) -> None:
     for name in names:
-        if (runs / name / "checkpoints").exists():
+        if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
             raise ValueError(
                 f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
             )

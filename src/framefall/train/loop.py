@@ -2,17 +2,20 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 from framefall import ranks
+from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage
 from framefall.config import to_dict
 from framefall.data import loader
+from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.models.precision import autocast
@@ -21,6 +24,7 @@ from framefall.noise import Key
 from framefall.train import objective, optim, resume
 from framefall.train.journal import Journal
 from framefall.train.recipe import Recipe, StageRecipe
+from framefall.video import Scores
 
 BAD_STEPS = 3  # in a row end a run
 
@@ -56,6 +60,29 @@ class Progress:
     note: str = ""
 
 
+@runtime_checkable
+class Trainee(Protocol):
+    """What the loop trains: a stage, or another network in the place of the stage's."""
+
+    @property
+    def name(self) -> str:
+        """The stage in whose recipe the batches and learning rates are."""
+        ...
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The network that learns."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
+
+Loss = Callable[[Any, StageRecipe, Sequence[Clip], int, int], Scores]  # of a trainee on clips, by seed and step
+
+
 class Diverged(RuntimeError):
     """Three steps in a row were not finite."""
 
@@ -64,17 +91,20 @@ def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> 
     """A stage with fresh weights, which depend on the seed and the stage's name alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Key(seed, "init", name).word() >> 1)
-        backbone = build(recipe.stage.backbone)
-    return Stage(name=name, config=recipe.stage, backbone=backbone.to(device))
+        backbone, codec = build(recipe.stage.backbone), build_codec(recipe.stage.latent)
+    if codec.autoencoder is not None:
+        codec.autoencoder.to(device)
+    return Stage(name=name, config=recipe.stage, backbone=backbone.to(device), codec=codec)
 
 
 def train(
-    stage: Stage,
+    stage: Trainee,
     recipe: Recipe,
     source: Folder | Source,
     budget: Budget,
     run_folder: Path,
-    strip: Callable[[Stage, int], None] | None = None,
+    strip: Callable[[Any, int], None] | None = None,
+    loss: Loss = objective.loss,
 ) -> Iterator[Progress]:
     """Trains `stage` in place until the budget is spent; at the end its weights are the averaged ones.
 
@@ -106,8 +136,8 @@ def train(
         while (progress := ranks.agree([budget.progress(state)])[0]) < 1.0:
             batch = next(clips)
             optim.set_rates(optimizers, optim.rate(state.step, progress, part.optim))
-            loss, norm = _accumulate(stage, part, batch, recipe.seed, state.step)
-            if math.isfinite(loss) and math.isfinite(norm):
+            value, norm = _accumulate(stage, part, batch, recipe.seed, state.step, loss)
+            if math.isfinite(value) and math.isfinite(norm):
                 for one in optimizers:
                     one.step()
                 average.update(network)
@@ -122,7 +152,7 @@ def train(
             rate = part.batch / max(seconds, 1e-9)
             journal.write(
                 state.step,
-                loss=loss,
+                loss=value,
                 gradient=norm,
                 clips_a_second=rate,
                 learning_rate=optimizers[0].param_groups[0]["lr"],
@@ -143,7 +173,7 @@ def train(
                 _show(stage, average, strip, state.step)
                 began = stripped = time.monotonic()  # time spent looking is not training
             yield Progress(
-                stage=stage.name, step=state.step, progress=budget.progress(state), loss=loss, rate=rate, note=note
+                stage=stage.name, step=state.step, progress=budget.progress(state), loss=value, rate=rate, note=note
             )
             note = ""
         _save(run_folder, run, recipe.keep)
@@ -161,15 +191,17 @@ def identity(recipe: Recipe, stage: str, source: Folder | Source) -> dict[str, o
     return {"stage": stage, "recipe": part, "seed": recipe.seed, "data": source.fingerprint, "torch": torch.__version__}
 
 
-def _accumulate(stage: Stage, part: StageRecipe, batch: list, seed: int, step: int) -> tuple[float, float]:  # type: ignore[type-arg]
+def _accumulate(
+    stage: Trainee, part: StageRecipe, batch: list[Clip], seed: int, step: int, loss: Loss
+) -> tuple[float, float]:
     """Gradients of the batch's mean loss, clipped; gives the loss and the norm before clipping."""
     size, total = -(-len(batch) // part.accumulate), 0.0
     for first in range(0, len(batch), size):
         with autocast(stage.device):
-            losses = objective.loss(stage, part, batch[first : first + size], seed, step)
-        loss = losses.sum() / len(batch)
-        loss.backward()
-        total += float(loss.detach())
+            losses = loss(stage, part, batch[first : first + size], seed, step)
+        share = losses.sum() / len(batch)
+        share.backward()
+        total += float(share.detach())
     ranks.average_(optim.gradients(stage.backbone))
     mean = torch.tensor([total], device=stage.device)  # where the ranks' messages travel
     ranks.average_([mean])
@@ -195,7 +227,7 @@ def _save(run_folder: Path, run: resume.Run, keep: int) -> None:
     ranks.barrier()
 
 
-def _show(stage: Stage, average: optim.AveragedWeights, strip: Callable[[Stage, int], None], step: int) -> None:
+def _show(stage: Trainee, average: optim.AveragedWeights, strip: Callable[[Any, int], None], step: int) -> None:
     """Draws samples with the averaged weights, and puts the others back."""
     current = {name: tensor.clone() for name, tensor in stage.backbone.state_dict().items()}
     stage.backbone.load_state_dict(average.tensors)

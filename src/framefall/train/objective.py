@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import corrupt, first_frames, frame_seconds
+from framefall.cascade.conditioning import Shown, corrupt, first_frames, frame_seconds
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.data.clip import Clip
 from framefall.data.loader import Window
@@ -45,7 +45,8 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     """Each clip's loss at this step, as a pure function of the weights, the clip, the seed and the step."""
     config, device = stage.config, stage.device
     keys = [Key(seed, f"train/{stage.name}/{step}", clip.key) for clip in clips]
-    x0, low = stage.task().shrink(stack(clips, device))
+    video, low = stage.task().shrink(stack(clips, device))
+    x0 = stage.codec.encode(video)
     noise = _noise("noise", keys, x0)
     level, seen = torch.zeros(len(clips), device=device), low
     if low is not None and config.low_res_noise:
@@ -53,16 +54,15 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
         level = torch.tensor(levels, device=device)
         seen = corrupt(low, _noise("low_res", keys, low), level)
     shown = stage.task().show(low, seen)
+    if config.known:
+        counts = torch.tensor([_known(key, config.known, video.shape[2]) for key in keys], device=device)
+        shown = Shown(low_res=first_frames(video, counts))
+    shown = stage.codec.show(shown)
     t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
     x_t = stage.process.add_noise(x0, stage.endpoint(noise, shown), t)
-    low_res = shown.low_res
-    if config.known:
-        low_res = first_frames(
-            x0, torch.tensor([_known(key, config.known, x0.shape[2]) for key in keys], device=device)
-        )
     condition = replace(
-        describe(stage.config, recipe, clips, keys, x0.shape[2], device),
-        low_res=low_res,
+        stage.codec.tell(describe(stage.config, recipe, clips, keys, video.shape[2], device)),
+        low_res=shown.low_res,
         prior=shown.prior,
         low_res_noise=None if low is None else level,
     )
