@@ -202,6 +202,9 @@ def evaluate(
     training: Annotated[
         Path | None, typer.Option(metavar="CLIPS", help="With --reference: are the clips copies of these?")
     ] = None,
+    rival: Annotated[
+        Path | None, typer.Option(metavar="CLIPS", help="Other clips to rank these against, metric by metric.")
+    ] = None,
     validate: Annotated[
         bool, typer.Option("--validate", help="Which metrics can be trusted on this one video? Damages it to see.")
     ] = False,
@@ -248,11 +251,13 @@ def evaluate(
         result = watched(assessment.assessing(clips, reference, workers=2))
         for name, reason in result.skipped:
             say(f"skipped {name}: {reason}")
-        text, said = diagnosis.scored(result, meta)
+        other = watched(assessment.assessing(rival, reference, workers=2)) if rival else None
+        ranking = diagnosis.ranked(result, other, (clips.name, rival.name)) if rival and other else []
+        text, said = diagnosis.scored(result, meta, ranking)
         if html:
             from framefall.recipes.webreport import write_page
 
-            write_page(result, clips, html, reference)
+            write_page(result, clips, html, reference, ranking)
             say(f"{html} is a page that needs nothing else")
     print(text if json == Path("-") else said, end="")
     if json and json != Path("-"):
@@ -313,6 +318,43 @@ def worlds(
     say(f"{output} holds {len(written)} clips" + (f", the first: {written[0].caption}" if written else ""))
     if json:
         print(jsonlib.dumps({"clips": [vars(one) for one in written]}, indent=2))
+
+
+@app.command()
+def compare(
+    source: Annotated[str, typer.Argument(help="A folder of videos, images and captions; or a world.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where tables and pictures go.")] = Path(
+        "comparison"
+    ),
+    fusion: Annotated[
+        str, typer.Option(metavar="LIST", help="per_frame, conv3d, temporal, sparse, joint: some of them.")
+    ] = "per_frame,conv3d,temporal,sparse,joint",
+    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes of training, of all together.")] = 10.0,
+    equal: Annotated[
+        Literal["flops", "minutes", "steps"], typer.Option(help="What each way is given the same of.")
+    ] = "flops",
+    size: Annotated[int, typer.Option(min=8, help="Pixels a side of the clips.")] = 32,
+    count: Annotated[int, typer.Option(min=2, help="Held-out clips, and samples of each way.")] = 16,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Train one network with several ways to fuse frames across time, on your clips, and measure them side by side.
+
+    framefall compare my_clips --fusion per_frame,temporal --minutes 20
+    """
+    from framefall.data.folder import FolderConfig
+    from framefall.recipes.comparison import Contest
+    from framefall.recipes.comparison import compare as contend
+    from framefall.recipes.comparison import table
+
+    names = tuple(name.strip() for name in fusion.split(","))
+    contest = Contest(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)
+    if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
+        raise ValueError(f"{output} is not empty; choose another folder with -o, or remove it")
+    clips = open_source(source, FolderConfig(size=max(64, size), fps=24.0))
+    answer = watched(contend(clips, contest, output))
+    print(jsonlib.dumps(answer, indent=2) if json else table(answer), end="\n" if json else "")
+    say(f"{output} has compare.png, samples.png and compare.json")
 
 
 @app.command()

@@ -50,6 +50,7 @@ def test_what_is_hidden_is_detected_and_placebos_are_quiet() -> None:
 def test_scores_of_clips_go_to_a_page_and_to_json(generated: Path, framefall: Callable, tmp_path: Path) -> None:
     (generated / "broken.mp4").write_bytes(b"no video")
     line = ["--html", tmp_path / "r.html", "--json", tmp_path / "r.json", "--reference", generated]
+    line += ["--rival", generated]
     said = framefall("evaluate", generated, *line)
     assert said.code == 0, said.err
     assert "skipped broken.mp4" in said.err
@@ -57,7 +58,9 @@ def test_scores_of_clips_go_to_a_page_and_to_json(generated: Path, framefall: Ca
     assert set(values["metrics"]) == set(METRICS)
     assert values["metrics"]["psnr"]["value"] == 100.0  # each clip is its own reference
     assert values["distances"]["motion_distance"]["value"] is None  # 8 clips are too few
+    assert "psnr: generated0 and generated0 are not ranked, their intervals overlap." in values["ranking"]
     page = (tmp_path / "r.html").read_text()
+    assert "are not ranked" in page
     assert page.count("<video") >= 4
     assert "broken.mp4 was skipped" in page
     assert "https://" not in page.replace("https://matplotlib.org", "")

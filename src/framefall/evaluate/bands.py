@@ -48,9 +48,9 @@ _MUST: dict[str, tuple[str, ...]] = {
     "linear_fall": ("gravity" + SCENE,),
     "superball": ("restitution",),
     "reversed_bounce": ("restitution",),
-    "momentum_break": ("momentum",),
+    "momentum_break": ("momentum" + SCENE,),
     "pass_through": ("velocity_error" + SCENE,),
-    "merge": ("permanence" + SCENE,),
+    "merge": ("velocity_error" + SCENE,),  # one body as large as two is taken for two that touch
     "energy_injection": ("pendulum_energy" + SCENE,),
     "wrong_slide": ("ramp" + SCENE,),
     "float": ("support" + SCENE,),

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,31 +15,40 @@ from framefall.data.loader import Window, validation
 from framefall.evaluate import blame as blaming
 from framefall.evaluate.faults import QUANTITIES, law
 from framefall.evaluate.memorisation import Memorisation, describe, memorisation
+from framefall.evaluate.page import overlap
 from framefall.evaluate.report import table, to_json
 from framefall.evaluate.suite import NamedVideo
 from framefall.recipes.assessment import Assessment, clips_of
 from framefall.recipes.validity import Certificate, as_json, trusted, validate
 from framefall.video import from_pixels
 
-__all__ = ["blamed", "remembered", "scored", "validate", "validated"]
+__all__ = ["blamed", "ranked", "remembered", "scored", "validate", "validated"]
 
 Answer = tuple[str, str]  # JSON, and text to read
 Meta = Mapping[str, Any]
 
 
-def scored(result: Assessment, meta: Meta) -> Answer:
+def scored(result: Assessment, meta: Meta, ranking: Sequence[str] = ()) -> Answer:
     """Every metric with its interval; with a reference also the distances between the two sets."""
     distances = {one.name: _plain(asdict(one)) for one in result.distances}
     reasons = {one.name: one.reasons for one in result.clips}
     coverage = {one.name: None if math.isnan(one.coverage) else one.coverage for one in result.clips}
-    more = {"skipped": dict(result.skipped), "reasons": reasons, "coverage": coverage}
+    more = {"skipped": dict(result.skipped), "reasons": reasons, "coverage": coverage, "ranking": list(ranking)}
     text = to_json(result.rows, {**meta, **more, **({"distances": distances} if distances else {})})
     lines = [table(result.rows)]
     for one in result.distances:
         value = f"not measurable: {one.reason}" if math.isnan(one.value) else f"{one.value:.3g}"
         span = "" if math.isnan(one.value) else f" ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
         lines.append(f"{one.name}  {value}{span}\n")
+    lines += [f"{sentence}\n" for sentence in ranking]
     return text, "".join(lines)
+
+
+def ranked(first: Assessment, second: Assessment, names: tuple[str, str]) -> list[str]:
+    """Which of two sets of clips is better, a sentence a metric; none is where their intervals overlap."""
+    theirs = {row.metric: row for row in second.rows}
+    pairs = [(row, theirs[row.metric]) for row in first.rows if row.metric in theirs]
+    return [overlap(ours, other, names) for ours, other in pairs if ours.n or other.n]
 
 
 def validated(certificate: Certificate, meta: Meta) -> Answer:

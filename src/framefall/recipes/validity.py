@@ -1,5 +1,6 @@
 """The attribution matrix: every metric against every damage and placebo, on simulated scenes or on a user's clip."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
@@ -29,6 +30,8 @@ from framefall.worlds.violations import VIOLATIONS, break_physics
 from framefall.worlds.world import World
 
 SIZE, RATE = 64, 24.0
+LARGE = 8.0  # pixels that a body must have across: codecs change smaller ones beyond recognition
+STAYS = 0.6  # of the clip for which it must be in the picture
 SEGMENT = 24  # frames of a user's clip at a time
 MOST = 24  # segments
 FEWEST = 6
@@ -162,8 +165,20 @@ def _named(damage: str, scenario: str) -> str:
 def _cases(scenario: str, clips: int, seed: int) -> Iterator[Case]:
     world = World((scenario,), "id", seed=seed)
     protocol = Protocol(scenarios=(scenario,), frames=61, fps=RATE, size=SIZE, given=0, seed=seed)
-    for index in range(clips):
-        yield Case(f"{scenario}/{index}", "id", world.log(index), protocol)
+    scenes = ((index, world.log(index)) for index in itertools.count())
+    for index, log in itertools.islice((one for one in scenes if _large(one[1])), clips):
+        yield Case(f"{scenario}/{index}", "id", log, protocol)
+
+
+def _large(log: StateLog) -> bool:
+    """Whether there is something to judge: every body has some pixels, and is in the picture for most of the clip."""
+    times = frame_times(61, RATE)
+    for body in log.scene.bodies:
+        place = log.tracks[body.name].at(times).position
+        seen = ((place > 0) & (place < (log.scene.width, 1.0))).all(axis=1)
+        if 2 * body.radius * SIZE < LARGE or seen.mean() < STAYS:
+            return False
+    return True
 
 
 def _variants(
@@ -217,7 +232,7 @@ def _with_violation(
     world = World((scenario,), "id", seed=case.protocol.seed)
     for attempt in range(_SEARCH):
         log = case.log if not attempt else world.log(count * attempt + index)
-        if not VIOLATIONS[name].applies(log):
+        if not _large(log) or not VIOLATIONS[name].applies(log):
             continue
         broken = break_physics(log, name, key.named(str(attempt)))
         if _shows(log, broken):
@@ -245,7 +260,9 @@ def _shows(log: StateLog, broken: StateLog) -> bool:
         if (np.array([a.shown != b.shown for a, b in looks]) & (there | seen)).sum() >= _SHOWN:
             return True
         grown = np.array([abs(math.log(a.radius / b.radius)) for a, b in looks])
-        if (grown[seen] > _GROWN).sum() >= _SHOWN:
+        edge = 1.6 * body.radius  # cut by the border nothing has a size
+        whole = ((wrong > edge) & (wrong < np.array((log.scene.width, 1.0)) - edge)).all(axis=1)
+        if (grown[whole] > _GROWN).sum() >= _SHOWN:
             return True
         apart = np.linalg.norm(right - wrong, axis=1)[seen]
         if (apart > body.radius).sum() >= _SHOWN:

@@ -26,8 +26,14 @@ FIGURES = 8
 SHOWN = 240  # frames of a clip that the page keeps
 
 
-def write_page(assessment: Assessment, clips: str | Path, target: Path, reference: str | Path | None = None) -> None:
-    """One self-contained HTML file."""
+def write_page(
+    assessment: Assessment,
+    clips: str | Path,
+    target: Path,
+    reference: str | Path | None = None,
+    rankings: Sequence[str] = (),
+) -> None:
+    """One self-contained HTML file; `rankings` are sentences about these clips and others."""
     root = Path(clips)
     chosen = _chosen(assessment)[:FIGURES]
     figures = [_figure(root if root.is_file() else root / name, name, why, text) for name, why, text in chosen]
@@ -47,6 +53,7 @@ def write_page(assessment: Assessment, clips: str | Path, target: Path, referenc
             rows=assessment.rows,
             facts=facts,
             notes=notes,
+            rankings=list(rankings),
             gates={row.metric: gate for row in assessment.rows if (gate := _gate(row, assessment.clips))},
             figures=figures,
             failures={name: _failed(name, assessment.clips) for name in LAWS},

@@ -60,7 +60,7 @@ def float_in_air(log: StateLog, moment: Moment, time: float, strength: float) ->
     if moment.other:  # off its support, to the side where there is more room
         body, below = body_of(log, moment.body), body_of(log, moment.other)
         side = 1.0 if x - log.scene.camera.start[0] < log.scene.width / 2 else -1.0
-        reach = side * 1.25 * (body.radius + below.radius)
+        reach = side * 1.45 * (body.radius + below.radius)
         stop = min(time + 0.6, until)
         place = x + reach * (stop - time) / 0.6
         slid = ((time, x, y, reach / 0.6, 0.0, angle, 0.0), (stop, place, y, reach / 0.6, 0.0, angle, 0.0))

@@ -1,0 +1,203 @@
+"""The field's classic systems as recipes, at their published sizes where these are known.
+
+They are too large to train here: build them on the meta device (`framefall bench presets`), train them on real
+machines, or train their `miniature` to see every part work. What a paper does not say is a guess, and is marked so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from framefall.cascade.conditioning import TaskName
+from framefall.cascade.stage import Sampling, StageConfig
+from framefall.data.folder import FolderConfig
+from framefall.models.autoencoder import AutoencoderConfig
+from framefall.models.registry import BackboneConfig
+from framefall.models.text import TEXT_DIM
+from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
+from framefall.train.recipe import Recipe, StageRecipe
+from framefall.video import VideoShape
+
+_ANCESTRAL = Sampling(steps=256, sampler="ancestral", guidance_scale=2.0)
+_DISTILLED = Sampling(steps=8, sampler="euler")  # what Imagen Video's stages take after distillation
+
+
+def vdm() -> Recipe:
+    """Video Diffusion Models (Ho et al. 2022, arXiv:2204.03458): 16 frames at 64 x 64 in one factorised 3-D U-Net,
+    and super-resolution of space and time; the loss of noise on a cosine schedule, ancestral sampling.
+
+    Our cosine ends in pure noise, where noise determines nothing, so that networks say velocity. Widths are a guess:
+    base 128, multipliers 1, 2, 4, 8.
+    """
+    network = UNetConfig(
+        dim=128,
+        multipliers=(1, 2, 4, 8),
+        blocks=(2, 2, 2, 2),
+        head_dim=64,
+        spatial_from=1,
+        temporal_from=0,
+        text_dim=TEXT_DIM,
+    )
+    base = _stage("base", (16, 64, 64, 6.0), network)
+    temporal = _stage("temporal_sr", (64, 64, 64, 24.0), _told(network), factor=4, intervals=4)
+    spatial = _stage("spatial_sr", (9, 128, 128, 24.0), replace(_told(network), low_res_channels=3), factor=2)
+    return Recipe(
+        name="vdm",
+        data=FolderConfig(size=128, fps=24.0),
+        stages={
+            name: StageRecipe(
+                stage=replace(stage, process="cosine", prediction="velocity", loss="noise", best=_ANCESTRAL)
+            )
+            for name, stage in (("base", base), ("temporal_sr", temporal), ("spatial_sr", spatial))
+        },
+    )
+
+
+def imagen_video() -> Recipe:
+    """Imagen Video (Ho et al. 2022, arXiv:2210.02303): seven models from 16 frames of 40 x 24 to 128 of 1280 x 768.
+
+    Temporal attention in the base, temporal convolution in super-resolution; velocity prediction, noise-conditioning
+    augmentation, text in every stage. Published are frames, sizes and parameters (5.6, 1.7, 1.4, 1.2, 0.78, 0.63 and
+    0.34 billion); widths are chosen to meet these, with MiniLM's words in the place of T5-XXL's.
+    """
+    base = UNetConfig(
+        dim=1088, multipliers=(1, 2, 3, 4), blocks=(3, 3, 4, 6), head_dim=32, spatial_from=1, text_dim=TEXT_DIM
+    )
+    large = replace(base, fusion="conv3d", low_res_channels=3)
+    plan: Sequence[tuple[str, TaskName, tuple[int, int, int, float], int, UNetConfig]] = (
+        ("base", "base", (16, 24, 40, 3.0), 1, base),
+        ("temporal_sr_1", "temporal_sr", (32, 24, 40, 6.0), 2, replace(_told(large), dim=672, blocks=(2, 2, 3, 4))),
+        ("spatial_sr_1", "spatial_sr", (32, 48, 80, 6.0), 2, replace(large, dim=608, blocks=(2, 2, 3, 4))),
+        ("spatial_sr_2", "spatial_sr", (32, 192, 320, 6.0), 4, replace(large, dim=576, blocks=(2, 2, 3, 4))),
+        ("temporal_sr_2", "temporal_sr", (64, 192, 320, 12.0), 2, replace(_told(large), dim=480, blocks=(2, 2, 3, 4))),
+        ("temporal_sr_3", "temporal_sr", (128, 192, 320, 24.0), 2, replace(_told(large), dim=416, blocks=(2, 2, 3, 4))),
+        ("spatial_sr_3", "spatial_sr", (128, 768, 1280, 24.0), 4, replace(large, dim=320, blocks=(2, 2, 3, 4))),
+    )
+    stages = {}
+    for name, task, shape, factor, network in plan:
+        # from 192 rows on there is no attention within frames: these stages are convolutional, and train on crops
+        network = network if shape[1] < 192 else replace(network, spatial_from=9)
+        stage = _stage(task, shape, network, factor=factor, intervals=8)
+        stage = replace(stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, steps=128))
+        noisy = 0.0 if task == "base" else 0.3
+        stages[name] = StageRecipe(stage=replace(stage, fast=_DISTILLED, low_res_noise=noisy))
+    return Recipe(name="imagen_video", data=FolderConfig(size=768, fps=24.0), stages=stages)
+
+
+def sora_like() -> Recipe:
+    """A diffusion transformer over the spacetime patches of a video compression network (Brooks et al. 2024).
+
+    Nothing of Sora's sizes is published: depth and width are those of DiT-XL/2 (Peebles and Xie 2022), with joint
+    attention over all patches; 61 frames of 480 x 256 at 24 a second in latents of 8 x 8 pixels and 4 frames.
+    """
+    network = TransformerConfig(
+        channels=16,
+        dim=1152,
+        depth=28,
+        heads=16,
+        patch=(1, 2, 2),
+        bottleneck=1152,
+        text_dim=TEXT_DIM,
+        checkpoint_activations=True,
+    )
+    latent = AutoencoderConfig(latent_channels=16, dim=128, depth=3, space=8, time=4)
+    stage = _stage("base", (61, 256, 480, 24.0), network, latent=latent)
+    return Recipe(
+        name="sora_like", data=FolderConfig(size=256, fps=24.0), stages={"base": StageRecipe(stage=stage, batch=8)}
+    )
+
+
+def gen1_like() -> Recipe:
+    """The network of Gen-1 (Esser et al. 2023, arXiv:2302.03011): a latent image U-Net that was taught time.
+
+    Latents of 8 x 8 pixels with 4 channels, each frame by itself; the widths of Stable Diffusion 1 (320 x 1, 2, 4, 4),
+    temporal attention beside the spatial one. Structure guidance (depth) is not part of this recipe.
+    """
+    network = UNetConfig(
+        channels=4,
+        dim=320,
+        multipliers=(1, 2, 4, 4),
+        blocks=(2, 2, 2, 2),
+        head_dim=40,
+        spatial_from=0,
+        temporal_from=0,
+        text_dim=TEXT_DIM,
+    )
+    latent = AutoencoderConfig(latent_channels=4, dim=128, depth=3, space=8, time=1)
+    stage = _stage("base", (8, 256, 448, 12.0), network, latent=latent)
+    stage = replace(stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, guidance_scale=7.5))
+    return Recipe(
+        name="gen1_like", data=FolderConfig(size=256, fps=24.0), stages={"base": StageRecipe(stage=stage, batch=8)}
+    )
+
+
+SYSTEMS = {recipe.__name__: recipe for recipe in (vdm, imagen_video, sora_like, gen1_like)}
+
+
+def miniature(recipe: Recipe) -> Recipe:
+    """The same stages in the same order, small enough to train for a few steps on one core: a check of every part.
+
+    Networks keep their kind and their fusion; the base makes 9 frames of 8 rows, or of 32 in latents.
+    """
+    stages, height, frames, fps = {}, 0, 9, 4.0
+    for name, part in recipe.stages.items():
+        config = part.stage
+        if config.task == "base":
+            height = 8 if config.latent is None else 32
+        elif config.task == "temporal_sr":
+            frames, fps = (frames - 1) * config.factor + 1, fps * config.factor
+        else:
+            height *= config.factor
+        side = min(height, 32)  # spatial super-resolution trains on crops
+        crop = config.task == "spatial_sr"
+        shape = VideoShape(
+            channels=config.shape.channels,
+            frames=2 if crop else frames,
+            height=side if crop else height,
+            width=side if crop else height,
+            fps=fps,
+        )
+        latent = config.latent and replace(config.latent, dim=16, depth=1, space=2)
+        small = replace(
+            config,
+            shape=shape,
+            backbone=_narrow(config.backbone),
+            latent=latent,
+            intervals=2,
+            fast=replace(config.fast, steps=2),
+            best=replace(config.best, steps=2),
+        )
+        stages[name] = replace(part, stage=small, batch=2)
+    return replace(recipe, name=f"miniature-{recipe.name}", stages=stages, data=FolderConfig(size=64, fps=24.0))
+
+
+def _stage(
+    task: TaskName,
+    shape: tuple[int, int, int, float],
+    network: UNetConfig | TransformerConfig,
+    factor: int = 1,
+    intervals: int = 5,
+    latent: AutoencoderConfig | None = None,
+) -> StageConfig:
+    frames, height, width, fps = shape
+    return StageConfig(
+        task=task,
+        shape=VideoShape(frames=frames, height=height, width=width, fps=fps),
+        backbone=network,
+        factor=factor,
+        intervals=intervals,
+        latent=latent,
+    )
+
+
+def _told(network: UNetConfig) -> UNetConfig:
+    """Of a temporal stage: it is shown the given frames on both sides, and how far it is on the way."""
+    return replace(network, low_res_channels=2 * network.channels + 1)
+
+
+def _narrow(network: BackboneConfig) -> BackboneConfig:
+    if isinstance(network, UNetConfig):
+        return replace(network, dim=16, multipliers=(1, 2), blocks=(1, 1), head_dim=16, spatial_from=1, temporal_from=0)
+    if isinstance(network, TransformerConfig):
+        return replace(network, dim=32, depth=2, heads=1, bottleneck=16)
+    return network
