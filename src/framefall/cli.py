@@ -343,9 +343,8 @@ def compare(
     framefall compare my_clips --fusion per_frame,temporal --minutes 20
     """
     from framefall.data.folder import FolderConfig
-    from framefall.recipes.comparison import Contest
+    from framefall.recipes.comparison import Contest, table
     from framefall.recipes.comparison import compare as contend
-    from framefall.recipes.comparison import table
 
     names = tuple(name.strip() for name in fusion.split(","))
     contest = Contest(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)

@@ -1,7 +1,7 @@
 """How good the tracker is where the answer is known: the ceiling of everything that is read off its tracks."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,16 +23,18 @@ FALLS = ("fall", "projectile", "double_drop")
 SWAPS = "hidden_colour"  # what comes out from behind a screen is another one
 
 
-def trackers_bench(clips: int, seed: int = 0) -> Generator[Stepped, None, dict[str, Any]]:
+def trackers_bench(
+    clips: int, seed: int = 0, sizes: Sequence[int] = SIZES, scenarios: Sequence[str] = tuple(SCENARIOS)
+) -> Generator[Stepped, None, dict[str, Any]]:
     """Clean renders of every scenario at 32, 64 and 128 pixels, 24 frames a second, tracked with the scene known."""
-    total, done = len(SIZES) * len(SCENARIOS) * clips, 0
+    total, done = len(sizes) * len(scenarios) * clips, 0
     results: dict[str, Any] = {}
-    for size in SIZES:
+    for size in sizes:
         away, falls, events = list[float](), list[float](), list[float]()
-        passed: dict[str, list[float]] = {scenario: [] for scenario in SCENARIOS}
+        passed: dict[str, list[float]] = {scenario: [] for scenario in scenarios}
         swaps, alarms = list[float](), list[float]()
         protocol = Protocol(
-            scenarios=tuple(SCENARIOS), clips=clips, frames=FRAMES, fps=RATE, size=size, given=0, seed=seed
+            scenarios=tuple(scenarios), clips=clips, frames=FRAMES, fps=RATE, size=size, given=0, seed=seed
         )
         for case in cases(protocol, "id"):
             found = track(case.video, RATE, scene=case.known)
