@@ -46,7 +46,7 @@ def test_the_check_for_heavy_imports_would_see_one(tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
-    assert COMMANDS == ["bench", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
+    assert COMMANDS == ["bench", "compare", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
     for name in COMMANDS:
         said = framefall(name, "--help")
         assert said.code == 0 and said.err == "" and f"framefall {name} " in said.out
@@ -98,7 +98,9 @@ REFUSED = [
     ("worlds {there}/scene.json -o {there}/w", 1, "does not fit Scene: key: Field required"),
     ("worlds {there}/words.json -o {there}/w", 1, "does not fit Scene"),
     ("worlds fall --count 0 -o {there}/w", 2, "Invalid value for '--count'"),
-    ("bench nothing", 1, "name must be one of render, validity, worlds; got 'nothing'"),
+    ("bench nothing", 1, "name must be one of attention, backbones"),
+    ("compare {there}/nothing -o {there}/c", 1, "nothing"),
+    ("compare uniform --fusion magic -o {there}/c", 1, "fusions must be some of per_frame"),
     ("evaluate {clips} --training {clips}", 1, "--training needs --reference"),
     ("evaluate {clips} --validate --html {there}/p.html", 1, "--html is for scores of clips"),
     ("generate --model {there}/nowhere -o {there}/a.mp4", 1, "a model must be a folder or a shipped name"),

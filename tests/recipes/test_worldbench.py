@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from framefall.recipes import worldbench
+from framefall.recipes.bench import worlds as worldbench
 from framefall.recipes.benchmarks import lines
 from framefall.recipes.presets import RECIPES
 from framefall.recipes.sources import WorldSource

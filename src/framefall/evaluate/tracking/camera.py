@@ -42,7 +42,7 @@ class _Anchor:
         self.slopes = np.stack(
             [cv2.Sobel(grey, cv2.CV_32F, *order, ksize=3, scale=1 / 8)[2:-2, 2:-2] for order in ((1, 0), (0, 1))],
             axis=-1,
-        )
+        ).reshape(-1, 2)
 
     def shift(self, grey: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Where in `grey` the anchor's upper left corner is (minus the view's way), from a first guess."""
@@ -59,9 +59,10 @@ class _Anchor:
             if inside.mean() < OVERLAP / 2:
                 return start
             spread = 4.7 * 1.4826 * float(np.median(np.abs(error[inside]))) + 1.0
-            weight = np.where(inside, np.clip(1 - (error / spread) ** 2, 0, None) ** 2, 0)[..., None]
-            normal = np.einsum("hwi,hwj->ij", weight * self.slopes, self.slopes) + 1e-3 * np.eye(2)
-            step = np.linalg.solve(normal, np.einsum("hwi,hw->i", weight * self.slopes, error))
+            weight = np.where(inside, np.clip(1 - (error / spread) ** 2, 0, None) ** 2, 0)
+            weighed = self.slopes * weight.reshape(-1, 1)  # n 2
+            normal = weighed.T @ self.slopes + 1e-3 * np.eye(2)
+            step = np.linalg.solve(normal, weighed.T @ error.ravel())
             shift -= np.clip(step, -2, 2)
             if np.abs(step).max() < 0.003:
                 break

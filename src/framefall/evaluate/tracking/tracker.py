@@ -100,7 +100,7 @@ def _matted(clip: Clip, back: Background, camera: np.ndarray | None, scene: Know
         if camera is not None:
             scenery.view = (float(camera[frame, 0]), float(camera[frame, 1]))
         guesses = [_guess(strand, frame) for strand in association.strands if not strand.lost]
-        if scene.background is None and len(association.strands) > 2 * MANY:
+        if scene.background is None and len(association.strands) > MANY + CRUMBS:
             return None
         association.step(frame, find_blobs(picture, back.at(frame, picture), back.noise, guesses))
     strands = _lasting(association.strands)
