@@ -44,7 +44,7 @@ captions: .venv/ready  ## 10,000 captions of each scenario, written and read bac
 	$(BIN)/python tests/batteries/captions.py
 
 validity: .venv/ready  ## every metric against every damage and placebo: tens of minutes
-	$(BIN)/framefall bench validity --count 32 --json >validity.json
+	$(BIN)/framefall bench validity --count 16 --json >validity.json
 	$(BIN)/python scripts/validity_page.py validity.json docs
 
 clean:

@@ -1,6 +1,6 @@
 """The attribution matrix as a page and a picture: docs/validity.md and docs/validity.png.
 
-    framefall bench validity --count 32 --json > validity.json
+    framefall bench validity --count 16 --json > validity.json
     python scripts/validity_page.py validity.json docs
 
 `make validity` does both.

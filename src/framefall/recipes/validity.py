@@ -31,7 +31,8 @@ from framefall.worlds.world import World
 
 SIZE, RATE = 64, 24.0
 LARGE = 8.0  # pixels that a body must have across: codecs change smaller ones beyond recognition
-STAYS = 0.6  # of the clip for which it must be in the picture
+STAYS = 0.6  # of the clip for which it must be in the picture, and something must move
+SLOW = 0.05  # heights a second: slower is standing
 SEGMENT = 24  # frames of a user's clip at a time
 MOST = 24  # segments
 FEWEST = 6
@@ -171,14 +172,17 @@ def _cases(scenario: str, clips: int, seed: int) -> Iterator[Case]:
 
 
 def _large(log: StateLog) -> bool:
-    """Whether there is something to judge: every body has some pixels, and is in the picture for most of the clip."""
-    times = frame_times(61, RATE)
+    """Whether there is something to judge: every body has some pixels and is in the picture for most of the clip, and
+    something moves for as long, but in a stack, which may stand.
+    """
+    times, moves = frame_times(61, RATE), np.zeros(61, bool)
     for body in log.scene.bodies:
-        place = log.tracks[body.name].at(times).position
-        seen = ((place > 0) & (place < (log.scene.width, 1.0))).all(axis=1)
+        state = log.tracks[body.name].at(times)
+        seen = ((state.position > 0) & (state.position < (log.scene.width, 1.0))).all(axis=1)
         if 2 * body.radius * SIZE < LARGE or seen.mean() < STAYS:
             return False
-    return True
+        moves |= np.linalg.norm(state.velocity, axis=1) > SLOW
+    return log.scene.attributes.scenario == "stack" or bool(moves.mean() >= STAYS)
 
 
 def _variants(

@@ -16,7 +16,8 @@ from framefall.evaluate.tracking.picture import Picture
 
 UNLIKE = 0.10  # in units of `hue`: farther apart are two colours
 HALO = 0.62  # of another's difference to the background: with no more than that of it, a place is its halo
-IMPRINT = 0.2  # of another's difference, the other way: no more of it stays in a background
+IMPRINT = 0.4  # of another's difference, the other way: no more of it stays in a background
+PALE = 32.0  # levels, over all channels: nor is it stronger
 FAINT = 90.0  # levels, over all channels: a halo is no stronger
 FLAT = 48  # levels that a flat place varies by, at most
 FEW = 4  # flat pixels that a colour must have
@@ -105,7 +106,7 @@ def is_imprint(one: Float[np.ndarray, "3"], two: Float[np.ndarray, "3"]) -> bool
     """
     share = float(one @ two) / max(float(two @ two), 1e-9)
     rest = one - share * two
-    return -IMPRINT < share < 0 and float(rest @ rest) < 0.5 * float(one @ one)
+    return -IMPRINT < share < 0 and float(rest @ rest) < 0.5 * float(one @ one) < 0.5 * PALE**2
 
 
 def _like_most(colours: np.ndarray, rest: np.ndarray) -> np.ndarray:

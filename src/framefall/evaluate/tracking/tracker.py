@@ -99,7 +99,7 @@ def _matted(clip: Clip, back: Background, camera: np.ndarray | None, scene: Know
     for frame, picture in enumerate(clip.pictures):
         if camera is not None:
             scenery.view = (float(camera[frame, 0]), float(camera[frame, 1]))
-        guesses = [_guess(strand, frame) for strand in association.strands if not strand.lost]
+        guesses = [_guess(strand, frame) for strand in association.strands if not strand.lost and _trusted(strand)]
         if scene.background is None and len(association.strands) > MANY + CRUMBS:
             return None
         association.step(frame, find_blobs(picture, back.at(frame, picture), back.noise, guesses))
@@ -119,6 +119,11 @@ def _matted(clip: Clip, back: Background, camera: np.ndarray | None, scene: Know
         coverage=seen / due if due else 0.0,
         camera=np.zeros((0, 2)) if camera is None else camera * clip.scale,
     )
+
+
+def _trusted(strand: Strand) -> bool:
+    """Whether a piece may be divided for its sake: what has just come up beside another may be that one's halo."""
+    return strand.born == "start" or len(strand.frames) > FLEETING
 
 
 def _guess(strand: Strand, frame: int) -> Guess:
