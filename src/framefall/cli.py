@@ -56,6 +56,9 @@ def generate(
         str | None, typer.Option(metavar="A,B,...", help="Numbers to condition on, for a model trained with some.")
     ] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
+    accelerate: Annotated[
+        bool, typer.Option("--accelerate", help="Run networks by OpenVINO, if installed; pixels differ a little.")
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")
     ] = False,
@@ -72,6 +75,8 @@ def generate(
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
     cascade = load_cascade(model, _device(device))
+    if accelerate:
+        cascade = generation.accelerate(cascade)
     records, tables = [], []
     for index, path in enumerate(generation.numbered(output, count)):
         made_with = generation.provenance(model, seed, quality, prompt)
@@ -108,7 +113,9 @@ def train(
         str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
-    recipe: Annotated[str, typer.Option(metavar="NAME", help="nano, pico or micro.")] = "nano",
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="nano, pico, worlds, micro; vdm, imagen_video, sora_like, gen1_like.")
+    ] = "nano",
     stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes in all, shared among the stages.")] = None,
@@ -128,11 +135,13 @@ def train(
     from framefall import ranks
     from framefall.config import override
     from framefall.recipes.presets import RECIPES
+    from framefall.recipes.systems import SYSTEMS
     from framefall.recipes.training import train_cascade
 
-    if recipe not in RECIPES:
-        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
-    chosen = override(RECIPES[recipe](), settings or [])
+    known = {**RECIPES, **SYSTEMS}
+    if recipe not in known:
+        raise ValueError(f"recipe must be one of {', '.join(known)}; got {recipe!r}")
+    chosen = override(known[recipe](), settings or [])
     ranks.join()
     clips = open_source(source, chosen.data)
     stages = list(chosen.stages) if stage == "all" else [stage]
@@ -360,7 +369,7 @@ def compare(
 def bench(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="attention, backbones, presets, render, trackers, validity or worlds."),
+        typer.Argument(metavar="NAME", help="attention, backbones, engines, limits, presets, render, trackers, ..."),
     ],
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")

@@ -15,11 +15,18 @@ from framefall.data.clip import Clip
 from framefall.data.loader import batches
 from framefall.evaluate.validity import markdown
 from framefall.models.precision import autocast
+from framefall.recipes.bench.attention import attention_bench
+from framefall.recipes.bench.attention_picture import draw_attention
+from framefall.recipes.bench.backbones import backbones_bench
+from framefall.recipes.bench.engines import engines_bench
+from framefall.recipes.bench.limits import limits_bench
+from framefall.recipes.bench.presets import presets_bench
+from framefall.recipes.bench.trackers import trackers_bench
+from framefall.recipes.bench.worlds import world_bench
 from framefall.recipes.presets import nano
 from framefall.recipes.sources import WorldSource
 from framefall.recipes.steps import Stepped
 from framefall.recipes.validity import as_json, validity_bench
-from framefall.recipes.worldbench import world_bench
 from framefall.train import objective, optim
 from framefall.train.loop import initial
 from framefall.train.recipe import StageRecipe
@@ -38,6 +45,8 @@ class Options:
     model: str | None = None  # a shipped model or a folder
     clips: int = 12  # of each kind
     seed: int = 0
+    peers: Path | None = None  # the folder that other packages were installed into, to be measured against
+    picture: Path | None = None  # where a picture goes, of a benchmark that has one
 
 
 Run = Generator[Stepped, None, dict[str, Any]]
@@ -91,6 +100,46 @@ def validity(options: Options) -> Run:
     """Every metric against every damage and placebo (`validity`): the attribution matrix."""
     certificate = yield from validity_bench(options.clips, options.seed)
     return {**report("validity", {}, {}), **as_json(certificate), "markdown": markdown(certificate.cells)}
+
+
+def trackers(options: Options) -> Run:
+    """How good the tracker is where the answer is known (`bench.trackers`)."""
+    found = yield from trackers_bench(options.clips, options.seed)
+    return report("trackers", found, {})
+
+
+def presets(options: Options) -> Run:
+    """Parameters, operations and memory of every stage of every recipe (`bench.presets`)."""
+    found = yield from presets_bench()
+    return report("presets", found, {})
+
+
+def attention(options: Options) -> Run:
+    """Attention along time over all frames and over a window (`bench.attention`); its plain ratios are of forward
+    passes in float32.
+    """
+    found = yield from attention_bench(options.seconds / ROUNDS)
+    if options.picture:
+        draw_attention(found["results"], options.picture)
+    return report("attention", found["results"], {**found["ratios"]["forward_float32"], **found["ratios"]})
+
+
+def backbones(options: Options) -> Run:
+    """Our networks beside those of other packages (`bench.backbones`)."""
+    found = yield from backbones_bench(options.peers, options.seconds)
+    return report("backbones", found["results"], found["ratios"])
+
+
+def limits(options: Options) -> Run:
+    """This machine's measured ceilings, and what share of them each layer reaches (`bench.limits`)."""
+    found = yield from limits_bench(options.seconds)
+    return report("limits", found["results"], found["ratios"])
+
+
+def engines(options: Options) -> Run:
+    """Ways to run our networks on this CPU when they sample (`bench.engines`)."""
+    found = yield from engines_bench(options.seconds)
+    return report("engines", found["results"], found["ratios"])
 
 
 def interleaved(jobs: Mapping[str, Callable[[], None]], seconds: float) -> dict[str, list[float]]:
@@ -185,4 +234,14 @@ def _data(source: WorldSource, cut: Any, counter: Any) -> Callable[[], None]:
     return run
 
 
-BENCHMARKS: dict[str, Callable[[Options], Run]] = {"render": render_cost, "validity": validity, "worlds": worlds}
+BENCHMARKS: dict[str, Callable[[Options], Run]] = {
+    "attention": attention,
+    "backbones": backbones,
+    "engines": engines,
+    "limits": limits,
+    "presets": presets,
+    "render": render_cost,
+    "trackers": trackers,
+    "validity": validity,
+    "worlds": worlds,
+}

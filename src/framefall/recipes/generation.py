@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from framefall.data import decode as decoder
 from framefall.data.sheet import contact_sheet
 from framefall.data.writer import write
 from framefall.evaluate.report import table, to_json
+from framefall.models.engine import accelerated
 from framefall.recipes.assessment import assess
 from framefall.video import Video, from_pixels, to_pixels
 
@@ -102,6 +103,12 @@ def upscale(
     windows = _windows(_timed(watch(events), record), stages[-1], None)
     record.frames = write(path, _measured(windows, record), record.fps, record.made_with)
     return record
+
+
+def accelerate(cascade: Cascade) -> Cascade:
+    """The same cascade with an engine for every network, where one is installed (`models.engine`)."""
+    stages = tuple(replace(stage, backbone=accelerated(stage.backbone)) for stage in cascade.stages)
+    return replace(cascade, stages=stages)
 
 
 def provenance(model: str | Path, seed: int, quality: str, caption: str | None = None) -> dict[str, str]:

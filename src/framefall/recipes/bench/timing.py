@@ -1,0 +1,104 @@
+"""How benchmarks measure: CPU time of one thread, things compared taking turns, ratios round by round.
+
+On shared cores only this is steady: what others do does not count, beyond caches and memory that are shared.
+"""
+
+import ctypes
+import gc
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+ROUNDS = 9  # of turns: a median with its middle half
+
+Spread = dict[str, float]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and range of the middle half."""
+    low, median, high = np.percentile(np.asarray(values), (25, 50, 75))
+    return {"median": float(median), "low": float(low), "high": float(high)}
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
+    """The ratio of two things' times round by round: the median and the range of its middle half."""
+    return spread([a / b for a, b in zip(over, under, strict=True)])
+
+
+def cpu_seconds(job: Callable[[], object], calls: int = 1) -> float:
+    """CPU seconds of a call of `job`, user and system, all threads."""
+    began = time.process_time()
+    for _ in range(calls):
+        job()
+    return (time.process_time() - began) / calls
+
+
+def in_turns(jobs: Mapping[str, Callable[[], object]], seconds: float, rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """CPU seconds of a call of each job in `rounds` rounds of turns; a job has about `seconds` in all."""
+    calls = {}
+    for name, job in jobs.items():
+        job()
+        calls[name] = max(1, int(seconds / rounds / max(cpu_seconds(job), 1e-9)))
+    gc.collect()
+    taken: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            taken[name].append(cpu_seconds(job, calls[name]))
+    return taken
+
+
+def flops(job: Callable[[], object]) -> int:
+    """Floating-point operations of the matrix products, convolutions and attention of a call."""
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=MORE_FLOPS) as counter:
+        job()
+    return int(counter.get_total_flops())
+
+
+def _attention_flops(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    return int(sdpa_flop_count(query.shape, key.shape, value.shape))
+
+
+_attention_flops._get_raw = True  # type: ignore[attr-defined]  # torch hands it tensors then, not their shapes
+# torch does not count the attention that it runs on CPUs
+MORE_FLOPS = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
+
+
+def resident() -> int | None:
+    """Bytes this process has in memory, on Linux; freed memory is given back first."""
+    if not _STATUS.exists():
+        return None
+    _trim()
+    return _status("VmRSS")
+
+
+def forget_peak() -> None:
+    """Begins to measure `peak` anew."""
+    if _STATUS.exists():
+        _trim()
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int | None:
+    """The most bytes this process had in memory since `forget_peak`, on Linux."""
+    return _status("VmHWM") if _STATUS.exists() else None
+
+
+_STATUS = Path("/proc/self/status")
+
+
+def _trim() -> None:
+    gc.collect()
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def _status(key: str) -> int:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(key))
+    return int(line.split()[1]) * 1024
