@@ -54,10 +54,10 @@ _MUST: dict[str, tuple[str, ...]] = {
     "energy_injection": ("pendulum_energy" + SCENE,),
     "wrong_slide": ("ramp" + SCENE,),
     "float": ("support" + SCENE,),
-    "shuffle": ("unevenness", "continuity" + SCENE),
+    "shuffle": ("roughness", "continuity" + SCENE),
     "freeze": ("longest_still",),
     "stall": ("longest_still",),
-    "judder": ("unevenness",),
+    "judder": ("roughness",),  # unevenness sees it too, but noise of a few levels moves that as far
     "position_jitter": ("roughness",),
     "double_speed": ("gravity" + SCENE,),
     "half_speed": ("gravity" + SCENE,),

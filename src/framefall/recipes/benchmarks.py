@@ -131,7 +131,7 @@ def backbones(options: Options) -> Run:
 
 
 def limits(options: Options) -> Run:
-    """This machine's measured ceilings, and what share of them each layer reaches (`bench.limits`)."""
+    """Measured ceilings of this machine, and what share of them each layer reaches (`bench.limits`)."""
     found = yield from limits_bench(options.seconds)
     return report("limits", found["results"], found["ratios"])
 
