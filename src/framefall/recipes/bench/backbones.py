@@ -22,6 +22,7 @@ COMPARED: dict[str, tuple[str, tuple[str, ...]]] = {
     "best_peer_over_unet": ("unet", _OTHERS),
     "make_a_video_over_unet": ("unet", ("make_a_video",)),
     "best_peer_over_transformer": ("transformer", ("latte", *_JOINT)),
+    "best_peer_over_transformer_of_equal_parameters": ("transformer_12", ("latte", *_JOINT)),
     "best_joint_peer_over_joint_transformer": ("transformer_joint", _JOINT),
     "best_unet_peer_over_base": ("base_pico", (*_OTHERS, "make_a_video")),
     "best_unet_peer_over_base_nano": ("base_nano", (*_OTHERS, "make_a_video")),
