@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from framefall.console import bar, open_folder, open_source, say, watch, watched
+from framefall.console import bar, keep_memory, open_folder, open_source, say, watch, watched
 
 if TYPE_CHECKING:
     from framefall.recipes.generation import Record
@@ -430,6 +430,7 @@ def main() -> None:
     """Runs the command line; every refusal is one sentence."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_memory()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except _USAGE as error:

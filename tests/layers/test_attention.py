@@ -118,7 +118,7 @@ def test_attention_in_float32_is_exact_to_rounding():
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_only_short_bfloat16_training_leaves_the_fused_kernel(more):
+def test_only_short_bfloat16_leaves_the_fused_kernel(more):
     keys = noise(1, 1, attention._SHORT + more, 8).bfloat16()
     query = noise(1, 1, 4, 8).bfloat16().requires_grad_()
     fused = "scaleddotproduct" in attend(query, keys, keys).grad_fn.name().lower()  # type: ignore[union-attr]

@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from framefall.layers import kernel, sparse
+from framefall.layers import compiled, kernel, sparse
 from framefall.layers.patterns import Pattern, parse, window
 from framefall.layers.sparse import Cache, sparse_attend, stream_attend, whole_attend
 
@@ -82,7 +81,9 @@ def test_bfloat16_costs_a_few_roundings(way, text):
     true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150, 150)), parts, torch.float64)
     found = with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.bfloat16)
     # the kernel rounds its answer alone; blocks round scores, weights and products too
-    assert worst(found, true) < (1.01 * BFLOAT if way == "kernel" and kernel._there(1) else 8 * BFLOAT)
+    assert worst(found, true) < (
+        1.01 * BFLOAT if way == "kernel" and compiled.has("window_attention", "WIDTH=1") else 8 * BFLOAT
+    )
     assert worst([1.1 * one for one in found], true) > 8 * BFLOAT
 
 
@@ -113,7 +114,9 @@ def test_views_of_one_projection_give_what_copies_give(way):
     leaves = [view.detach().contiguous().requires_grad_() for view in views]
     true = torch.autograd.grad(sparse_attend(*leaves, window(4)), leaves, grad)
     assert torch.equal(found, torch.stack([one.movedim(-2, 1) for one in true], dim=3))
-    if way == "kernel" and kernel._there(1):  # it lies as the query does, so that a projection needs no copy
+    if way == "kernel" and compiled.has(
+        "window_attention", "WIDTH=1"
+    ):  # it lies as the query does, so that a projection needs no copy
         assert out.movedim(-2, 1).is_contiguous()
 
 
@@ -236,45 +239,6 @@ def test_a_stream_cannot_look_ahead():
 # the kernel
 
 
-def test_a_kernel_is_built_wherever_there_is_a_compiler():
-    assert kernel._there(1) == any(map(shutil.which, ("g++", "c++", "clang++")))
-
-
-@pytest.fixture
-def rebuilt(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The kernel is looked for anew, before the test and after it."""
-    kernel._compiled.cache_clear()
-    yield monkeypatch
-    kernel._compiled.cache_clear()
-
-
-@pytest.mark.parametrize("compiler", ["false", "true", "no-such-compiler"])
-def test_without_a_working_compiler_attention_takes_its_other_way(rebuilt, tmp_path, compiler):
-    rebuilt.setenv("FRAMEFALL_CACHE", str(tmp_path))
-    rebuilt.setenv("PATH", str(tmp_path) if compiler.startswith("no") else "/usr/bin:/bin")
-    rebuilt.setenv("CXX", compiler)
-    parts = [part.float() for part in inputs(150)]
-    assert not kernel.serves(*parts, window(4))
-    true = dense(*(part.double() for part in parts), window(4).mask(150, 150))
-    assert (sparse_attend(*parts, window(4)).double() - true).abs().max() < 1e-5
-    assert not list(tmp_path.rglob("*.so"))  # nothing half made is left
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(rebuilt, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    rebuilt.setenv("FRAMEFALL_CACHE", str(tmp_path / "file"))
-    assert not kernel._there(1)
-
-
-def test_a_kernel_is_built_once(rebuilt):
-    built = kernel._compiled(1)
-    kernel._compiled.cache_clear()
-    rebuilt.setattr("subprocess.run", None)  # nothing may be run
-    again = kernel._compiled(1)
-    assert (built is None) == (again is None)
-    assert built is None or built._name == again._name
-
-
 def test_the_kernel_knows_what_it_does_not_serve():
     one = torch.zeros(2, 9, 16)
     assert not kernel.serves(one.double(), one.double(), one.double(), window(4))
@@ -288,7 +252,7 @@ def test_the_kernel_knows_what_it_does_not_serve():
 def test_flops_are_counted_with_the_kernel_too():
     leaves = [part.float().requires_grad_() for part in inputs(130)]
     with FlopCounterMode(display=False) as counter:
-        out = kernel.attend(*leaves, window(4)) if kernel._there(1) else None
+        out = kernel.attend(*leaves, window(4)) if compiled.has("window_attention", "WIDTH=1") else None
         forward = counter.get_total_flops()
         if out is not None:
             torch.autograd.grad(out.sum(), leaves)
@@ -298,7 +262,7 @@ def test_flops_are_counted_with_the_kernel_too():
 
 
 def test_the_kernel_is_an_operator_that_torch_can_compile():
-    if kernel._there(1):
+    if compiled.has("window_attention", "WIDTH=1"):
         leaves = [part.float().requires_grad_() for part in inputs(9)]
         torch.library.opcheck(torch.ops.framefall.window_attention.default, (*leaves, [-1, 0, 1], 1, False))
 

@@ -15,7 +15,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def turned(x: Tensor, positions: Tensor) -> Tensor:
-    return rotate(x, rotary_angles(positions, x.shape[-1]))
+    return rotate(x, rotary_angles(positions, x.shape[-1])[:, None])
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
@@ -106,19 +106,19 @@ def test_wavelengths_reach_from_a_patch_to_a_large_picture():
 
 def test_no_angle_is_no_rotation():
     x = noise(2, 3, 5, 16)
-    assert torch.equal(rotate(x, torch.zeros(2, 5, 8)), x)
-    assert not torch.equal(rotate(x, torch.full((2, 5, 8), 0.1)), x)
+    assert torch.equal(rotate(x, torch.zeros(2, 1, 5, 8)), x)
+    assert not torch.equal(rotate(x, torch.full((2, 1, 5, 8), 0.1)), x)
 
 
 def test_a_quarter_turn_sends_the_first_of_a_pair_to_the_second():
     x = torch.zeros(1, 1, 1, 4, dtype=torch.float64)
     x[..., 1] = 1.0
-    found = rotate(x, torch.full((1, 1, 2), math.pi / 2, dtype=torch.float64))
+    found = rotate(x, torch.full((1, 1, 1, 2), math.pi / 2, dtype=torch.float64))
     torch.testing.assert_close(found.flatten(), torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64))
 
 
 def test_a_rotation_keeps_lengths():
-    x, angles = noise(2, 3, 5, 16), noise(2, 5, 8, seed=1)
+    x, angles = noise(2, 3, 5, 16), noise(2, 1, 5, 8, seed=1)
     torch.testing.assert_close(rotate(x, angles).norm(dim=-1), x.norm(dim=-1))
 
 

@@ -2,49 +2,73 @@
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from framefall.layers.fused import gate_values, project_heads
 from framefall.layers.modulation import RMSNorm
-from framefall.layers.tokens import rotate
+
+Rows = Float[Tensor, "batch frames positions dim"]
 
 
-class SelfAttention(nn.Module):
-    """Every token attends to every token, with rotary positions and normalised queries and keys (QK-norm)."""
+class Heads(nn.Module):
+    """Projections into heads and out of them; queries and keys are normalised (QK-norm)."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         if dim % heads or (dim // heads) % 2:
-            raise ValueError(
-                f"dim must be an even multiple of heads, got dim={dim}, heads={heads}; try heads={dim // 64}"
-            )
+            near = max(1, dim // 64)
+            raise ValueError(f"dim must be an even multiple of heads, got dim={dim}, heads={heads}; try heads={near}")
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.query_norm = RMSNorm(dim // heads, affine=True)
         self.key_norm = RMSNorm(dim // heads, affine=True)
         self.out = nn.Linear(dim, dim, bias=False)
 
+    def project(self, x: Rows, angles: Tensor | None, apart: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values `[batch, frames, positions, heads, head_dim]`.
+
+        Angles `[batch, frames, positions, head_dim / 2]` are 1 long where all share them; none: nothing is turned.
+        `apart`: whether a head's positions are wanted side by side in memory, or a position's heads.
+        """
+        query_weight, key_weight = self.query_norm.weight, self.key_norm.weight
+        assert query_weight is not None and key_weight is not None
+        return project_heads(self.qkv(x), query_weight, key_weight, angles, self.heads, apart)
+
+
+class SelfAttention(Heads):
+    """Every token attends to every token, with rotary positions."""
+
     def forward(self, x: Tensor, angles: Tensor) -> Tensor:
         """`[batch, tokens, dim]`; `angles` `[batch, tokens, head_dim / 2]` turn queries and keys."""
-        query, key, value = rearrange(self.qkv(x), "b n (s k d) -> s b k n d", s=3, k=self.heads)
-        query = rotate(self.query_norm(query).to(value.dtype), angles)
-        key = rotate(self.key_norm(key).to(value.dtype), angles)
-        return self.out(rearrange(attend(query, key, value), "b k n d -> b n (k d)"))
+        query, key, value = (part[:, 0].transpose(1, 2) for part in self.project(x[:, None], angles[:, None]))
+        return self.out(attend(query, key, value).transpose(1, 2).flatten(-2))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(q k / sqrt(d)) v.
+    """softmax(q k / sqrt(d)) v of `[batch, heads, tokens, head_dim]`.
 
-    While training in bfloat16 on a CPU the plain products win over the fused kernel up to some hundred
-    keys: its backward pass is slow there (docs/log.md has the figures).
+    In bfloat16 on a CPU the plain products win over the fused kernel up to some hundred keys, and by more
+    backwards (docs/log.md has the figures); rows are taken a few at a time.
     """
     short = key.shape[-2] <= _SHORT and query.dtype == torch.bfloat16 and query.device.type == "cpu"
-    if torch.is_grad_enabled() and short:
-        return torch.matmul(torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2)).softmax(-1), value)
-    return F.scaled_dot_product_attention(query, key, value)
+    if not short or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return F.scaled_dot_product_attention(query, key, value)
+    parts = [
+        part.flatten(0, 1).split(max(1, _SCORES // (query.shape[-2] * key.shape[-2]))) for part in (query, key, value)
+    ]
+    mixed = [_products(*each) for each in zip(*parts, strict=True)]
+    return (mixed[0] if len(mixed) == 1 else torch.cat(mixed)).unflatten(0, query.shape[:2])
+
+
+def _products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    nothing = query.new_zeros(1, 1, 1)
+    scores = torch.baddbmm(nothing, query, key.transpose(1, 2), beta=0, alpha=query.shape[-1] ** -0.5)
+    return torch.bmm(scores.softmax(-1), value)
 
 
 _SHORT = 640
+_SCORES = 1 << 20  # at once: those of a call stay in the cache
 
 
 class SwiGLU(nn.Module):
@@ -58,5 +82,4 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
-        gate, value = self.inside(x).chunk(2, dim=-1)
-        return self.outside(F.silu(gate) * value)
+        return self.outside(gate_values(self.inside(x)))

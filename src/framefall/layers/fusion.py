@@ -8,61 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from framefall.layers.attention import attend
-from framefall.layers.modulation import RMSNorm
+from framefall.layers.attention import Heads, Rows, attend
 from framefall.layers.patterns import Pattern
 from framefall.layers.sparse import Cache, sparse_attend, stream_attend, whole_attend
-from framefall.layers.tokens import rotate, time_angles
+from framefall.layers.tokens import time_angles
 
-Rows = Float[Tensor, "batch frames positions dim"]
 Seconds = Float[Tensor, "batch frames"]
 Angles = Float[Tensor, "batch tokens half"]
 Context = Float[Tensor, "batch words dim"]
 
 
-class _Heads(nn.Module):
-    """Projections into heads and out of them."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        if dim % heads or (dim // heads) % 2:
-            near = max(1, dim // 64)
-            raise ValueError(f"dim must be an even multiple of heads, got dim={dim}, heads={heads}; try heads={near}")
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.query_norm = RMSNorm(dim // heads, affine=True)
-        self.key_norm = RMSNorm(dim // heads, affine=True)
-        self.out = nn.Linear(dim, dim, bias=False)
-
-    def _project(self, x: Rows, angles: Float[Tensor, "rows tokens half"] | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values `[batch, frames, positions, heads, head_dim]`.
-
-        The angles are those of all positions of a frame (`tokens` is 1) or of each, for `batch * frames` rows.
-        """
-        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)
-        query, key = self.query_norm(query).to(value.dtype), self.key_norm(key).to(value.dtype)
-        if angles is None:
-            return query, key, value
-        return self._turn(query, angles), self._turn(key, angles), value
-
-    def _turn(self, x: Tensor, angles: Tensor) -> Tensor:
-        """Turned where it lies: a transposed copy would cost more than the turning."""
-        rows = x.flatten(0, 1)  # (b f) n k d
-        if angles.shape[1] == 1:
-            turned = rotate(rows.flatten(1, 2)[:, :, None], angles)[:, :, 0].view(rows.shape)
-        else:
-            turned = rotate(rows.transpose(1, 2), angles).transpose(1, 2)
-        return turned.unflatten(0, x.shape[:2])
-
-    def _words(self, context: Context) -> tuple[Tensor, Tensor]:
-        """Keys and values `[batch, heads, words, head_dim]` of tokens that have no place."""
-        dim = context.shape[-1]
-        parts = nn.functional.linear(context, self.qkv.weight[dim:]).unflatten(-1, (2, self.heads, -1))
-        key, value = parts.transpose(1, 3).unbind(2)
-        return self.key_norm(key).to(value.dtype), value
-
-
-class TemporalAttention(_Heads):
+class TemporalAttention(Heads):
     """Each position attends along time to the frames of a pattern, or to all; rotary angles in seconds.
 
     A clip of one frame has no time: the branch is zero there, so that an image passes unchanged.
@@ -96,29 +52,28 @@ class TemporalAttention(_Heads):
 
     def _along_time(self, x: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views `[batch, positions, heads, frames, head_dim]`."""
-        angles = time_angles(seconds, x.shape[-1] // self.heads).flatten(0, 1)[:, None]
-        query, key, value = self._project(x, angles)
+        angles = time_angles(seconds, x.shape[-1] // self.heads)[:, :, None]
+        query, key, value = self.project(x, angles, apart=False)
         return query.movedim(1, -2), key.movedim(1, -2), value.movedim(1, -2)
 
 
-class SpatialAttention(_Heads):
+class SpatialAttention(Heads):
     """Each position attends to all positions of its own frame, and to words if there are any."""
 
     def forward(self, x: Rows, angles: Angles | None = None, context: Context | None = None) -> Rows:
         """What to add to the rows; `angles` are those of one frame's positions, words have none."""
         frames = x.shape[1]
-        if angles is not None:
-            angles = angles.repeat_interleave(frames, dim=0)
-        query, key, value = (part.flatten(0, 1).transpose(1, 2) for part in self._project(x, angles))
+        angles = angles if angles is None else angles[:, None]
+        query, key, value = (part.flatten(0, 1).transpose(1, 2) for part in self.project(x, angles))
         words = None
         if context is not None:
-            named, meant = self._words(context)
+            named, meant = _words(self, context)
             words = named.repeat_interleave(frames, dim=0), meant.repeat_interleave(frames, dim=0)
         mixed = _beside(query, key, value, words)  # (b f) k n d
         return self.out(mixed.transpose(1, 2).flatten(-2).unflatten(0, (-1, frames)))
 
 
-class JointAttention(_Heads):
+class JointAttention(Heads):
     """Every position of every frame attends to all positions of the frames that its frame sees: all, or a pattern's."""
 
     def __init__(self, dim: int, heads: int, pattern: Pattern | None = None) -> None:
@@ -128,9 +83,9 @@ class JointAttention(_Heads):
     def forward(self, x: Rows, angles: Angles, context: Context | None = None) -> Rows:
         """What to add to the rows; `angles` are those of all tokens in the order frames, positions."""
         batch, frames, positions, _ = x.shape
-        rows = angles.reshape(batch * frames, positions, -1)
-        query, key, value = (part.transpose(2, 3) for part in self._project(x, rows))  # b f k n d
-        words = self._words(context) if context is not None else None
+        angles = angles.reshape(batch, frames, positions, -1)
+        query, key, value = (part.transpose(2, 3) for part in self.project(x, angles))  # b f k n d
+        words = _words(self, context) if context is not None else None
         if self.pattern is None:
             query, key, value = (part.transpose(1, 2).flatten(2, 3) for part in (query, key, value))
             mixed = _beside(query, key, value, words).unflatten(2, (frames, positions)).movedim(1, 3)
@@ -150,6 +105,14 @@ class JointAttention(_Heads):
             near, shown = (torch.cat([each[other] for other in seen], dim=2) for each in (keys, values))
             mixed.append(_beside(one, near, shown, words))
         return torch.stack(mixed, dim=1)
+
+
+def _words(layer: Heads, context: Context) -> tuple[Tensor, Tensor]:
+    """Keys and values `[batch, heads, words, head_dim]` of tokens that have no place."""
+    dim = context.shape[-1]
+    parts = nn.functional.linear(context, layer.qkv.weight[dim:]).unflatten(-1, (2, layer.heads, -1))
+    key, value = parts.transpose(1, 3).unbind(2)
+    return layer.key_norm(key).to(value.dtype), value
 
 
 def _beside(query: Tensor, key: Tensor, value: Tensor, words: tuple[Tensor, Tensor] | None) -> Tensor:

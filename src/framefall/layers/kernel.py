@@ -1,33 +1,21 @@
-"""The compiled kernel behind sparse attention on CPUs: built once for a machine, and never missed where it cannot be.
+"""The compiled kernel behind sparse attention on CPUs: `window_attention.cpp`, compiled for one head size at a time.
 
-`window_attention.cpp` is compiled at its first use into the user's cache, under a name made of the source, the
-compiler's flags, the processor's abilities and the head size. Without a compiler, on another device, for another
-number format or with FRAMEFALL_NO_KERNEL=1 in the environment, `serves` says no and attention takes its other way.
+Where it cannot be built (`compiled.py`), on another device or for another number format `serves` says no, and
+attention takes its other way.
 """
 
 import ctypes
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from framefall import publish
+from framefall.layers import compiled
+from framefall.layers.compiled import LANES
 from framefall.layers.patterns import Pattern
 
-_SOURCE = Path(__file__).with_name("window_attention.cpp")
-_HEADER = Path(__file__).with_name("vectors.h")
-_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-ffp-contract=fast", "-shared", "-fPIC", "-pthread")
-_LANES = 16  # of a vector in the source
 _WIDEST = 8  # vectors a head
 _MOST = 512  # keys a query; the kernel won over blocks at 257 (docs/log.md)
 
@@ -40,8 +28,8 @@ def serves(query: Tensor, key: Tensor, value: Tensor, pattern: Pattern) -> bool:
     known = query.device.type == "cpu" and query.dtype in (torch.float32, torch.bfloat16) and query.dim() <= 6
     alike = query.dtype == key.dtype == value.dtype and query.shape == key.shape == value.shape
     keys = min(len(pattern.offsets), frames) + min(pattern.anchors, frames)
-    fits = query.numel() > 0 and keys <= _MOST and dim <= _WIDEST * _LANES
-    return known and alike and fits and _there(-(-dim // _LANES))
+    fits = query.numel() > 0 and keys <= _MOST and dim <= _WIDEST * LANES
+    return known and alike and fits and compiled.has(*_named(dim))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, pattern: Pattern) -> Tensor:
@@ -139,48 +127,11 @@ def _call(tensors: tuple[Tensor, ...], offsets: Sequence[int], anchors: int, cau
     for which, tensor in enumerate(tensors):
         task.strides[which][:] = missing + [tensor.stride(axis) for axis in axes] + [tensor.stride(-2)]
         task.data[which] = tensor.data_ptr()
-    library = _compiled(-(-dim // _LANES))
+    library = compiled.library(*_named(dim))
     if library is None or library.window_attention(ctypes.byref(task)):
         raise RuntimeError("the kernel for sparse attention found no memory: free some, or set FRAMEFALL_NO_KERNEL=1")
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _there(width: int) -> bool:
-    return os.environ.get("FRAMEFALL_NO_KERNEL") != "1" and _compiled(width) is not None
-
-
-@lru_cache
-def _compiled(width: int) -> ctypes.CDLL | None:
-    """The library for heads of `width` vectors; None where there is no compiler, or it fails."""
-    compiler = shutil.which(os.environ.get("CXX") or "g++") or shutil.which("c++") or shutil.which("clang++")
-    if compiler is None or sys.platform == "win32":
-        return None
-    flags = (*_FLAGS, f"-DWIDTH={width}")
-    named = "\n".join((_SOURCE.read_text(), _HEADER.read_text(), *flags, compiler, _abilities()))
-    cache = Path(os.environ.get("FRAMEFALL_CACHE") or Path.home() / ".cache" / "framefall")
-    target = cache / "kernels" / f"window_attention-{hashlib.sha256(named.encode()).hexdigest()[:20]}.so"
-    try:
-        if not target.exists():
-            with publish.file(target) as partial:
-                command = [compiler, *flags, "-o", str(partial), str(_SOURCE)]
-                subprocess.run(command, check=True, capture_output=True, timeout=120)
-        library = ctypes.CDLL(str(target))
-        library.window_attention.argtypes = (ctypes.POINTER(_Task),)
-        return library
-    except (
-        OSError,
-        subprocess.SubprocessError,
-        RuntimeError,
-        AttributeError,
-    ):  # no home, no compiler's luck, no symbol
-        return None
-
-
-def _abilities() -> str:
-    """What the processor can do: a cache may be shared by machines that differ."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    said = [line for line in lines if line.startswith(("flags", "Features", "model name"))]
-    return "\n".join((platform.machine(), platform.processor(), *sorted(set(said))))
+def _named(dim: int) -> tuple[str, str]:
+    """The source, and what it is compiled for: heads of so many vectors."""
+    return "window_attention", f"WIDTH={-(-dim // LANES)}"

@@ -80,9 +80,9 @@ def time_angles(seconds: Float[Tensor, "batch frames"], head_dim: int) -> Float[
     return seconds[..., None] * _frequencies(head_dim // 2, *_SECONDS, seconds)
 
 
-def rotate(x: Float[Tensor, "batch heads tokens dim"], angles: Float[Tensor, "batch tokens half"]) -> Tensor:
-    """Turns each pair (i, i + dim/2) of features by its angle."""
-    cos, sin = angles.cos()[:, None].to(x.dtype), angles.sin()[:, None].to(x.dtype)
+def rotate(x: Float[Tensor, "*rows dim"], angles: Float[Tensor, "*#rows half"]) -> Tensor:
+    """Turns each pair (i, i + dim/2) of features by its angle; rows may share angles."""
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 

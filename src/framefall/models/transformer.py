@@ -11,8 +11,9 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import SelfAttention, SwiGLU
 from framefall.layers.convolution import DetailHead
+from framefall.layers.fused import gated_sum, modulate
 from framefall.layers.fusion import SpatialAttention, TemporalAttention
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, zeroed
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, Condition
@@ -58,7 +59,6 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, attention: nn.Module | None = None) -> None:
         super().__init__()
-        self.norm = RMSNorm(dim)
         self.attention = attention or SelfAttention(dim, heads)
         self.mlp = SwiGLU(dim)
         self.modulation = BlockModulation(dim)
@@ -66,8 +66,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, shared: Tensor, *places: Tensor) -> Tensor:
         """`[batch, tokens, dim]`, the network's shared modulation, and where tokens lie: rotary angles, or more."""
         mix, think = self.modulation(shared)
-        x = x + mix.gate * self.attention(torch.addcmul(mix.shift, self.norm(x), 1 + mix.scale), *places)
-        return x + think.gate * self.mlp(torch.addcmul(think.shift, self.norm(x), 1 + think.scale))
+        x = gated_sum(x, mix.gate, self.attention(modulate(x, mix.shift, mix.scale), *places))
+        return gated_sum(x, think.gate, self.mlp(modulate(x, think.shift, think.scale)))
 
 
 class WithinFrames(SpatialAttention):
@@ -110,7 +110,6 @@ class SpaceTimeTransformer(Backbone):
         self.low_res_noise = LevelEmbedding(dim) if config.low_res_channels else None
         self.share = zeroed(nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(dim, config.heads, _attention(config, i)) for i in range(config.depth))
-        self.norm = RMSNorm(dim)
         self.leave_modulation = zeroed(nn.Linear(dim, 2 * dim))
         self.leave = zeroed(nn.Linear(dim, outside))
         if config.detail:
@@ -163,7 +162,7 @@ class SpaceTimeTransformer(Backbone):
                 x = block(x, shared, *places)
         x = x.unflatten(1, (groups, -1))[:, :, words:].flatten(1, 2)
         shift, scale = self.leave_modulation(level)[:, None].chunk(2, dim=-1)
-        x = self.leave(torch.addcmul(shift, self.norm(x), 1 + scale))  # b n (p q r c)
+        x = self.leave(modulate(x, shift, scale))  # b n (p q r c)
         video = unpatchify(x, config.patch, frames, height, width)
         return self.detail(video, x_t) if config.detail else video
 
