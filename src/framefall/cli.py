@@ -57,7 +57,7 @@ def generate(
     ] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
     accelerate: Annotated[
-        bool, typer.Option("--accelerate", help="Run networks by OpenVINO, if installed; pixels differ a little.")
+        bool, typer.Option("--accelerate", help="Run the base by OpenVINO, if installed: for many clips.")
     ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")

@@ -106,9 +106,15 @@ def upscale(
 
 
 def accelerate(cascade: Cascade) -> Cascade:
-    """The same cascade with an engine for every network, where one is installed (`models.engine`)."""
-    stages = tuple(replace(stage, backbone=accelerated(stage.backbone)) for stage in cascade.stages)
-    return replace(cascade, stages=stages)
+    """The same cascade with an engine, where one is installed (`models.engine`), for networks of several steps a clip.
+
+    A network that is asked once or twice is done long before an engine is ready for its size.
+    """
+    stages = (
+        replace(stage, backbone=accelerated(stage.backbone)) if stage.config.best.calls > 2 else stage
+        for stage in cascade.stages
+    )
+    return replace(cascade, stages=tuple(stages))
 
 
 def provenance(model: str | Path, seed: int, quality: str, caption: str | None = None) -> dict[str, str]:
