@@ -50,6 +50,9 @@ def generate(
     frames: Annotated[
         int | None, typer.Option(min=1, help="Frames of a clip [default: what the model was made for].")
     ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Pixels of a clip, for a model trained with buckets.")
+    ] = None,
     quality: Quality = "best",
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     numbers: Annotated[
@@ -75,6 +78,8 @@ def generate(
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
     cascade = load_cascade(model, _device(device))
+    if size:
+        cascade = cascade.sized(*_size(size))
     if accelerate:
         cascade = generation.accelerate(cascade)
     records, tables = [], []
@@ -457,6 +462,14 @@ def _numbers(text: str | None) -> list[float] | None:
         return None if text is None else [float(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"numbers must be given like 1.5,2 and got {text!r}") from None
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Height and width."""
+    width, sign, height = text.partition("x")
+    if not (sign and width.isdigit() and height.isdigit()):
+        raise ValueError(f"size must be given like 256x144, width first, and got {text!r}")
+    return int(height), int(width)
 
 
 def _device(name: str) -> str:

@@ -7,7 +7,8 @@ from encodes import clock, encode, grey, number_of, textured
 from PIL import Image
 
 from framefall.data.folder import FolderConfig, open_folder
-from framefall.data.loader import Window, batches, streams, usable, validation
+from framefall.data.loader import batches, streams, validation
+from framefall.data.window import Window, usable
 
 
 @pytest.fixture(scope="module")

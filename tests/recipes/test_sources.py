@@ -11,7 +11,8 @@ import pytest
 
 from framefall.data.decode import decode
 from framefall.data.folder import open_folder
-from framefall.data.loader import Source, Window, batches, validation
+from framefall.data.loader import Source, batches, validation
+from framefall.data.window import Window
 from framefall.recipes.presets import RECIPES
 from framefall.recipes.sources import WorldSource, _shuffled
 from framefall.worlds.parser import parse

@@ -14,7 +14,7 @@ from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
-from framefall.data.loader import Window
+from framefall.data.window import Window
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.train import objective
 from framefall.train.loop import Budget, initial

@@ -1,5 +1,6 @@
 """Stages in a row: each hands its finished frames to the next, window by window."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,6 +135,23 @@ class Cascade:
     def stage(self, name: str) -> Stage:
         """The stage of that name."""
         return self._until(name)[-1]
+
+    def sized(self, height: int, width: int) -> "Cascade":
+        """The same cascade for clips of another size, one of those its base was trained on (`StageConfig.buckets`)."""
+        base, *others = self.stages
+        factor = math.prod(stage.config.factor for stage in others if stage.config.task == "spatial_sr")
+        shape = base.config.shape
+        known = {(shape.height, shape.width): shape.frames} | {
+            (bucket.height, bucket.width): bucket.frames for bucket in base.config.shapes
+        }
+        small = next((size for size in known if (size[0] * factor, size[1] * factor) == (height, width)), None)
+        if small is None:
+            sizes = ", ".join(f"{across * factor}x{down * factor}" for down, across in sorted(known))
+            raise ValueError(
+                f"size must be one that the model was trained on, got {width}x{height}; try one of {sizes}"
+            )
+        shape = replace(shape, frames=known[small], height=small[0], width=small[1])
+        return replace(self, stages=(replace(base, config=replace(base.config, shape=shape)), *others))
 
     def sample(self, captions: Sequence[str | None], *, until: str | None = None, **options: Any) -> Video:
         """The finished clips `[batch, channels, frames, height, width]`: the end of `stream`."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Base, Shown, SpatialSR, Task, TaskName, TemporalSR, corrupt
 from framefall.cascade.tiles import Predict, blended, exact
+from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
 from framefall.diffusion.guidance import guided
 from framefall.diffusion.process import PROCESSES, Process, per_clip
@@ -54,6 +55,7 @@ class StageConfig:
 
     task: TaskName
     shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
+    buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # other shapes a base is trained on, and can make
     backbone: BackboneConfig
     latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
     factor: int = 1  # of time or of space; 1 for a base stage
@@ -93,6 +95,10 @@ class StageConfig:
                 f"known first frames are for a base stage and fewer than its {self.shape.frames}, got {self.known}"
                 f" for {self.task}; try 3"
             )
+        if self.buckets and self.task != "base":
+            raise ValueError(
+                f"buckets are for a base stage, {self.task} works on windows of a clip of any shape; leave them out"
+            )
         if self.intervals < 1:
             raise ValueError(f"intervals must be at least 1, got {self.intervals}; try 5")
         expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
@@ -115,6 +121,13 @@ class StageConfig:
                 f"{self.task} needs a backbone that is shown {shown} channels of known frames,"
                 f" got {self.backbone.low_res_channels}; try kind={expected!r}"
             )
+
+    @property
+    def shapes(self) -> tuple[Bucket, ...]:
+        """The buckets, written out; none if the stage knows its own shape alone."""
+        if self.buckets == "auto":
+            return ladder(self.shape.frames, self.shape.height, self.shape.width)
+        return self.buckets
 
     @property
     def channels(self) -> int:

@@ -16,6 +16,7 @@ from framefall.data.clip import Clip
 from framefall.data.decode import DecodeError
 from framefall.data.folder import Folder
 from framefall.data.scan import scan
+from framefall.data.window import Window
 from framefall.evaluate.distribution import Distance
 from framefall.evaluate.seen import ENCODER
 from framefall.evaluate.sets import SET_METRICS
@@ -95,9 +96,9 @@ def assess_superres(
         shape, factor = stage.config.shape, stage.config.factor
         if stage.config.task == "temporal_sr":
             span = 2 * stage.config.intervals * factor + 1
-            cut = loader.Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
+            cut = Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
         else:
-            cut = loader.Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
+            cut = Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
         real = [_named(index, clip) for index, clip in enumerate(loader.validation(folder, cut, clips, seed))]
 
         def run(low: Tensor, fps: float = shape.fps, name: str = stage.name) -> Tensor:  # more frames than came in

@@ -11,7 +11,8 @@ import torch
 
 from framefall.cascade.cascade import Cascade
 from framefall.data.folder import Folder
-from framefall.data.loader import Window, validation
+from framefall.data.loader import validation
+from framefall.data.window import Window
 from framefall.evaluate import blame as blaming
 from framefall.evaluate.faults import QUANTITIES, law
 from framefall.evaluate.memorisation import Memorisation, describe, memorisation

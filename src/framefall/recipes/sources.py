@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from framefall.data.clip import Clip
-from framefall.data.loader import Window
+from framefall.data.window import Window
 from framefall.noise import Key
 from framefall.worlds.captions import describe, numbers
 from framefall.worlds.grammar import PARAPHRASES

@@ -10,7 +10,7 @@ from torch import Tensor
 from framefall.cascade.conditioning import Shown, corrupt, first_frames, frame_seconds
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.data.clip import Clip
-from framefall.data.loader import Window
+from framefall.data.window import Window
 from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
 from framefall.models.text import encode, words
@@ -33,6 +33,7 @@ def window(recipe: StageRecipe) -> Window:
         view="crop" if config.task == "spatial_sr" else "whole",
         flip=recipe.flip,
         image_share=0.0 if config.task == "temporal_sr" else recipe.image_share,
+        buckets=config.shapes,
     )
 
 
