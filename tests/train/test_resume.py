@@ -236,3 +236,25 @@ def test_only_the_newest_checkpoints_are_kept_and_never_fewer_than_two(
     assert [int(path.name) for path in ran.checkpoints] == expected
     for path in ran.checkpoints:
         publish.verify(path)
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_is_gone_on_from(
+    recipe: Recipe, go: Callable, tmp_path: Path
+) -> None:
+    def forget(run_folder: Path, name: str, value: object) -> None:
+        for file in run_folder.glob("checkpoints/*/state.json"):
+            numbers = json.loads(file.read_text())
+            inside = numbers["identity"]["recipe"]["stage"]
+            assert inside.pop(name, value) == value  # it is at its default
+            with publish.folder(file.parent) as partial:
+                shutil.copy(file.parent / "tensors.safetensors", partial)
+                (partial / "state.json").write_text(json.dumps(numbers))
+
+    go(recipe, "base", tmp_path, steps=4)
+    forget(tmp_path, "buckets", [])
+    assert [progress.step for progress in go(recipe, "base", tmp_path, steps=6).seen] == [5, 6]
+    part = recipe.stages["base"]
+    other = replace(part, stage=replace(part.stage, buckets="auto"))
+    forget(tmp_path, "buckets", [])
+    with pytest.raises(ValueError, match=r"recipe.stage.buckets was \[\], now it is \"auto\""):
+        go(replace(recipe, stages={"base": other}), "base", tmp_path, steps=8)

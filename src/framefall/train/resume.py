@@ -17,7 +17,9 @@ from torch.optim import Optimizer
 
 from framefall import publish
 from framefall.cascade.checkpoint import check_tensors, read_tensors, stored
+from framefall.config import from_dict, to_dict
 from framefall.train.optim import AveragedWeights
+from framefall.train.recipe import StageRecipe
 
 
 @dataclass
@@ -107,7 +109,7 @@ def _plain(one: Optimizer) -> list[dict[str, Any]]:
 
 
 def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: Path) -> None:
-    found = numbers["identity"]
+    found = _completed(numbers["identity"], run.identity)
     for name, value in run.identity.items():
         if difference := _difference(name, found.get(name), value):
             raise ValueError(
@@ -138,6 +140,15 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
                     values[key] = torch.empty_like(parameter).copy_(value)
     for name, value in numbers["state"].items():
         setattr(run.state, name, value)
+
+
+def _completed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The identity in an older checkpoint, with the settings that recipes have had since, as they are by default."""
+    try:
+        whole = to_dict(from_dict(StageRecipe, old["recipe"]))
+    except (KeyError, ValueError):  # no recipe, or one with settings that are gone
+        return old
+    return {**old, "recipe": {name: value for name, value in whole.items() if name in new["recipe"]}}
 
 
 def _difference(name: str, old: object, new: object) -> str | None:
