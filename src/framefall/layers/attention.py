@@ -48,26 +48,32 @@ class SelfAttention(Heads):
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q k / sqrt(d)) v of `[batch, heads, tokens, head_dim]`.
 
-    In bfloat16 on a CPU the plain products win over the fused kernel up to some hundred keys, and by more
-    backwards (docs/log.md has the figures); rows are taken a few at a time.
+    In bfloat16 on a CPU plain products win over torch's fused kernel if their scores stay in the cache: a few heads
+    at a time, or a few queries. With gradients that holds up to some hundred keys (docs/log.md has the figures).
     """
-    short = key.shape[-2] <= _SHORT and query.dtype == torch.bfloat16 and query.device.type == "cpu"
-    if not short or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    most = _LEARNT if torch.is_grad_enabled() else _MOST
+    plain = query.dtype == torch.bfloat16 and query.device.type == "cpu" and key.shape[-2] <= most
+    if not plain or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return F.scaled_dot_product_attention(query, key, value)
-    parts = [
-        part.flatten(0, 1).split(max(1, _SCORES // (query.shape[-2] * key.shape[-2]))) for part in (query, key, value)
-    ]
-    mixed = [_products(*each) for each in zip(*parts, strict=True)]
-    return (mixed[0] if len(mixed) == 1 else torch.cat(mixed)).unflatten(0, query.shape[:2])
+    heads = max(1, _SCORES // (query.shape[-2] * key.shape[-2]))
+    parts = (part.flatten(0, 1).split(heads) for part in (query, key, value))
+    return _joined([_products(*each) for each in zip(*parts, strict=True)], 0).unflatten(0, query.shape[:2])
 
 
 def _products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    nothing = query.new_zeros(1, 1, 1)
-    scores = torch.baddbmm(nothing, query, key.transpose(1, 2), beta=0, alpha=query.shape[-1] ** -0.5)
-    return torch.bmm(scores.softmax(-1), value)
+    nothing, keys = query.new_zeros(1, 1, 1), key.transpose(1, 2)
+    mixed = []
+    for rows in query.split(max(1, _SCORES // (len(key) * key.shape[1])), dim=1):
+        scores = torch.baddbmm(nothing, rows, keys, beta=0, alpha=rows.shape[-1] ** -0.5)
+        mixed.append(torch.bmm(scores.softmax(-1), value))
+    return _joined(mixed, 1)
 
 
-_SHORT = 640
+def _joined(parts: list[Tensor], dim: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
+
+
+_LEARNT, _MOST = 640, 1 << 14  # keys
 _SCORES = 1 << 20  # at once: those of a call stay in the cache
 
 
