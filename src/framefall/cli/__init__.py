@@ -1,0 +1,52 @@
+"""The command line. It reads arguments, calls `recipes`, and says what happened; heavy imports wait for a command.
+
+Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad usage.
+"""
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from framefall.cli.making import generate, upscale
+from framefall.cli.measuring import bench, evaluate, verify
+from framefall.cli.simulating import worlds
+from framefall.cli.training import compare, train
+from framefall.console import keep_memory
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
+)
+for _command in (generate, train, upscale, evaluate, worlds, compare, bench, verify):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Runs the command line; every refusal is one sentence."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_memory()
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except _USAGE as error:
+        code = _refuse(error.format_message(), 2)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except (ValueError, OSError, RuntimeError) as error:
+        code = _refuse(str(error) or type(error).__name__, 1)
+    if code == 130:
+        _refuse("stopped; a training run goes on with --resume", code)
+    sys.exit(code or 0)
+
+
+_USAGE: Any = typer.BadParameter.__mro__[1]  # UsageError: of click, or of the one that newer typers carry inside
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"framefall: {' '.join(sentence.split())}", file=sys.stderr)
+    return code

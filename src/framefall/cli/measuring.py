@@ -1,0 +1,147 @@
+"""Commands that measure and check: clips, this machine, a model's files."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from framefall.cli.options import Device, Json, Quality, Seed, device_of
+from framefall.console import open_folder, say, watched
+
+
+def evaluate(
+    clips: Annotated[Path, typer.Argument(help="A folder of videos, or one video.")],
+    reference: Annotated[Path | None, typer.Option(help="Real videos of the same names, to compare with.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME|FOLDER", help="Score this model's super-resolution on the clips."),
+    ] = None,
+    blame: Annotated[
+        bool, typer.Option("--blame", help="With --model: what each stage adds, and which one is to blame.")
+    ] = False,
+    training: Annotated[
+        Path | None, typer.Option(metavar="CLIPS", help="With --reference: are the clips copies of these?")
+    ] = None,
+    rival: Annotated[
+        Path | None, typer.Option(metavar="CLIPS", help="Other clips to rank these against, metric by metric.")
+    ] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Which metrics can be trusted on this one video? Damages it to see.")
+    ] = False,
+    count: Annotated[int, typer.Option(min=1, help="With --model: how many pieces of the clips to score.")] = 16,
+    quality: Quality = "fast",
+    seed: Seed = 0,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the scores as JSON; - prints them instead.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with plots and clips.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score clips, or a model's stages on them, with 95% intervals.
+
+    framefall evaluate my_clips --reference real_clips --html report.html
+    """
+    from framefall.recipes import assessment, diagnosis
+
+    meta: dict[str, Any] = {"clips": str(clips), "seed": seed}
+    if html and (model or validate):
+        raise ValueError("--html is for scores of clips; leave out --model and --validate, or take --json")
+    if validate:
+        text, said = diagnosis.validated(watched(diagnosis.validate(str(clips), seed)), meta)
+    elif training is not None:
+        if reference is None:
+            raise ValueError("--training needs --reference: held-out real clips say how near is too near")
+        text, said = diagnosis.remembered(clips, training, reference, seed, meta)
+    elif model is not None:
+        from framefall.cascade.checkpoint import load_cascade
+        from framefall.data.folder import FolderConfig
+
+        if clips.is_file():
+            raise ValueError(f"with --model the clips must be a folder, got the file {clips}; give its folder")
+        cascade = load_cascade(model, device_of(device))
+        folder, meta = open_folder(str(clips), FolderConfig()), meta | {"model": model, "quality": quality}
+        if blame:
+            text, said = diagnosis.blamed(cascade, folder, count, seed, quality, meta)
+        else:
+            from framefall.evaluate.report import table, to_json
+
+            rows = assessment.assess_superres(cascade, folder, clips=count, seed=seed, quality=quality)
+            text, said = to_json(rows, meta), table(rows)
+    else:
+        result = watched(assessment.assessing(clips, reference, workers=2))
+        for name, reason in result.skipped:
+            say(f"skipped {name}: {reason}")
+        other = watched(assessment.assessing(rival, reference, workers=2)) if rival else None
+        ranking = diagnosis.ranked(result, other, (clips.name, rival.name)) if rival and other else []
+        text, said = diagnosis.scored(result, meta, ranking)
+        if html:
+            from framefall.recipes.webreport import write_page
+
+            write_page(result, clips, html, reference, ranking)
+            say(f"{html} is a page that needs nothing else")
+    print(text if json == Path("-") else said, end="")
+    if json and json != Path("-"):
+        from framefall import publish
+
+        with publish.file(json) as partial:
+            partial.write_text(text)
+
+
+def bench(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="attention, backbones, engines, limits, presets, render, trackers, ..."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Clips of each kind.")] = 12,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For about how long each thing is timed.")] = 5.0,
+    peers: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="backbones: where the peers were installed; without, says how.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="attention: also draw patterns and costs.")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Measure on this machine, side by side, with the spread of every number.
+
+    framefall bench render --json
+    """
+    from framefall.recipes.benchmarks import BENCHMARKS, Options, lines
+
+    if name not in BENCHMARKS:
+        raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
+    result = watched(
+        BENCHMARKS[name](Options(seconds=seconds, model=model, clips=count, seed=seed, peers=peers, picture=picture))
+    )
+    print(jsonlib.dumps(result, indent=2) if json else "\n".join(lines(result)))
+
+
+def verify(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL|CHECKPOINT", help="The folder of a model or a training checkpoint.")
+    ],
+    json: Json = False,
+) -> None:
+    """Check a model or checkpoint: every file's hash, the config's schema, every tensor's shape and numbers."""
+    from framefall import publish
+    from framefall.cascade import checkpoint
+
+    folder = checkpoint.find(model)
+    hashes = publish.verify(folder)
+    if (folder / checkpoint.CONFIG).exists():
+        cascade = checkpoint.load_cascade(folder)
+        sizes = {stage.name: checkpoint.parameters(stage.backbone.parameters()) for stage in cascade.stages}
+    else:
+        tensors = checkpoint.read_tensors(folder / "tensors.safetensors")
+        sizes = {"checkpoint": checkpoint.parameters(tensors.values())}
+    if json:
+        print(jsonlib.dumps({"folder": str(folder), "files": hashes, "parameters": sizes}, indent=2))
+    else:
+        for name, digest in sorted(hashes.items()):
+            print(f"{digest[:16]}  {name}")
+        print("whole: " + ", ".join(f"{name} {size / 1e6:.2f} M parameters" for name, size in sizes.items()))
