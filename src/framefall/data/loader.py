@@ -126,16 +126,16 @@ def streams(
 
 
 def validation(source: Folder | Source, window: Window, count: int, seed: int) -> list[Clip]:
-    """Up to `count` clips that never change, all of the window's own shape; of a folder, centre crops at even
-    distances, unflipped, at the preferred stride.
+    """Up to `count` clips that never change, all of one shape; of a folder, centre crops at even distances,
+    unflipped, at the preferred stride.
 
-    Which parts of which shots is a ranking by `seed`: 8 clips are the first 8 of 16.
+    Which parts of which shots is a ranking by `seed`: 8 clips are the first 8 of 16. The shape is the window's own,
+    or where no shot fills that the fullest of the window's buckets.
     """
     if not isinstance(source, Folder):
         return source.validation(window, count, seed)
-    videos, images = _streams(source, replace(window, buckets=()), seed)
-    stream = videos or images
-    assert isinstance(stream, Stream)
+    stream = _one_shape(source, window, seed)
+    window = stream.window
     ranked = sorted(stream.entries, key=lambda entry: Key(seed, "validation", entry[0].key).word(entry[1]))
     clips = []
     for shot, part, parts in ranked[:count]:
@@ -145,6 +145,11 @@ def validation(source: Folder | Source, window: Window, count: int, seed: int) -
         frames = range(begin, shot.frames, stride)[: stream.frames]
         clips.append(cut(source, shot, window, frames, (0.5, 0.5), flip=False))
     return clips
+
+
+def _one_shape(folder: Folder, window: Window, seed: int) -> Stream:
+    for one in (replace(window, buckets=()), window)[: 2 if window.buckets else 1]:
+        ...
 
 
 def _streams(folder: Folder, window: Window, seed: int) -> tuple[Stream | Buckets | None, Stream | Buckets | None]:
