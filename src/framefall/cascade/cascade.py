@@ -137,21 +137,32 @@ class Cascade:
         return self._until(name)[-1]
 
     def sized(self, height: int, width: int) -> "Cascade":
-        """The same cascade for clips of another size, one of those its base was trained on (`StageConfig.buckets`)."""
-        base, *others = self.stages
-        factor = math.prod(stage.config.factor for stage in others if stage.config.task == "spatial_sr")
-        shape = base.config.shape
-        known = {(shape.height, shape.width): shape.frames} | {
-            (bucket.height, bucket.width): bucket.frames for bucket in base.config.shapes
-        }
-        small = next((size for size in known if (size[0] * factor, size[1] * factor) == (height, width)), None)
+        """The same cascade for clips of another size, one of those its base was trained on (`StageConfig.buckets`).
+
+        By default they last as long as the longest that the base was trained on at that size.
+        """
+        base, own = self.stages[0], self.stages[0].config.shape
+        factor = math.prod(stage.config.factor for stage in self.stages if stage.config.task == "spatial_sr")
+        longest = {(own.height, own.width): own.frames}
+        for bucket in base.config.shapes:
+            size = bucket.height, bucket.width
+            longest[size] = max(bucket.frames, longest.get(size, 0))
+        small = next((size for size in longest if (size[0] * factor, size[1] * factor) == (height, width)), None)
         if small is None:
-            sizes = ", ".join(f"{across * factor}x{down * factor}" for down, across in sorted(known))
+            sizes = ", ".join(f"{across * factor}x{down * factor}" for down, across in sorted(longest))
             raise ValueError(
                 f"size must be one that the model was trained on, got {width}x{height}; try one of {sizes}"
             )
-        shape = replace(shape, frames=known[small], height=small[0], width=small[1])
-        return replace(self, stages=(replace(base, config=replace(base.config, shape=shape)), *others))
+
+        def at_length(stage: Stage) -> Stage:
+            shape = stage.config.shape
+            if stage is base:
+                shape = replace(shape, frames=longest[small], height=small[0], width=small[1])
+            elif stage.config.task == "temporal_sr":
+                shape = replace(shape, frames=max(1, shape.frames * longest[small] // own.frames))
+            return replace(stage, config=replace(stage.config, shape=shape))
+
+        return replace(self, stages=tuple(at_length(stage) for stage in self.stages))
 
     def sample(self, captions: Sequence[str | None], *, until: str | None = None, **options: Any) -> Video:
         """The finished clips `[batch, channels, frames, height, width]`: the end of `stream`."""

@@ -55,7 +55,7 @@ class StageConfig:
 
     task: TaskName
     shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
-    buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # other shapes a base is trained on, and can make
+    buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # shapes beside its own that a base is trained on, and can make
     backbone: BackboneConfig
     latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
     factor: int = 1  # of time or of space; 1 for a base stage
@@ -124,10 +124,11 @@ class StageConfig:
 
     @property
     def shapes(self) -> tuple[Bucket, ...]:
-        """The buckets, written out; none if the stage knows its own shape alone."""
+        """Its own and those of the buckets, each once; none if the stage knows its own shape alone."""
+        own = Bucket(frames=self.shape.frames, height=self.shape.height, width=self.shape.width)
         if self.buckets == "auto":
-            return ladder(self.shape.frames, self.shape.height, self.shape.width)
-        return self.buckets
+            return ladder(own.frames, own.height, own.width)
+        return tuple(dict.fromkeys((own, *self.buckets))) if self.buckets else ()
 
     @property
     def channels(self) -> int:

@@ -1,6 +1,7 @@
 """Shapes of clips to train on side by side, so that no video is cut to a shape that is not its own.
 
-Every batch is of one bucket. A shot is cut for each bucket that it can fill whose aspect ratio is nearest to its own.
+Every batch is of one bucket. A shot is cut for each bucket that it can fill whose aspect ratio is nearest to its own,
+so that a long video teaches several durations.
 """
 
 import math
@@ -76,7 +77,8 @@ def _cycle(counts: tuple[int, ...], seed: int, cycle: int) -> tuple[np.ndarray, 
     """The bucket of each place in a cycle, and how many places before it are of the same."""
     key = Key(seed, "buckets")
     labels = np.repeat(np.arange(len(counts)), counts)
-    labels = labels[np.argsort([key.word(cycle, place) for place in range(len(labels))], kind="stable")]
+    words = np.array([key.word(cycle, place) for place in range(len(labels))], dtype=np.uint64)
+    labels = labels[np.argsort(words, kind="stable")]
     earlier = np.zeros(len(labels), dtype=int)
     for label, count in enumerate(counts):
         earlier[labels == label] = np.arange(count)

@@ -134,8 +134,12 @@ def validation(source: Folder | Source, window: Window, count: int, seed: int) -
     """
     if not isinstance(source, Folder):
         return source.validation(window, count, seed)
-    stream = _one_shape(source, window, seed)
-    window = stream.window
+    own = replace(window, buckets=())
+    videos, images = _streams(source, own if usable(source.shots, own) else window, seed)
+    stream = videos or images
+    if isinstance(stream, Buckets):
+        stream = max(stream.streams, key=lambda one: len(one.entries))
+    assert isinstance(stream, Stream)
     ranked = sorted(stream.entries, key=lambda entry: Key(seed, "validation", entry[0].key).word(entry[1]))
     clips = []
     for shot, part, parts in ranked[:count]:
@@ -143,13 +147,8 @@ def validation(source: Folder | Source, window: Window, count: int, seed: int) -
         room = shot.frames - extent(stream.frames, stride)
         begin = round(room * (part + 0.5) / parts)
         frames = range(begin, shot.frames, stride)[: stream.frames]
-        clips.append(cut(source, shot, window, frames, (0.5, 0.5), flip=False))
+        clips.append(cut(source, shot, stream.window, frames, (0.5, 0.5), flip=False))
     return clips
-
-
-def _one_shape(folder: Folder, window: Window, seed: int) -> Stream:
-    for one in (replace(window, buckets=()), window)[: 2 if window.buckets else 1]:
-        ...
 
 
 def _streams(folder: Folder, window: Window, seed: int) -> tuple[Stream | Buckets | None, Stream | Buckets | None]:
@@ -167,12 +166,17 @@ def _streams(folder: Folder, window: Window, seed: int) -> tuple[Stream | Bucket
 
 
 def _sorted(folder: Folder, window: Window, shots: Sequence[Shot], seed: int) -> Buckets | None:
-    """Each shot in the buckets that it can fill and whose aspect ratio is nearest to its own."""
+    """Each shot in the buckets that it can fill and whose aspect ratio is nearest to its own.
+
+    Of those, it is blown up for none while there is one that it has the pixels for.
+    """
     held: dict[Bucket, list[Shot]] = {bucket: [] for bucket in window.buckets}
     windows = {bucket: replace(window, **vars(bucket), buckets=()) for bucket in held}
     for shot in shots:
         able = [bucket for bucket in held if usable([shot], windows[bucket])]
-        for bucket in fitting(able, shot.height, shot.width):
+        nearest = fitting(able, shot.height, shot.width)
+        sharp = [bucket for bucket in nearest if bucket.height <= shot.height and bucket.width <= shot.width]
+        for bucket in sharp or nearest:
             held[bucket].append(shot)
     made = (_stream(folder, windows[bucket], inside, bucket.frames, seed) for bucket, inside in held.items())
     filled = tuple(stream for stream in made if stream is not None)
