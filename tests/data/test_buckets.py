@@ -159,10 +159,28 @@ def test_without_buckets_nothing_changes(folder):
     )
 
 
+def test_no_shot_is_blown_up_while_a_bucket_has_no_more_pixels_than_it(folder):
+    large = Bucket(frames=4, height=32, width=32)  # the cached short side is 24
+    for buckets, expected in (((LONG, large), {8}), ((large,), {4})):
+        videos, _ = streams(folder, Window(frames=4, height=16, width=16, buckets=buckets), 1)
+        held = {(stream.frames, shot.source) for stream in videos.streams for shot, *_ in stream.entries}
+        assert {frames for frames, source in held if source == "square.mp4"} == expected
+
+
 def test_validation_clips_are_of_the_window_s_own_shape(folder):
     plain = Window(frames=4, height=16, width=16)
     with_buckets = Window(frames=4, height=16, width=16, buckets=WINDOW.buckets)
     assert equal([validation(folder, with_buckets, 5, 0)], [validation(folder, plain, 5, 0)])
+
+
+def test_validation_clips_are_of_the_fullest_bucket_where_no_shot_fills_the_window(folder):
+    plain = Window(frames=99, height=16, width=16)
+    with_buckets = Window(frames=99, height=16, width=16, buckets=(WIDE, TALL))
+    found = validation(folder, with_buckets, 50, 0)
+    assert {clip.pixels.shape[1:] for clip in found} == {(4, 8, 16)}  # the wide video and the square ones, not the tall
+    assert equal([validation(folder, with_buckets, 3, 0)], [found[:3]])
+    with pytest.raises(ValueError, match="a window of 99 frames needs a shot of at least 99 frames"):
+        validation(folder, plain, 5, 0)
 
 
 def test_a_folder_that_fills_no_bucket_is_refused(folder):

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from framefall import publish
 from framefall.config import from_json, override, to_json
 from framefall.data.buckets import Bucket, ladder
+from framefall.data.folder import Folder
 from framefall.recipes.presets import RECIPES
+from framefall.recipes.training import train_cascade
 from framefall.train import objective
 from framefall.train.recipe import Recipe
 
@@ -51,7 +54,8 @@ def test_one_word_makes_a_ladder_and_a_list_names_the_shapes() -> None:
     auto = override(recipe, ["stages.base.stage.buckets=auto"]).stages["base"]
     assert objective.window(auto).buckets == ladder(16, 64, 64) == auto.stage.shapes
     listed = override(recipe, ['stages.base.stage.buckets=[{"frames":4,"height":16,"width":24}]']).stages["base"]
-    assert listed.stage.shapes == (Bucket(frames=4, height=16, width=24),)
+    own = Bucket(frames=16, height=64, width=64)  # what is made by default is trained on as well
+    assert listed.stage.shapes == (own, Bucket(frames=4, height=16, width=24))
     assert objective.window(recipe.stages["base"]).buckets == ()
     for made in (auto, listed):
         assert from_json(type(made), to_json(made)) == made
@@ -67,7 +71,7 @@ def test_a_model_makes_the_sizes_that_it_was_trained_on(clips: Path, framefall: 
     setting = 'stages.base.stage.buckets=[{"frames":4,"height":16,"width":24}]'
     trained = framefall("train", clips, "-o", tmp_path / "m", "--recipe", "micro", "--steps", 2, "--set", setting)
     assert trained.code == 0, trained.err
-    for size, expected in (("48x32", "15 frames of 48x32"), (None, "15 frames of 32x32")):
+    for size, expected in (("48x32", "7 frames of 48x32"), (None, "15 frames of 32x32")):
         asked = [] if size is None else ["--size", size]
         made = framefall("generate", "--model", tmp_path / "m", "-o", tmp_path / "out.mp4", *asked)
         assert made.code == 0 and expected in made.err, made.err
@@ -78,6 +82,18 @@ def test_a_model_makes_the_sizes_that_it_was_trained_on(clips: Path, framefall: 
     odd = framefall("generate", "--model", tmp_path / "m", "-o", tmp_path / "no.mp4", "--size", "big")
     assert odd.code == 1 and "size must be given like 256x144" in odd.err
     assert not (tmp_path / "no.mp4").exists()
+
+
+def test_a_folder_of_nothing_but_short_videos_makes_a_model(folder: Folder, tmp_path: Path) -> None:
+    part = RECIPES["micro"]().stages["base"]
+    longer = replace(part.stage, shape=replace(part.stage.shape, frames=1000))
+    plain = replace(RECIPES["micro"](), stages={"base": replace(part, stage=longer)})
+    for _ in train_cascade(with_buckets(plain), folder, tmp_path / "m", steps=1):
+        pass
+    assert publish.verify(tmp_path / "m") is None
+    assert list((tmp_path / "m.training" / "base" / "samples").glob("*.png"))
+    with pytest.raises(ValueError, match="a window of 1000 frames needs a shot"):
+        next(train_cascade(plain, folder, tmp_path / "no", steps=1))
 
 
 def test_a_simulated_world_has_no_buckets(framefall: Callable, tmp_path: Path) -> None:

@@ -154,15 +154,15 @@ class Cascade:
                 f"size must be one that the model was trained on, got {width}x{height}; try one of {sizes}"
             )
 
-        def at_length(stage: Stage) -> Stage:
+        stages = []
+        for stage in self.stages:
             shape = stage.config.shape
             if stage is base:
                 shape = replace(shape, frames=longest[small], height=small[0], width=small[1])
             elif stage.config.task == "temporal_sr":
                 shape = replace(shape, frames=max(1, shape.frames * longest[small] // own.frames))
-            return replace(stage, config=replace(stage.config, shape=shape))
-
-        return replace(self, stages=tuple(at_length(stage) for stage in self.stages))
+            stages.append(replace(stage, config=replace(stage.config, shape=shape)))
+        return replace(self, stages=tuple(stages))
 
     def sample(self, captions: Sequence[str | None], *, until: str | None = None, **options: Any) -> Video:
         """The finished clips `[batch, channels, frames, height, width]`: the end of `stream`."""

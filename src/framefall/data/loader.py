@@ -129,8 +129,8 @@ def validation(source: Folder | Source, window: Window, count: int, seed: int) -
     """Up to `count` clips that never change, all of one shape; of a folder, centre crops at even distances,
     unflipped, at the preferred stride.
 
-    Which parts of which shots is a ranking by `seed`: 8 clips are the first 8 of 16. The shape is the window's own,
-    or where no shot fills that the fullest of the window's buckets.
+    Which parts of which shots is a ranking by `seed`: 8 clips are the first 8 of 16. The shape is the window's own;
+    where no shot fills that, it is the fullest bucket's.
     """
     if not isinstance(source, Folder):
         return source.validation(window, count, seed)

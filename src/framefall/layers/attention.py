@@ -49,7 +49,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q k / sqrt(d)) v of `[batch, heads, tokens, head_dim]`.
 
     In bfloat16 on a CPU plain products win over torch's fused kernel if their scores stay in the cache: a few heads
-    at a time, or a few queries. With gradients that holds up to some hundred keys (docs/log.md has the figures).
+    at a time, or a few queries. With gradients that holds up to a thousand keys (docs/log.md has the figures).
     """
     most = _LEARNT if torch.is_grad_enabled() else _MOST
     plain = query.dtype == torch.bfloat16 and query.device.type == "cpu" and key.shape[-2] <= most
@@ -73,7 +73,7 @@ def _joined(parts: list[Tensor], dim: int) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
-_LEARNT, _MOST = 640, 1 << 14  # keys
+_LEARNT, _MOST = 1024, 1 << 14  # keys
 _SCORES = 1 << 20  # at once: those of a call stay in the cache
 
 
