@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from framefall.layers.attention import SelfAttention
-from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention
+from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import time_angles
 
@@ -143,3 +143,19 @@ def test_autocast_to_bfloat16_is_near_float32(kind):
 def test_sizes_that_do_not_divide_are_refused(kind):
     with pytest.raises(ValueError, match="dim must be an even multiple of heads"):
         kind(10, 3)
+
+
+@pytest.mark.parametrize(("window", "sides"), [(2, (2, 2)), (3, (2, 3)), (4, (4, 3)), (5, (4, 3)), (6, (4, 6))])
+def test_windowed_attention_is_joint_attention_within_each_window(window, sides):
+    size, (down, across) = (4, 6), sides  # the largest that divide the frame
+    x, angles = noise(2, 3, 24, DIM), noise(2, 72, DIM // HEADS // 2, seed=1)
+    found = made(WindowedAttention(DIM, HEADS, window))(x, angles, size)
+    joint = made(JointAttention(DIM, HEADS))
+    grid = torch.arange(24).view(size)
+    for row in range(0, 4, down):
+        for column in range(0, 6, across):
+            inside = grid[row : row + down, column : column + across].flatten()
+            placed = angles.view(2, 3, 24, -1)[:, :, inside].flatten(1, 2)
+            torch.testing.assert_close(found[:, :, inside], joint(x[:, :, inside], placed))
+    whole = joint(x, angles)
+    assert ((found - whole).abs().max() < 1e-6) == (sides == size)

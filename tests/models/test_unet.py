@@ -69,6 +69,18 @@ def test_frames_of_every_other_choice_talk_to_each_other(trained, inputs, name):
     assert moved.min() > 1e-4
 
 
+def test_joint_reaches_the_levels_where_frames_are_too_large_for_it_by_windows(trained, inputs):
+    config = UNetConfig(fusion="joint", **{**SIZES, "multipliers": (1,), "blocks": (1,)})  # one level, outside
+    x_t, t, condition = inputs(config, 1, 3, 8, 8)
+    other = x_t.clone()
+    other[:, :, 1, :4, :4] += 1.0  # one window of one frame
+    for joined in (True, False):
+        chosen = config if joined else replace(config, fusion="per_frame")
+        network = trained(chosen)
+        moved = (network(other, t, condition) - network(x_t, t, condition)).abs().amax((0, 1))
+        assert bool(moved[0, :4, :4].min() > 1e-4) is joined  # its place in another frame
+
+
 def test_sparse_over_a_window_wider_than_the_clip_is_temporal(trained, inputs):
     wide, narrow = (replace(CHOICES["sparse"], pattern=f"window({width})") for width in (9, 1))
     network, full = trained(wide), trained(CHOICES["temporal"])

@@ -5,6 +5,7 @@ and residual are the block's. Queries and keys are normalised (QK-norm) and turn
 """
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -105,6 +106,27 @@ class JointAttention(Heads):
             near, shown = (torch.cat([each[other] for other in seen], dim=2) for each in (keys, values))
             mixed.append(_beside(one, near, shown, words))
         return torch.stack(mixed, dim=1)
+
+
+class WindowedAttention(JointAttention):
+    """Joint attention within windows of neighbouring positions, over all frames: linear in the size of a frame.
+
+    A window is as large as divides the frame, up to `window` positions a side, so that nothing is filled up.
+    """
+
+    def __init__(self, dim: int, heads: int, window: int) -> None:
+        super().__init__(dim, heads)
+        self.window = window
+
+    def forward(self, x: Rows, angles: Angles, size: tuple[int, int]) -> Rows:  # type: ignore[override]
+        """What to add to the rows; `angles` are those of all tokens, `size` the positions down and across a frame."""
+        frames = x.shape[1]
+        down, across = (max(n for n in range(1, self.window + 1) if side % n == 0) for side in size)
+        axes = {"h": size[0] // down, "p": down, "w": size[1] // across, "q": across}
+        apart, together = "b f (h p w q) d", "(b h w) f (p q) d"
+        places = rearrange(angles.unflatten(1, (frames, -1)), f"{apart} -> {together}", **axes).flatten(1, 2)
+        mixed = super().forward(rearrange(x, f"{apart} -> {together}", **axes), places)
+        return rearrange(mixed, f"{together} -> {apart}", **axes)
 
 
 def _words(layer: Heads, context: Context) -> tuple[Tensor, Tensor]:

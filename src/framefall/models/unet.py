@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention
+from framefall.layers.attention import Heads
+from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
 from framefall.layers.modulation import LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Rows, SpaceTimeBlock
-from framefall.layers.tokens import time_angles
+from framefall.layers.tokens import coordinates, rotary_angles, time_angles
 from framefall.models.backbone import Backbone, Condition
 from framefall.video import Time, Video
 
@@ -43,6 +44,7 @@ class UNetConfig:
     temporal_from: int = 1  # the outermost level where frames see each other
     fusion: Literal["per_frame", "conv3d", "temporal", "sparse", "joint"] = "temporal"
     pattern: str = "window(2)"  # which frames a frame sees, of `sparse`
+    window: int = 4  # positions a side within which all frames see each other, of `joint` outside `spatial_from`
     convolution: Literal["factorised", "joint"] = "factorised"  # how it spans time, of `conv3d`
     text_dim: int = 0  # features of a caption's token; 0: no text at all
     words: int = 24  # tokens of a caption, as prefix in attention within frames
@@ -57,13 +59,15 @@ class UNetConfig:
             )
         if self.unshuffle not in (1, 2, 4, 8):
             raise ValueError(f"unshuffle must be 1, 2, 4 or 8, got {self.unshuffle}; try 2")
-        outermost = min(self.spatial_from, self.temporal_from if self.fusion in ("temporal", "sparse") else 99)
+        outermost = min(self.spatial_from, self.temporal_from if self.fusion in _ATTENTIVE else 99)
         odd = [dim for dim in self.dims[outermost:] if dim % self.head_dim]
         if odd or self.head_dim % 8:
             raise ValueError(
                 f"head_dim must be a multiple of 8 that divides the channels of levels with attention,"
                 f" got head_dim={self.head_dim} for {self.dims[outermost:]}; try head_dim=8"
             )
+        if self.window < 1:
+            raise ValueError(f"window must be at least 1, got {self.window}; try 4")
         parse(self.pattern)
 
     @property
@@ -77,16 +81,19 @@ class UNetConfig:
         return self.unshuffle * 2 ** (len(self.multipliers) - 1)
 
 
+_ATTENTIVE = ("temporal", "sparse", "joint")  # fusions by attention
+
+
 class Attention(nn.Module):
     """Norm, attention within a frame or along time, residual; starts as the identity."""
 
-    def __init__(self, layer: SpatialAttention | TemporalAttention | JointAttention, dim: int) -> None:
+    def __init__(self, layer: Heads, dim: int) -> None:
         super().__init__()
         self.norm = FrameNorm(dim)
         self.layer = layer
         zeroed(layer.out)
 
-    def forward(self, x: Rows, frames: int, **told: Tensor | None) -> Rows:
+    def forward(self, x: Rows, frames: int, **told: object) -> Rows:
         """Rows of clips of `frames` frames each."""
         normed = self.norm(x).permute(0, 2, 3, 1)  # channels last: a view
         added = self.layer(normed.flatten(1, 2).unflatten(0, (-1, frames)), **told)
@@ -111,6 +118,9 @@ class Stage(nn.Module):
         if fusion in ("temporal", "sparse"):
             pattern = parse(config.pattern) if fusion == "sparse" else None
             self.temporal = Attention(TemporalAttention(dim, heads, pattern), dim)
+        elif fusion == "joint" and index < config.spatial_from:  # too many positions for all to see all
+            self.temporal = Attention(WindowedAttention(dim, heads, config.window), dim)
+        self.cell = config.unshuffle * 2**index  # pixels a position has along each side
 
     def forward(self, x: Rows, level: Level, seconds: Float[Tensor, "batch frames"], text: Words | None) -> Rows:
         """Same shape."""
@@ -122,8 +132,18 @@ class Stage(nn.Module):
             angles = self._joint_angles(x, seconds)
             x = self.spatial(x, frames, angles=angles, context=context)
         if self.temporal is not None and frames > 1:
-            x = self.temporal(x, frames, seconds=seconds)
+            if isinstance(self.temporal.layer, WindowedAttention):
+                x = self.temporal(x, frames, angles=self._places(x, seconds), size=tuple(x.shape[2:]))
+            else:
+                x = self.temporal(x, frames, seconds=seconds)
         return x
+
+    def _places(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor:
+        """Where tokens lie in time and within the frame."""
+        assert self.temporal is not None
+        height, width = (side * self.cell for side in x.shape[2:])
+        positions = coordinates(seconds - seconds[:, :1], height, width, (1, self.cell, self.cell))
+        return rotary_angles(positions, x.shape[1] // self.temporal.layer.heads)
 
     def _joint_angles(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor | None:
         """Where tokens of all frames lie in time, for joint attention; within a frame content tells them apart."""
@@ -139,9 +159,10 @@ class SpaceTimeUNet(Backbone):
 
     `fusion` says how frames see each other: not at all, by convolution over time (Imagen Video's super-resolution),
     by attention along time at each position (VDM, Imagen Video's base), by that over a pattern of frames, or by
-    attention over all positions of all frames where the others look within a frame (Sora's, in a U-Net). All
-    share the weights that work within a frame. Of a clip of one frame those are all that work, so that images and
-    clips train one network. Text enters as prefix tokens and, pooled, with the level.
+    attention over all positions of all frames where the others look within a frame (Sora's, in a U-Net), and over
+    windows of positions where a frame has too many. All share the weights that work within a frame. Of a clip of one
+    frame those are all that work, so that images and clips train one network. Text enters as prefix tokens and,
+    pooled, with the level.
     """
 
     def __init__(self, config: UNetConfig) -> None:
