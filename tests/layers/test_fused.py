@@ -175,4 +175,10 @@ def test_other_devices_and_engines_take_the_other_way():
 
     exported = torch.export.export(Layer(), (x,))
     assert "silu" in str(exported.graph)
-    assert fused.gate_values(x.to("meta")).shape == (1, 4, 16)
+    meta, row = x.to("meta"), torch.zeros(1, 1, 32, device="meta")  # where sizes are counted, and nothing is computed
+    assert fused.gate_values(meta).shape == (1, 4, 16)
+    assert fused.modulate(meta, row, row).shape == fused.gated_sum(meta, row, meta).shape == (1, 4, 32)
+    query, *_ = fused.project_heads(
+        meta.expand(1, 4, 32).unflatten(1, (2, 2)).repeat(1, 1, 1, 3), row[0, 0], row[0, 0], None, 1, True
+    )
+    assert query.shape == (1, 2, 2, 1, 32)

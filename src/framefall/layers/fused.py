@@ -22,16 +22,11 @@ Heads = Float[Tensor, "batch frames positions heads dim"]
 
 def modulate(x: Tokens, shift: Row, scale: Row) -> Tokens:
     """The modulated norm, x / rms(x) * (1 + scale) + shift; under autocast in its format, as a product wants it."""
-    wanted = torch.promote_types(x.dtype, shift.dtype)
-    if torch.is_autocast_enabled(x.device.type):
-        wanted = torch.get_autocast_dtype(x.device.type)
-    if (
-        fused_kernel.serves(x)
-        and x.shape[-1] % LANES == 0
-        and wanted in fused_kernel.KNOWN
-        and scale.shape[0] == x.shape[0]
-    ):
-        return fused_kernel.modulate(x, shift, scale, wanted)
+    if fused_kernel.serves(x) and x.shape[-1] % LANES == 0 and scale.shape[0] == x.shape[0]:
+        autocast = torch.is_autocast_enabled("cpu")
+        wanted = torch.get_autocast_dtype("cpu") if autocast else torch.promote_types(x.dtype, shift.dtype)
+        if wanted in fused_kernel.KNOWN:
+            return fused_kernel.modulate(x, shift, scale, wanted)
     return torch.addcmul(shift, F.rms_norm(x, x.shape[-1:]), 1 + scale)
 
 
