@@ -10,13 +10,6 @@ BFLOAT = 2.0**-8  # one rounding to bfloat16
 ANGLES = ["a token's", "a frame's", "a place's", "none"]
 
 
-@pytest.fixture(params=["kernel", "torch"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to the same answer; where nothing can be compiled, the first is the second."""
-    monkeypatch.setenv("FRAMEFALL_NO_KERNEL", "1" if request.param == "torch" else "0")
-    return request.param
-
-
 def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from framefall.layers.compiled import is_read
 from framefall.layers.fused import gate_values, project_heads
 from framefall.layers.modulation import RMSNorm
 
@@ -53,7 +54,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     most = _LEARNT if torch.is_grad_enabled() else _MOST
     plain = query.dtype == torch.bfloat16 and query.device.type == "cpu" and key.shape[-2] <= most
-    if not plain or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    if not plain or is_read():
         return F.scaled_dot_product_attention(query, key, value)
     heads = max(1, _SCORES // (query.shape[-2] * key.shape[-2]))
     parts = (part.flatten(0, 1).split(heads) for part in (query, key, value))

@@ -25,6 +25,11 @@ _HERE = Path(__file__).parent
 _HEADER = _HERE / "vectors.h"
 
 
+def is_read() -> bool:
+    """Whether a compiler or an engine reads the network instead of running it: it knows plain torch alone."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+
+
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def has(source: str, *defines: str) -> bool:
     """Whether there is a library of a source, and it is wanted."""

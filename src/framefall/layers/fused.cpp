@@ -64,6 +64,10 @@ inline void add(float* to, Vec x) { store(to, load(to) + x); }
 // calls f with a value of the type that `bfloat` names
 template <class F>
 inline void typed(int64_t bfloat, F f) { bfloat ? f(uint16_t{}) : f(float{}); }
+template <class F>
+inline void typed(int64_t bfloat, int64_t other, F f) {
+    typed(bfloat, [&](auto like) { typed(other, [&](auto unlike) { f(like, unlike); }); });
+}
 
 template <class Element>
 inline float inverse_rms(const void* x, int64_t row, int64_t dim, float epsilon) {
@@ -177,18 +181,16 @@ extern "C" void project_heads(const Heads* task, int64_t backward) {
 extern "C" void modulate(const Sizes* sizes, int64_t bfloat, int64_t bfloat_to, double epsilon, const void* x,
                          const float* shift, const float* scale, void* to) {
     const int64_t dim = sizes->dim;
-    typed(bfloat, [&](auto like) {
-        typed(bfloat_to, [&](auto unlike) {
-            using From = decltype(like);
-            using To = decltype(unlike);
-            sizes->each([&](int64_t clip, int64_t first, int64_t last, int64_t) {
-                const float *up = scale + clip * dim, *off = shift + clip * dim;
-                for (int64_t row = first; row < last; row++) {
-                    const float inverse = inverse_rms<From>(x, row, dim, float(epsilon));
-                    for (int64_t i = 0; i < dim; i += kLanes)
-                        set<To>(to, row * dim + i, at<From>(x, row * dim + i) * inverse * (1.0f + load(up + i)) + load(off + i));
-                }
-            });
+    typed(bfloat, bfloat_to, [&](auto like, auto unlike) {
+        using From = decltype(like);
+        using To = decltype(unlike);
+        sizes->each([&](int64_t clip, int64_t first, int64_t last, int64_t) {
+            const float *up = scale + clip * dim, *off = shift + clip * dim;
+            for (int64_t row = first; row < last; row++) {
+                const float inverse = inverse_rms<From>(x, row, dim, float(epsilon));
+                for (int64_t i = 0; i < dim; i += kLanes)
+                    set<To>(to, row * dim + i, at<From>(x, row * dim + i) * inverse * (1.0f + load(up + i)) + load(off + i));
+            }
         });
     });
 }
@@ -197,28 +199,26 @@ extern "C" void modulate(const Sizes* sizes, int64_t bfloat, int64_t bfloat_to, 
 extern "C" void modulate_backward(const Sizes* sizes, int64_t bfloat, int64_t bfloat_to, double epsilon, const void* x,
                                   const float* scale, const void* grad, void* grad_x, float* grad_shift, float* grad_scale) {
     const int64_t dim = sizes->dim;
-    typed(bfloat, [&](auto like) {
-        typed(bfloat_to, [&](auto unlike) {
-            using From = decltype(like);
-            using To = decltype(unlike);
-            sizes->each([&](int64_t clip, int64_t first, int64_t last, int64_t chunk) {
-                const float* up = scale + clip * dim;
-                for (int64_t row = first; row < last; row++) {
-                    const float inverse = inverse_rms<From>(x, row, dim, float(epsilon));
-                    Vec along = {};
-                    for (int64_t i = 0; i < dim; i += kLanes) {
-                        const Vec g = at<To>(grad, row * dim + i), n = at<From>(x, row * dim + i) * inverse;
-                        along += g * (1.0f + load(up + i)) * n;
-                        add(grad_shift + chunk * dim + i, g);
-                        add(grad_scale + chunk * dim + i, g * n);
-                    }
-                    const float mean = total(along) / float(dim);
-                    for (int64_t i = 0; i < dim; i += kLanes) {
-                        const Vec g = at<To>(grad, row * dim + i), n = at<From>(x, row * dim + i) * inverse;
-                        set<From>(grad_x, row * dim + i, inverse * (g * (1.0f + load(up + i)) - n * mean));
-                    }
+    typed(bfloat, bfloat_to, [&](auto like, auto unlike) {
+        using From = decltype(like);
+        using To = decltype(unlike);
+        sizes->each([&](int64_t clip, int64_t first, int64_t last, int64_t chunk) {
+            const float* up = scale + clip * dim;
+            for (int64_t row = first; row < last; row++) {
+                const float inverse = inverse_rms<From>(x, row, dim, float(epsilon));
+                Vec along = {};
+                for (int64_t i = 0; i < dim; i += kLanes) {
+                    const Vec g = at<To>(grad, row * dim + i), n = at<From>(x, row * dim + i) * inverse;
+                    along += g * (1.0f + load(up + i)) * n;
+                    add(grad_shift + chunk * dim + i, g);
+                    add(grad_scale + chunk * dim + i, g * n);
                 }
-            });
+                const float mean = total(along) / float(dim);
+                for (int64_t i = 0; i < dim; i += kLanes) {
+                    const Vec g = at<To>(grad, row * dim + i), n = at<From>(x, row * dim + i) * inverse;
+                    set<From>(grad_x, row * dim + i, inverse * (g * (1.0f + load(up + i)) - n * mean));
+                }
+            }
         });
     });
 }
@@ -227,15 +227,13 @@ extern "C" void modulate_backward(const Sizes* sizes, int64_t bfloat, int64_t bf
 extern "C" void gated_sum(const Sizes* sizes, int64_t bfloat_x, int64_t bfloat_y, const void* x, const float* gate,
                           const void* y, float* to) {
     const int64_t dim = sizes->dim;
-    typed(bfloat_x, [&](auto like) {
-        typed(bfloat_y, [&](auto unlike) {
-            using Old = decltype(like);
-            using New = decltype(unlike);
-            sizes->each([&](int64_t clip, int64_t first, int64_t last, int64_t) {
-                for (int64_t row = first; row < last; row++)
-                    for (int64_t i = 0, place = row * dim; i < dim; i += kLanes, place += kLanes)
-                        put(to + place, at<Old>(x, place) + load(gate + clip * dim + i) * at<New>(y, place));
-            });
+    typed(bfloat_x, bfloat_y, [&](auto like, auto unlike) {
+        using Old = decltype(like);
+        using New = decltype(unlike);
+        sizes->each([&](int64_t clip, int64_t first, int64_t last, int64_t) {
+            for (int64_t row = first; row < last; row++)
+                for (int64_t i = 0, place = row * dim; i < dim; i += kLanes, place += kLanes)
+                    put(to + place, at<Old>(x, place) + load(gate + clip * dim + i) * at<New>(y, place));
         });
     });
 }

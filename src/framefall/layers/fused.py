@@ -12,6 +12,7 @@ from torch import Tensor
 
 from framefall.layers import fused_kernel
 from framefall.layers.compiled import LANES
+from framefall.layers.modulation import rms_norm
 from framefall.layers.tokens import rotate
 
 Tokens = Float[Tensor, "batch tokens dim"]
@@ -27,7 +28,7 @@ def modulate(x: Tokens, shift: Row, scale: Row) -> Tokens:
         wanted = torch.get_autocast_dtype("cpu") if autocast else torch.promote_types(x.dtype, shift.dtype)
         if wanted in fused_kernel.KNOWN:
             return fused_kernel.modulate(x, shift, scale, wanted)
-    return torch.addcmul(shift, F.rms_norm(x, x.shape[-1:]), 1 + scale)
+    return torch.addcmul(shift, rms_norm(x), 1 + scale)
 
 
 def gated_sum(x: Tokens, gate: Row, y: Tokens) -> Tokens:
@@ -60,11 +61,7 @@ def project_heads(
             angles = packed.new_zeros(1, 1, 1, size // 2, dtype=torch.float32)
         return fused_kernel.project_heads(packed, query_weight, key_weight, angles, heads, apart)
     query, key, value = packed.unflatten(-1, (3, heads, -1)).unbind(3)
-    query, key = _normed(query, query_weight), _normed(key, key_weight)
+    query, key = rms_norm(query, query_weight), rms_norm(key, key_weight)
     if angles is not None:
         query, key = rotate(query, angles[..., None, :]), rotate(key, angles[..., None, :])
     return query, key, value
-
-
-def _normed(x: Tensor, weight: Tensor) -> Tensor:
-    return F.rms_norm(x, x.shape[-1:]) * weight.to(x.dtype)

@@ -20,9 +20,8 @@ _LIBRARY = "fused"
 
 def serves(*tensors: Tensor) -> bool:
     """Whether the library is there, for such tensors."""
-    read = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
     plain = all(one.device.type == "cpu" and one.dtype in KNOWN and one.numel() for one in tensors)
-    return plain and not read and compiled.has(_LIBRARY)
+    return plain and not compiled.is_read() and compiled.has(_LIBRARY)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor, wanted: torch.dtype) -> Tensor:

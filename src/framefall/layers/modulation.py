@@ -65,10 +65,14 @@ class RMSNorm(nn.Module):
 
     def __init__(self, dim: int, affine: bool = False) -> None:
         super().__init__()
-        self.dim = dim
         self.weight = nn.Parameter(torch.ones(dim)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape; the last axis has unit root mean square."""
-        normed = nn.functional.rms_norm(x, (self.dim,))
-        return normed if self.weight is None else normed * self.weight.to(x.dtype)
+        return rms_norm(x, self.weight)
+
+
+def rms_norm(x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The norm x / rms(x) * weight along the last axis, in the number format of x."""
+    normed = nn.functional.rms_norm(x, x.shape[-1:])
+    return normed if weight is None else normed * weight.to(x.dtype)
