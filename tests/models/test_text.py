@@ -1,6 +1,6 @@
 import torch
 
-from framefall.models.text import TEXT_DIM, WORDS, _encode_one, _minilm, encode
+from framefall.models.text import _MEMORY, TEXT_DIM, WORDS, _minilm, encode
 
 CAPTIONS = ["a red ball falls", "two dogs", "rain on a window at night, seen from inside a slow train"]
 
@@ -22,6 +22,23 @@ def test_a_caption_does_not_depend_on_its_batch():
         assert torch.equal(state[0], together[index]) and torch.equal(mask[0], masks[index])
     turned, _ = encode(CAPTIONS[::-1])
     assert torch.equal(turned.flip(0), together)
+
+
+def test_a_caption_encoded_with_others_of_its_length_is_the_caption_encoded_alone():
+    alike = ["a red ball falls", "a blue box rises", "two dogs run here"]
+    for dtype in (torch.float32, torch.bfloat16):
+        _MEMORY.clear()
+        together, _ = encode(alike, dtype=dtype)
+        for index, caption in enumerate(alike):
+            _MEMORY.clear()
+            assert torch.equal(encode([caption], dtype=dtype)[0][0], together[index])
+
+
+def test_bfloat16_states_are_near_and_do_not_replace_the_exact_ones():
+    exact, _ = encode(CAPTIONS)
+    rough, _ = encode(CAPTIONS, dtype=torch.bfloat16)
+    assert 0 < (rough - exact).abs().max() < 0.1
+    assert torch.equal(encode(CAPTIONS)[0], exact)
 
 
 def test_other_captions_have_other_states():
@@ -58,7 +75,7 @@ def test_a_caption_is_the_same_inside_autocast_and_outside() -> None:
     caption = "a caption that nothing else has encoded before"
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside, _ = encode([caption])
-    _encode_one.cache_clear()
+    _MEMORY.clear()
     outside, _ = encode([caption])
     assert torch.equal(inside, outside)
     tokenizer, model = _minilm()  # the control: the network itself does depend on it

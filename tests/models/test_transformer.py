@@ -285,3 +285,24 @@ def test_a_network_that_works_per_frame_refuses_patches_of_several():
         TransformerConfig(fusion="per_frame")
     with pytest.raises(ValueError, match=r"got 'far\(2\)'; try window"):
         TransformerConfig(fusion="sparse", pattern="far(2)")
+
+
+def test_hidden_padding_counts_for_nothing_however_much_of_it_there_is(trained, inputs):
+    """A clip's caption may be padded to any batch's longest; shown padding, the control, is read as words."""
+    seen = TransformerConfig(channels=1, dim=16, depth=2, heads=2, patch=(1, 4, 4), bottleneck=8, text_dim=6, words=9)
+    hidden = replace(seen, hide_padding=True)
+    x_t, t = torch.randn(2, 1, 4, 8, 8), torch.rand(2)
+    text, mask = torch.randn(2, 9, 6), torch.tensor([4, 0])[:, None] > torch.arange(9)  # the second has no caption
+    long = Condition(seconds=torch.arange(4).expand(2, 4) / 6, text=text, text_mask=mask)
+    short = replace(long, text=text[:, :5], text_mask=mask[:, :5])
+    for config, holds in ((hidden, True), (seen, False)):
+        network = trained(config)
+        assert (apart(network(x_t, t, long), network(x_t, t, short)) < 1e-5) == holds
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert (apart(network(x_t, t, long), network(x_t, t, short)) < 1e-2) == holds
+        assert apart(network(x_t, t, long)[1:], network(x_t, t, replace(long, text_mask=mask.flip(0)))[1:]) > 1e-3
+
+
+def test_padding_is_hidden_where_all_tokens_lie_together():
+    with pytest.raises(ValueError, match="hide_padding needs fusion joint or per_frame, got sparse"):
+        TransformerConfig(fusion="sparse", hide_padding=True)

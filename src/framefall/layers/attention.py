@@ -40,14 +40,17 @@ class Heads(nn.Module):
 class SelfAttention(Heads):
     """Every token attends to every token, with rotary positions."""
 
-    def forward(self, x: Tensor, angles: Tensor) -> Tensor:
-        """`[batch, tokens, dim]`; `angles` `[batch, tokens, head_dim / 2]` turn queries and keys."""
+    def forward(self, x: Tensor, angles: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`[batch, tokens, dim]`; `angles` `[batch, tokens, head_dim / 2]` turn queries and keys.
+
+        `bias` `[batch, tokens]` is added to the scores of each key: minus infinity where nobody may look.
+        """
         query, key, value = (part[:, 0].transpose(1, 2) for part in self.project(x[:, None], angles[:, None]))
-        return self.out(attend(query, key, value).transpose(1, 2).flatten(-2))
+        return self.out(attend(query, key, value, bias).transpose(1, 2).flatten(-2))
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(q k / sqrt(d)) v of `[batch, heads, tokens, head_dim]`.
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
+    """softmax(q k / sqrt(d) + bias) v of `[batch, heads, tokens, head_dim]`, with a bias `[batch, tokens]` of the keys.
 
     In bfloat16 on a CPU plain products win over torch's fused kernel if their scores stay in the cache: a few heads
     at a time, or a few queries. With gradients that holds up to a thousand keys (docs/log.md has the figures).
@@ -55,17 +58,21 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     most = _LEARNT if torch.is_grad_enabled() else _MOST
     plain = query.dtype == torch.bfloat16 and query.device.type == "cpu" and key.shape[-2] <= most
     if not plain or is_read():
-        return F.scaled_dot_product_attention(query, key, value)
+        mask = None if bias is None else bias[:, None, None].to(query.dtype)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     heads = max(1, _SCORES // (query.shape[-2] * key.shape[-2]))
-    parts = (part.flatten(0, 1).split(heads) for part in (query, key, value))
+    if bias is None:
+        bias = query.new_zeros(1, 1).expand(query.shape[0], 1)
+    added = bias[:, None, None].to(query.dtype).expand(-1, query.shape[1], -1, -1)
+    parts = (part.flatten(0, 1).split(heads) for part in (query, key, value, added))
     return _joined([_products(*each) for each in zip(*parts, strict=True)], 0).unflatten(0, query.shape[:2])
 
 
-def _products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    nothing, keys = query.new_zeros(1, 1, 1), key.transpose(1, 2)
+def _products(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    keys, given = key.transpose(1, 2), bias.shape[-1] > 1
     mixed = []
     for rows in query.split(max(1, _SCORES // (len(key) * key.shape[1])), dim=1):
-        scores = torch.baddbmm(nothing, rows, keys, beta=0, alpha=rows.shape[-1] ** -0.5)
+        scores = torch.baddbmm(bias, rows, keys, beta=int(given), alpha=rows.shape[-1] ** -0.5)
         mixed.append(torch.bmm(scores.softmax(-1), value))
     return _joined(mixed, 1)
 

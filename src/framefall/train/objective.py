@@ -88,7 +88,7 @@ def describe(
     if getattr(config.backbone, "text_dim", 0):
         dropped = [key.named("text").uniform() < recipe.text_dropout for key in keys]
         captions = [None if drop else clip.caption for clip, drop in zip(clips, dropped, strict=True)]
-        text, mask = encode(captions, device, words(config.backbone))
+        text, mask = encode(captions, device, words(config.backbone), dtype=torch.bfloat16)
     count = getattr(config.backbone, "numbers", 0)
     numbers = torch.stack([_numbers(clip, count, frames) for clip in clips]).to(device) if count else None
     return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
