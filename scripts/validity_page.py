@@ -17,7 +17,7 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from framefall.evaluate.bands import BANDS, WHERE
+from framefall.evaluate.certify.bands import BANDS, WHERE
 
 
 def main() -> None:

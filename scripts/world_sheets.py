@@ -13,11 +13,11 @@ import numpy as np
 
 from framefall.data.sheet import strips
 from framefall.noise import Key
-from framefall.worlds.render import View, render
-from framefall.worlds.scenarios import SCENARIOS
-from framefall.worlds.solid_scenes import SOLID_SCENARIOS
+from framefall.worlds.render.renderer import View, render
+from framefall.worlds.scenarios.registry import SCENARIOS
+from framefall.worlds.scenarios.solids import SOLID_SCENARIOS
 from framefall.worlds.state import StateLog, frame_times
-from framefall.worlds.violations import VIOLATIONS, applicable, break_physics
+from framefall.worlds.violations.registry import VIOLATIONS, applicable, break_physics
 from framefall.worlds.world import open_world
 
 FRAMES, RATE = 11, 4.0  # 2.5 seconds

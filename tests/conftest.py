@@ -13,7 +13,7 @@ import pytest
 
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.presets import RECIPES
-from framefall.recipes.training import train_cascade
+from framefall.runs.train import train_cascade
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,13 +15,13 @@ _PUBLIC = {
     "Event": "framefall.cascade.cascade",
     "RECIPES": "framefall.recipes.presets",
     "Stage": "framefall.cascade.stage",
-    "assess": "framefall.recipes.assessment",
-    "generate": "framefall.recipes.generation",
+    "assess": "framefall.runs.evaluate",
+    "generate": "framefall.runs.generate",
     "load_cascade": "framefall.cascade.checkpoint",
     "open_folder": "framefall.data.folder",
     "to_pixels": "framefall.video",
-    "train_cascade": "framefall.recipes.training",
-    "upscale": "framefall.recipes.generation",
+    "train_cascade": "framefall.runs.train",
+    "upscale": "framefall.runs.generate",
     "write": "framefall.data.writer",
 }
 

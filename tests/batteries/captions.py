@@ -10,10 +10,10 @@ import re
 import sys
 import time
 
-from framefall.worlds.captions import describe, stated
-from framefall.worlds.grammar import PARAPHRASES, WORDS
-from framefall.worlds.parser import parse
-from framefall.worlds.scenarios import SCENARIOS, draw_scene
+from framefall.worlds.captions.grammar import PARAPHRASES, WORDS
+from framefall.worlds.captions.parser import parse
+from framefall.worlds.captions.sentences import describe, stated
+from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.splits import SPLITS
 
 SWAPS = {"left": "right", "right": "left", "red": "blue", "small": "large", "medium": "small", "large": "medium"}

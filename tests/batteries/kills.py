@@ -249,7 +249,7 @@ def _clips(root: Path) -> Path:
 
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["framefall.cli", "framefall.recipes.training", "torch._dynamo"])
+_SERVER.set_forkserver_preload(["framefall.cli", "framefall.runs.train", "torch._dynamo"])
 
 
 if __name__ == "__main__":

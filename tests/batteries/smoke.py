@@ -20,10 +20,10 @@ from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
-from framefall.recipes.assessment import assess, assess_superres
-from framefall.recipes.generation import generate
 from framefall.recipes.presets import RECIPES
-from framefall.recipes.training import train_cascade
+from framefall.runs.evaluate import assess, assess_superres
+from framefall.runs.generate import generate
+from framefall.runs.train import train_cascade
 from framefall.train import objective
 from framefall.train.loop import initial
 from framefall.train.recipe import StageRecipe

@@ -7,9 +7,9 @@ import torch
 
 from framefall.cascade.checkpoint import load_cascade
 from framefall.models.registry import build
-from framefall.recipes.sources import WorldSource
 from framefall.recipes.systems import SYSTEMS, miniature
-from framefall.recipes.training import train_cascade
+from framefall.runs.sources import WorldSource
+from framefall.runs.train import train_cascade
 from framefall.worlds.world import open_world
 
 BILLIONS = {  # of Imagen Video's stages, as published

@@ -10,7 +10,7 @@ from framefall.config import from_json, override, to_json
 from framefall.data.buckets import Bucket, ladder
 from framefall.data.folder import Folder
 from framefall.recipes.presets import RECIPES
-from framefall.recipes.training import train_cascade
+from framefall.runs.train import train_cascade
 from framefall.train import objective
 from framefall.train.recipe import Recipe
 

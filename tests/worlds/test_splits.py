@@ -4,8 +4,8 @@ from itertools import pairwise, product
 
 import pytest
 
-from framefall.worlds.bins import BINS, FACTORS, region_of, word_of
-from framefall.worlds.scenarios import SCENARIOS, draw_scene
+from framefall.worlds.captions.bins import BINS, FACTORS, region_of, word_of
+from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import BODY_COLOURS, Scene
 from framefall.worlds.splits import (
     FACTORS_OF,

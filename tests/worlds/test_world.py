@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from framefall.config import from_json, to_dict, to_json
-from framefall.worlds.parser import parse
-from framefall.worlds.render import RENDERER
-from framefall.worlds.scenarios import SCENARIOS
+from framefall.worlds.captions.parser import parse
+from framefall.worlds.render.renderer import RENDERER
+from framefall.worlds.scenarios.registry import SCENARIOS
 from framefall.worlds.scene import Scene
 from framefall.worlds.splits import SPLITS
 from framefall.worlds.world import World, open_world
@@ -22,7 +22,7 @@ CHILD = """
 import sys, time
 sys.path[:0] = [{source!r}, {tests!r}]
 from test_world import worlds_hash
-from framefall.worlds.scenarios import SCENARIOS, draw_scene
+from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 spent = []
 for name in SCENARIOS:
     begin = time.process_time()

@@ -9,11 +9,11 @@ from typing import Any
 
 import typer
 
+from framefall.cli.console import keep_memory
 from framefall.cli.making import generate, upscale
 from framefall.cli.measuring import bench, evaluate, verify
 from framefall.cli.simulating import worlds
 from framefall.cli.training import compare, train
-from framefall.console import keep_memory
 
 app = typer.Typer(
     add_completion=False,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from framefall.cli.console import say, watch
 from framefall.cli.options import SHIPPED, Device, Json, Model, Out, Quality, Seed, device_of, numbers_of, size_of
-from framefall.console import say, watch
 
 if TYPE_CHECKING:
-    from framefall.recipes.generation import Record
+    from framefall.runs.generate import Record
 
 
 def generate(
@@ -47,7 +47,7 @@ def generate(
     framefall generate "people walk across a square" -o walk.mp4 --seed 7
     """
     from framefall.cascade.checkpoint import load_cascade
-    from framefall.recipes import generation
+    from framefall.runs import generate as generation
 
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
@@ -102,7 +102,7 @@ def upscale(
     framefall upscale clip.mp4 -o large.mp4 --time 1
     """
     from framefall.cascade.checkpoint import load_cascade
-    from framefall.recipes import generation
+    from framefall.runs import generate as generation
 
     cascade = load_cascade(model, device_of(device))
     made_with = generation.provenance(model, seed, quality)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from framefall.cli.console import open_folder, say, watched
 from framefall.cli.options import Device, Json, Quality, Seed, device_of
-from framefall.console import open_folder, say, watched
 
 
 def evaluate(
@@ -42,7 +42,8 @@ def evaluate(
 
     framefall evaluate my_clips --reference real_clips --html report.html
     """
-    from framefall.recipes import assessment, diagnosis
+    from framefall.runs import diagnose as diagnosis
+    from framefall.runs import evaluate as assessment
 
     meta: dict[str, Any] = {"clips": str(clips), "seed": seed}
     if html and (model or validate):
@@ -64,7 +65,7 @@ def evaluate(
         if blame:
             text, said = diagnosis.blamed(cascade, folder, count, seed, quality, meta)
         else:
-            from framefall.evaluate.report import table, to_json
+            from framefall.evaluate.report.table import table, to_json
 
             rows = assessment.assess_superres(cascade, folder, clips=count, seed=seed, quality=quality)
             text, said = to_json(rows, meta), table(rows)
@@ -76,7 +77,7 @@ def evaluate(
         ranking = diagnosis.ranked(result, other, (clips.name, rival.name)) if rival and other else []
         text, said = diagnosis.scored(result, meta, ranking)
         if html:
-            from framefall.recipes.webreport import write_page
+            from framefall.runs.pages import write_page
 
             write_page(result, clips, html, reference, ranking)
             say(f"{html} is a page that needs nothing else")
@@ -111,7 +112,8 @@ def bench(
 
     framefall bench render --json
     """
-    from framefall.recipes.benchmarks import BENCHMARKS, Options, lines
+    from framefall.bench.registry import BENCHMARKS, Options
+    from framefall.bench.table import lines
 
     if name not in BENCHMARKS:
         raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")

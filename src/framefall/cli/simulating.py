@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from framefall.cli.console import bar, say
 from framefall.cli.options import Json
-from framefall.console import bar, say
 
 
 def worlds(
@@ -42,7 +42,7 @@ def worlds(
 
     framefall worlds occluder -o clips --count 8 --split id
     """
-    from framefall.recipes.worlds import Look, read_scene, write_scene, write_world
+    from framefall.runs.worlds import Look, read_scene, write_scene, write_world
     from framefall.worlds.world import open_world
 
     look = Look(frames=frames, fps=fps, size=size, suffix=suffix, masks=masks)

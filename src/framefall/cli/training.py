@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from framefall.cli.console import bar, open_source, say, watched
 from framefall.cli.options import Device, Json, Seed, device_of
-from framefall.console import bar, open_source, say, watched
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     from framefall.config import override
     from framefall.recipes.presets import RECIPES
     from framefall.recipes.systems import SYSTEMS
-    from framefall.recipes.training import train_cascade
+    from framefall.runs.train import train_cascade
 
     known = {**RECIPES, **SYSTEMS}
     if recipe not in known:
@@ -94,8 +94,8 @@ def compare(
     framefall compare my_clips --fusion per_frame,temporal --minutes 20
     """
     from framefall.data.folder import FolderConfig
-    from framefall.recipes.comparison import Contest, table
-    from framefall.recipes.comparison import compare as contend
+    from framefall.runs.compare import Contest, table
+    from framefall.runs.compare import compare as contend
 
     names = tuple(name.strip() for name in fusion.split(","))
     contest = Contest(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)

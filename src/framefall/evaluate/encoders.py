@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from framefall.evaluate.flow import Clip
+from framefall.flow import Clip
 from framefall.video import resize, to_pixels
 
 FRAME_ENCODER = "EfficientNet-Lite0"

@@ -9,7 +9,7 @@ import functools
 import math
 
 from framefall.noise import Key
-from framefall.worlds.bins import Factor, Region, region_of
+from framefall.worlds.captions.bins import Factor, Region, region_of
 from framefall.worlds.scene import BODY_COLOURS, Scene
 
 SPLITS = ("train", "id", "ood-near", "ood-far", "comb", "horizon")  # the order is the residue

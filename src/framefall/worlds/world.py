@@ -8,11 +8,11 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from framefall.config import to_json
-from framefall.worlds.captions import describe
-from framefall.worlds.grammar import PARAPHRASES
-from framefall.worlds.scenarios import SCENARIOS, draw_scene
+from framefall.worlds.captions.grammar import PARAPHRASES
+from framefall.worlds.captions.sentences import describe
+from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
+from framefall.worlds.scenarios.solids import SOLID_SCENARIOS, draw_solid
 from framefall.worlds.scene import Scene
-from framefall.worlds.solid_scenes import SOLID_SCENARIOS, draw_solid
 from framefall.worlds.splits import SPLITS
 from framefall.worlds.state import StateLog
 
@@ -59,8 +59,8 @@ class World:
 
     def log(self, index: int) -> StateLog:
         """What happens in scene number `index`, marked with the renderer that is installed."""
-        from framefall.worlds.engines import simulate
-        from framefall.worlds.render import RENDERER
+        from framefall.worlds.engines.registry import simulate
+        from framefall.worlds.render.renderer import RENDERER
 
         return replace(simulate(self.scene(index)), renderer=RENDERER)
 

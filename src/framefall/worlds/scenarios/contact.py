@@ -2,7 +2,7 @@
 
 import math
 
-from framefall.worlds.draw import Draw, Item
+from framefall.worlds.scenarios.draw import Draw, Item
 from framefall.worlds.scenarios.setting import apart, block, camera, scene, screen, view_left
 from framefall.worlds.scene import SCENERY_COLOURS, Scene
 

@@ -2,7 +2,7 @@
 
 import math
 
-from framefall.worlds.draw import Draw
+from framefall.worlds.scenarios.draw import Draw
 from framefall.worlds.scenarios.setting import camera, floor, landings, late_landing, on_floor, scene, view_left
 from framefall.worlds.scene import Camera, Scene
 

@@ -2,7 +2,7 @@
 
 import math
 
-from framefall.worlds.draw import Draw, Item
+from framefall.worlds.scenarios.draw import Draw, Item
 from framefall.worlds.scenarios.setting import floor, scene
 from framefall.worlds.scene import SCENERY_COLOURS, Body, Fixture, Point, Scene
 from framefall.worlds.shapes import SQUARE

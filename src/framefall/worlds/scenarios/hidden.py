@@ -1,6 +1,6 @@
 """Things that go behind a screen: they come out on the other side, or meet a wall there and come back."""
 
-from framefall.worlds.draw import Draw
+from framefall.worlds.scenarios.draw import Draw
 from framefall.worlds.scenarios.setting import block, scene, screen
 from framefall.worlds.scene import SCENERY_COLOURS, Scene
 

@@ -1,6 +1,6 @@
 """A light that wanders over a thing that stands still."""
 
-from framefall.worlds.draw import Draw
+from framefall.worlds.scenarios.draw import Draw
 from framefall.worlds.scenarios.setting import scene
 from framefall.worlds.scene import Light, Scene
 

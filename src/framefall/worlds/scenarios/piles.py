@@ -2,8 +2,8 @@
 
 import math
 
-from framefall.worlds.bins import BINS
-from framefall.worlds.draw import Draw, Item
+from framefall.worlds.captions.bins import BINS
+from framefall.worlds.scenarios.draw import Draw, Item
 from framefall.worlds.scenarios.setting import block, floor, scene
 from framefall.worlds.scene import BODY_COLOURS, SCENERY_COLOURS, Scene, Thing
 from framefall.worlds.shapes import SQUARE

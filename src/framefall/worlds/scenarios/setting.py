@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from framefall.worlds.draw import Draw, Item
+from framefall.worlds.scenarios.draw import Draw, Item
 from framefall.worlds.scene import (
     SCENERY_COLOURS,
     Attributes,

@@ -1,0 +1,81 @@
+"""What each preset is: parameters, operations and memory of every stage, on the meta device, which computes nothing."""
+
+from collections.abc import Generator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from framefall.cascade.stage import StageConfig
+from framefall.models.autoencoder import VideoAutoencoder
+from framefall.models.backbone import Condition
+from framefall.models.registry import build
+from framefall.models.text import TEXT_DIM, words
+from framefall.progress import Stepped
+from framefall.recipes.presets import RECIPES
+from framefall.recipes.systems import SYSTEMS
+
+_TRAINED = 16  # bytes a parameter: weights, gradient, and two moments of AdamW, in float32
+
+
+def presets_bench() -> Generator[Stepped, None, dict[str, Any]]:
+    """One row a stage of every recipe; a call of the network is on one clip of the stage's own shape."""
+    recipes = {name: make() for name, make in {**RECIPES, **SYSTEMS}.items()}
+    total = sum(len(recipe.stages) for recipe in recipes.values())
+    results: dict[str, Any] = {}
+    done = 0
+    for name, recipe in recipes.items():
+        results[name] = {}
+        for stage, part in recipe.stages.items():
+            yield Stepped(done, total, f"{name} {stage}")
+            results[name][stage] = sized(part.stage)
+            done += 1
+    return results
+
+
+def sized(config: StageConfig) -> dict[str, Any]:
+    """Parameters, GFLOPs of a call and of a clip, MiB of weights, of training state, and kept for the backward pass."""
+    shape, latent = config.shape, config.latent
+    grid = (shape.frames, shape.height, shape.width)
+    if latent is not None:
+        grid = latent.latent_shape(*grid)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.device("meta"):
+        network = build(config.backbone)
+        reads = getattr(config.backbone, "text_dim", 0)
+        count = words(config.backbone) if reads else 0
+        told = Condition(
+            seconds=torch.empty(1, grid[0]),
+            text=torch.empty(1, count, TEXT_DIM) if reads else None,
+            text_mask=torch.ones(1, count, dtype=torch.bool) if reads else None,
+            low_res=torch.empty(1, config.backbone.low_res_channels, *grid)
+            if config.backbone.low_res_channels
+            else None,
+            low_res_noise=torch.empty(1) if config.backbone.low_res_channels else None,
+            prior=torch.empty(1, config.channels, *grid) if config.bridge is not None else None,
+        )
+        counter = FlopCounterMode(display=False)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
+            network(torch.empty(1, config.channels, *grid), torch.empty(1), told)
+        frozen = sum(each.numel() for each in VideoAutoencoder(latent).parameters()) if latent is not None else 0
+    parameters = sum(each.numel() for each in network.parameters())
+    calls = config.best.calls * (2 if config.best.guidance_scale != 1.0 else 1)
+    gflops = counter.get_total_flops() / 1e9
+    return {
+        "kind": config.backbone.kind,
+        "fusion": getattr(config.backbone, "fusion", ""),
+        "clip": f"{shape.frames}x{shape.height}x{shape.width} at {shape.fps:g}",
+        "parameters": parameters,
+        "autoencoder_parameters": frozen,
+        "gflops_a_call": gflops,
+        "gflops_a_clip": calls * gflops,
+        "weights_mebibytes": 4 * parameters / 2**20,
+        "training_state_mebibytes": _TRAINED * parameters / 2**20,
+        "activations_mebibytes": sum(kept.values()) / 2**20,
+    }

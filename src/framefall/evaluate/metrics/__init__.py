@@ -1,0 +1,1 @@
+"""Numbers of one clip, and the suite that takes them all."""

@@ -1,0 +1,1 @@
+"""The world benchmark: does a model obey physics where every answer is known?"""

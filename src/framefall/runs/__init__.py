@@ -1,0 +1,1 @@
+"""Complete runs, each a function: make clips, train, measure, compare."""

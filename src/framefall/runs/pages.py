@@ -1,0 +1,131 @@
+"""The page of an assessment: its table, its worst and median clips as small videos with their tracks, its failures."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from framefall import publish
+from framefall.data.decode import decode, probe
+from framefall.data.writer import write
+from framefall.evaluate.metrics.suite import ClipScores, Row, protocol
+from framefall.evaluate.report.page import Figure, Report, page
+from framefall.evaluate.sets.distribution import Distance
+from framefall.physics.laws import LAWS
+from framefall.provenance import commit
+from framefall.runs.evaluate import Assessment
+from framefall.tracking.overlay import overlay
+from framefall.tracking.tracker import track
+from framefall.video import from_pixels, resize, to_pixels
+
+SIDE = 192  # pixels of a video on the page
+FIGURES = 8
+SHOWN = 240  # frames of a clip that the page keeps
+
+
+def write_page(
+    assessment: Assessment,
+    clips: str | Path,
+    target: Path,
+    reference: str | Path | None = None,
+    rankings: Sequence[str] = (),
+) -> None:
+    """One self-contained HTML file; `rankings` are sentences about these clips and others."""
+    root = Path(clips)
+    chosen = _chosen(assessment)[:FIGURES]
+    figures = [_figure(root if root.is_file() else root / name, name, why, text) for name, why, text in chosen]
+    count = len(assessment.clips)
+    facts = {
+        "clips": str(count),
+        "reference": str(reference) if reference else "none",
+        "protocol": protocol(),
+        "codec": ", ".join(sorted({Path(one.name).suffix.lstrip(".") or "frames" for one in assessment.clips})),
+        "commit": commit(),
+    }
+    notes = [f"{name} was skipped: {reason}" for name, reason in assessment.skipped]
+    notes += [_distance(one) for one in assessment.distances]
+    text = page(
+        Report(
+            title=f"{root.name}: {count} clip" + ("s" if count > 1 else ""),
+            rows=assessment.rows,
+            facts=facts,
+            notes=notes,
+            rankings=list(rankings),
+            gates={row.metric: gate for row in assessment.rows if (gate := _gate(row, assessment.clips))},
+            figures=figures,
+            failures={name: _failed(name, assessment.clips) for name in LAWS},
+        )
+    )
+    with publish.file(target) as partial:
+        partial.write_text(text)
+
+
+def _distance(one: Distance) -> str:
+    if math.isnan(one.value):
+        return f"{one.name}: not measurable, {one.reason}"
+    return f"{one.name}: {one.value:.3g} ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
+
+
+def _gate(row: Row, clips: Sequence[ClipScores]) -> str:
+    """Why a metric is void on some clips, if a gate is shut there."""
+    said = [one.reasons[row.metric] for one in clips if "wins it" in one.reasons.get(row.metric, "")]
+    return f"void on {len(said)} of {len(clips)}: {said[0]}" if said else ""
+
+
+def _chosen(assessment: Assessment) -> list[tuple[str, str, str]]:
+    """The worst and the median clip of the metrics that tell clips apart most: (clip, why, its number)."""
+    chosen: dict[str, tuple[str, str]] = {}
+    for row in sorted(assessment.rows, key=lambda row: -_spread(row)):
+        values = sorted(
+            ((value, name) for name, value in row.per_clip.items() if math.isfinite(value)),
+            reverse=row.better == "lower",
+        )
+        if not values:
+            continue
+        for place, which in ((0, "worst"), (len(values) // 2, "median")):
+            value, name = values[place]
+            chosen.setdefault(name, (f"{which} of {row.metric}", f"{value:.4g} {row.unit}"))
+    return [(name, *said) for name, said in chosen.items()]
+
+
+def _spread(row: Row) -> float:
+    values = [value for value in row.per_clip.values() if math.isfinite(value)]
+    return float(np.std(values) / (abs(np.mean(values)) + 1e-9)) if len(values) > 1 else 0.0
+
+
+def _failed(law: str, clips: Sequence[ClipScores]) -> list[tuple[str, str]]:
+    """Clips beyond a law's strict threshold."""
+    found = []
+    for one in clips:
+        value = one.scores.get(law, math.nan)
+        if not LAWS[law].passes(value):
+            found.append((one.name, f"{value:.3g} {LAWS[law].unit}"))
+    return found
+
+
+def _figure(path: Path, name: str, why: str, text: str) -> Figure:
+    frames = []
+    for frame in decode(path):
+        frames.append(frame.pixels)
+        if len(frames) == SHOWN:
+            break
+    fps = probe(path).fps or 24.0
+    video = from_pixels(torch.from_numpy(np.stack(frames))).permute(3, 0, 1, 2)[None]
+    height, width = video.shape[-2:]
+    scale = SIDE / max(height, width)
+    size = max(2, round(height * scale)), max(2, round(width * scale))
+    small = resize(video, *size, "area" if scale < 1 else "bicubic")
+    small = small.expand(-1, 3, -1, -1, -1) if small.shape[1] == 1 else small[:, :3]
+    drawn = overlay(small, track(small, fps))
+    plain = to_pixels(small)[0].permute(1, 2, 3, 0).numpy()
+    return Figure(name, why, _mp4(plain, fps), _mp4(np.ascontiguousarray(drawn), fps), text)
+
+
+def _mp4(frames: np.ndarray, fps: float) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "clip.mp4"
+        write(target, [frames], fps)
+        return target.read_bytes()

@@ -1,0 +1,145 @@
+"""A simulated world as something to train on: simulated and rendered as it is asked for, nothing is stored."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from framefall.data.clip import Clip
+from framefall.data.window import Window
+from framefall.noise import Key
+from framefall.worlds.captions.grammar import PARAPHRASES
+from framefall.worlds.captions.sentences import describe, numbers
+from framefall.worlds.render.renderer import View, render
+from framefall.worlds.scenarios.registry import SCENARIOS
+from framefall.worlds.scenarios.solids import SOLID_SCENARIOS
+from framefall.worlds.state import StateLog, frame_times
+from framefall.worlds.world import World
+
+NUMERIC = 0.25  # of the captions say gravity and speed as numbers
+ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would see little else than the wall
+
+
+def names_a_world(text: str) -> bool:
+    """Whether one of the names in it is a scenario's, or it says `all`."""
+    names = {name.strip() for name in text.partition(":")[0].split(",")}
+    return bool(names & {*SCENARIOS, *SOLID_SCENARIOS, "all"})
+
+
+@dataclass(frozen=True)
+class WorldSource:
+    """A world behind the interface of a folder; its validation side is the `id` split of the same world."""
+
+    world: World
+    size: int = 256  # height of the picture that crops are cut from
+    fps: float = 24.0  # frames a second before any stride
+
+    @property
+    def fingerprint(self) -> str:
+        """The world's hash, with what decides on its pixels."""
+        return f"{self.world.fingerprint}-{self.size}-{self.fps:g}"
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The world, its split and its size."""
+        return [f"worlds:{name}/{self.world.split}/{self.world.size}" for name in self.world.scenarios]
+
+    def split(self, name: Literal["train", "validation", "all"]) -> "WorldSource":
+        """The world itself, or for `validation` its unseen examples of the same kind."""
+        return replace(self, world=replace(self.world, split="id")) if name == "validation" else self
+
+    def streams(self, window: Window, seed: int) -> tuple["WorldStream", "WorldStream | None"]:
+        """Every example once an epoch, in an order of its own; and single frames of them."""
+        images = WorldStream(self, replace(window, frames=1), seed) if window.frames > 1 else None
+        return WorldStream(self, window, seed), images
+
+    def validation(self, window: Window, count: int, seed: int) -> list[Clip]:
+        """The first `count` clips of the first epoch."""
+        stream = WorldStream(self, window, seed)
+        return [stream.clip(position) for position in range(min(count, self.world.size))]
+
+
+@dataclass(frozen=True)
+class WorldStream:
+    """The endless sequence of a world's clips under a window. Mirroring is never done: captions say left and right."""
+
+    source: WorldSource
+    window: Window
+    seed: int
+
+    def clip(self, position: int) -> Clip:
+        """The clip at a position of the endless sequence."""
+        world = self.source.world
+        epoch, place = divmod(position, world.size)
+        index = _shuffled(self.seed, epoch, place, world.size)
+        log = _log(world, index)
+        draw = Key(self.seed, "world", f"{log.scene.key}#{epoch}")
+        times, fps = self._times(log, draw)
+        view = self._view(log, float(times[len(times) // 2]), draw)
+        pixels = render([log], [times], view)[0].numpy()
+        paraphrase = draw.named("paraphrase").integer(PARAPHRASES)
+        caption = describe(log.scene, paraphrase, numeric=draw.named("numeric").uniform() < NUMERIC)
+        truth = {"log": log, "times": times}
+        return Clip(pixels, caption, numbers(log.scene), fps, f"{log.scene.key}#{epoch}", truth)
+
+    def _times(self, log: StateLog, draw: Key) -> tuple[np.ndarray, float]:
+        """The frames' moments: at the window's rate, from a random one of the frames that leave room."""
+        fps = self.window.fps or self.source.fps / self.window.strides[0]
+        frames = round(log.scene.seconds * fps) + 1
+        if self.window.frames > frames:
+            needed = (self.window.frames - 1) / fps
+            raise ValueError(
+                f"a window of {self.window.frames} frames at {fps:g} a second needs {needed:g} s and a scene lasts"
+                f" {log.scene.seconds:g} s; take fewer frames, a higher rate, or the horizon split"
+            )
+        start = draw.named("start").integer(frames - self.window.frames + 1)
+        return frame_times(self.window.frames, fps, start), float(fps)
+
+    def _view(self, log: StateLog, moment: float, draw: Key) -> View:
+        """The whole picture, cut to the window's shape around its middle; or a crop of it at full size."""
+        height, width, aspect = self.window.height, self.window.width, log.scene.width
+        if self.window.view == "whole":
+            scale = max(height, math.ceil(width / aspect))
+            return View(height, width, scale, (scale - height) // 2, max(0, round(scale * aspect) - width) // 2)
+        full = self.source.size, round(self.source.size * aspect)
+        if height > full[0] or width > full[1]:
+            raise ValueError(
+                f"crops of {width}x{height} must fit into a picture of {full[1]}x{full[0]};"
+                " take a larger `size` (--set data.size=...) or a smaller window"
+            )
+        where = draw.named("row").uniform(), draw.named("column").uniform()
+        top, left = (
+            int(part * (whole - side + 1)) for part, whole, side in zip(where, full, (height, width), strict=True)
+        )
+        if draw.named("aim").uniform() < ON_A_BODY:
+            body = log.scene.bodies[draw.named("body").integer(len(log.scene.bodies))]
+            x, y = (
+                log.tracks[body.name].at(np.array([moment])).position[0, :2] - _corner(log, moment)
+            ) * self.source.size
+            shake = (where[0] - 0.5) * height / 2, (where[1] - 0.5) * width / 2
+            top = min(max(0, round(self.source.size - y + shake[0] - height / 2)), full[0] - height)
+            left = min(max(0, round(x + shake[1] - width / 2)), full[1] - width)
+        return View(height, width, self.source.size, top, left)
+
+
+def _corner(log: StateLog, moment: float) -> np.ndarray:
+    """Where the picture's lower left corner is at a moment."""
+    camera = log.scene.camera
+    return np.asarray(camera.start) + moment * np.asarray(camera.velocity)
+
+
+@lru_cache(maxsize=4096)  # logs of a few KB each: simulating one again costs more than keeping it
+def _log(world: World, index: int) -> StateLog:
+    return world.log(index)
+
+
+def _shuffled(seed: int, epoch: int, place: int, size: int) -> int:
+    """A permutation of `range(size)` that needs no table: place -> factor * place + shift."""
+    key = Key(seed, "world order")
+    factor = 1 + key.integer(size, epoch, 0)
+    while math.gcd(factor, size) > 1:
+        factor += 1
+    return (factor * place + key.integer(size, epoch, 1)) % size

@@ -1,0 +1,151 @@
+"""Worlds as plain folders that any other tool can read: a video and a JSON file a clip."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from framefall import publish
+from framefall.config import from_json, to_dict
+from framefall.data.writer import WRITERS, write
+from framefall.noise import Key
+from framefall.worlds.captions.grammar import PARAPHRASES
+from framefall.worlds.captions.sentences import describe, numbers
+from framefall.worlds.engines.registry import simulate
+from framefall.worlds.render import solids
+from framefall.worlds.render.renderer import View, render
+from framefall.worlds.render.truth import body_truth, render_truth
+from framefall.worlds.scene import Scene
+from framefall.worlds.state import StateLog, frame_times
+from framefall.worlds.violations.registry import VIOLATIONS, applicable, break_physics
+from framefall.worlds.world import World
+
+TWINS = "twins"  # the violation that stands for: one of those that apply, another one each clip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How the clips of a world are written."""
+
+    frames: int | None = None  # as many as the scene lasts
+    fps: float = 24.0
+    size: int = 64  # the height; a scene says how wide it is
+    suffix: str = ".mp4"
+    masks: bool = False  # also .npz files of masks, depth order and optical flow
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise ValueError(f"frames must be at least 1, got {self.frames}")
+        if not 8 <= self.size <= 4096:
+            raise ValueError(f"size must be from 8 to 4096 pixels, got {self.size}; try 64 or 256")
+        if not 0 < self.fps <= 1000:
+            raise ValueError(f"fps must be above 0 and at most 1000, got {self.fps}; try 24")
+        if self.suffix not in WRITERS:
+            known = ", ".join(suffix or "'' (a folder of PNG)" for suffix in WRITERS)
+            raise ValueError(f"the kind of file must be one of {known}; got {self.suffix!r}")
+
+
+@dataclass(frozen=True)
+class Written:
+    """One clip that lies on disk."""
+
+    path: str
+    caption: str
+    violation: str = ""
+
+
+def read_scene(path: str | Path) -> Scene:
+    """A scene from its JSON file, checked by the schema; a bad one is refused in one sentence."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"the scene file {path} cannot be read ({error.strerror}); give a JSON file") from None
+    return from_json(Scene, text, str(path))
+
+
+def write_scene(scene: Scene, folder: str | Path, look: Look) -> Iterator[Written]:
+    """Simulates one scene of the user's own and writes it as `FOLDER/NAME.mp4` and `.json`."""
+    yield _write(Path(folder), scene.key.replace("/", "-") or "scene", simulate(scene), look, 0)
+
+
+def write_world(
+    world: World, folder: str | Path, look: Look, *, count: int, start: int = 0, violation: str | None = None
+) -> Iterator[Written]:
+    """Examples `start` .. `start + count` of a world: a clip each, and beside it its broken twin if one is asked for.
+
+    `NAME.json` holds the caption and numbers under the keys that `framefall train` reads, all captions, the state of
+    every body in every frame, and the state log that the clip was rendered from.
+    """
+    if violation and violation != TWINS and violation not in VIOLATIONS:
+        raise ValueError(f"a violation must be {TWINS} or one of {', '.join(VIOLATIONS)}; got {violation!r}")
+    for index in range(start, start + count):
+        log = world.log(index)
+        name = f"{world.scenario_of(index)}-{world.split}-{index:06d}"
+        yield _write(Path(folder), name, log, look, index)
+        if violation:
+            broken = _broken(log, violation, index)
+            if broken is not None:
+                yield _write(Path(folder), f"{name}.{broken.violation}", broken, look, index)
+
+
+def _broken(log: StateLog, violation: str, index: int) -> StateLog | None:
+    """The twin; nothing where no violation applies and any would have done."""
+    key = Key(0, "violation", log.scene.key)
+    if violation != TWINS:
+        return break_physics(log, violation, key)
+    names = applicable(log)
+    return break_physics(log, names[index % len(names)], key) if names else None
+
+
+def _write(folder: Path, name: str, log: StateLog, look: Look, index: int) -> Written:
+    frames = look.frames or round(log.scene.seconds * look.fps) + 1
+    times = frame_times(frames, look.fps)
+    view = View(look.size, round(look.size * log.scene.width), look.size)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}{look.suffix}"
+    pixels = render([log], [times], view)[0].permute(1, 2, 3, 0).numpy()
+    captions = [describe(log.scene, paraphrase) for paraphrase in range(PARAPHRASES)]
+    caption = captions[index % PARAPHRASES]
+    write(path, [pixels], look.fps, {"comment": caption})
+    values = {
+        "caption": caption,
+        "numbers": [float(value) for value in numbers(log.scene)],
+        "captions": captions,
+        "numeric_caption": describe(log.scene, 0, numeric=True),
+        "fps": look.fps,
+        "frames": frames,
+        "height": view.height,
+        "width": view.width,
+        "attributes": asdict(log.scene.attributes),
+        "truth": body_truth(log, times),
+        "log": to_dict(log),
+    }
+    with publish.file(folder / f"{name}.json") as partial:
+        partial.write_text(json.dumps(values) + "\n")
+    if look.masks:
+        with publish.file(folder / f"{name}.npz") as partial, open(partial, "wb") as stream:
+            np.savez_compressed(stream, **_pixel_truth(log, times, view))
+    return Written(str(path), caption, log.violation)
+
+
+def _pixel_truth(log: StateLog, times: np.ndarray, view: View) -> dict[str, Any]:
+    """Masks, depth order and flow of a flat scene; with depth, the body and the distance at each pixel."""
+    if log.scene.engine == "mujoco":
+        names = np.array([body.name for body in log.scene.bodies])
+        body = solids.masks(log, times, view).astype(np.int16)
+        return {"things": names, "body": body, "depth": solids.depths(log, times, view).astype(np.float32)}
+    seen = render_truth(log, times, view)
+    return {
+        "things": np.array([*(b.name for b in log.scene.bodies), *(f.name for f in log.scene.fixtures)]),
+        "visible": _bytes(seen.visible.numpy()),
+        "full": _bytes(seen.full.numpy()),
+        "thing": seen.thing.numpy().astype(np.int16),
+        "flow": seen.flow.numpy().astype(np.float16),
+    }
+
+
+def _bytes(matte: np.ndarray) -> np.ndarray:
+    return np.round(255 * matte).astype(np.uint8)

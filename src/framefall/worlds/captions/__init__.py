@@ -1,0 +1,1 @@
+"""What is said of a scene, and how it is read back."""

@@ -1,0 +1,1 @@
+"""Changes of finished clips: those that a metric must notice, and those that it must not."""

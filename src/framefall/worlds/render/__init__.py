@@ -1,0 +1,1 @@
+"""Pictures of what happened, and the truth about each frame."""

@@ -1,0 +1,45 @@
+"""The thirteen scenarios: each draws the beginning of a scene whose event is sure to happen, and to be seen.
+
+A scenario is a function from its chances to a scene, or to None where what was drawn does not fit together.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from framefall.noise import Key
+from framefall.worlds.scenarios.contact import billiards, collision
+from framefall.worlds.scenarios.draw import Draw
+from framefall.worlds.scenarios.flight import double_drop, fall, projectile, uniform
+from framefall.worlds.scenarios.guided import pendulum, ramp
+from framefall.worlds.scenarios.hidden import occluder, occluder_bounce
+from framefall.worlds.scenarios.light import light
+from framefall.worlds.scenarios.piles import pour, stack
+from framefall.worlds.scene import Scene
+
+Scenario = Callable[[Draw], Scene | None]
+SCENARIOS: dict[str, Scenario] = {
+    "fall": fall,
+    "projectile": projectile,
+    "uniform": uniform,
+    "collision": collision,
+    "billiards": billiards,
+    "pendulum": pendulum,
+    "ramp": ramp,
+    "occluder": occluder,
+    "occluder_bounce": occluder_bounce,
+    "stack": stack,
+    "double_drop": double_drop,
+    "pour": pour,
+    "light": light,
+}
+_TRIES = 5_000  # the worst scenario and split needs a few dozen on average
+
+
+def draw_scene(seed: int, split: str, scenario: str, index: int) -> Scene:
+    """Scene number `index` of a scenario in a split: the same on every machine, whatever else is drawn."""
+    key = Key(seed, f"worlds/{split}/{scenario}", str(index))
+    for attempt in range(_TRIES):
+        drawn = SCENARIOS[scenario](Draw(key, scenario, split, attempt))
+        if drawn is not None:
+            return replace(drawn, key=f"{seed}/{split}/{scenario}/{index}")
+    raise AssertionError(f"{scenario} fits together in none of {_TRIES} draws of {split} {index}: its rules contradict")

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from framefall.bench import attention as attention_bench
+from framefall.bench.attention_picture import draw_attention
+from framefall.progress import finish
+
+MODES = [f"{mode}_{name}" for mode in ("forward", "training") for name in ("float32", "bfloat16")]
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    """A short run: one round, on fewer tokens and heads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention_bench, "_ROUNDS", 1)
+        patch.setattr(attention_bench, "_TOKENS", 1024)
+        patch.setattr(attention_bench, "HEADS", 2)
+        return finish(attention_bench.attention_bench(0.01, (16,)))
+
+
+def test_every_ratio_has_its_spread(measured):
+    assert measured["ratios"].keys() == {*MODES, "forward_memory", "training_memory"}
+    for ratios in measured["ratios"].values():
+        for ratio in ratios.values():
+            assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+    json.dumps(measured)
+
+
+def test_a_window_costs_the_clip_and_not_its_square(measured):
+    for mode in MODES:
+        ratios = measured["ratios"][mode]
+        # a single round on a busy machine: 16 is linear and 256 the square
+        assert ratios["sparse_1024_over_64"]["median"] < 40 < ratios["full_1024_over_64"]["median"]
+        assert ratios["full_over_sparse_at_1024"]["median"] > 2
+    for mode in ("forward", "training"):
+        assert measured["ratios"][f"{mode}_memory"]["sparse_1024_over_64"]["median"] <= 18
+
+
+def test_memory_is_what_is_alive_at_once():
+    def job() -> None:
+        kept = torch.ones(1000)
+        for _ in range(5):
+            kept = kept + 1.0  # the one before is freed
+
+    assert attention_bench._peak(job) == 8000  # two of a thousand float32
+
+
+def test_threads_are_as_they_were(monkeypatch):
+    monkeypatch.setattr(attention_bench, "_TOKENS", 64)
+    monkeypatch.setattr(attention_bench, "HEADS", 1)
+    before = torch.get_num_threads()
+    run = attention_bench.attention_bench(0.01, (16,))
+    next(run)
+    run.close()
+    assert torch.get_num_threads() == before
+
+
+def test_the_picture_shows_masks_and_curves(measured, tmp_path: Path):
+    draw_attention(measured["results"], tmp_path / "attention.png")
+    with Image.open(tmp_path / "attention.png") as picture:
+        assert picture.width > 1000
+        assert picture.convert("L").getextrema()[0] < 128  # something is drawn

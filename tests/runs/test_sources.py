@@ -1,0 +1,141 @@
+"""Worlds as something to train on, and as folders on disk."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from framefall.data.decode import decode
+from framefall.data.folder import open_folder
+from framefall.data.loader import Source, batches, validation
+from framefall.data.window import Window
+from framefall.recipes.presets import RECIPES
+from framefall.runs.sources import WorldSource, _shuffled
+from framefall.worlds.captions.parser import parse
+from framefall.worlds.world import open_world
+
+WHOLE = Window(frames=16, fps=6.0, height=32, width=32)
+CROP = Window(frames=4, fps=24.0, height=48, width=40, view="crop")
+
+
+@pytest.fixture(scope="module")
+def source() -> WorldSource:
+    return WorldSource(open_world("projectile,occluder,fall", size=30), size=96)
+
+
+def test_a_world_is_a_source(source: WorldSource) -> None:
+    assert isinstance(source, Source)
+
+
+@pytest.mark.parametrize("window", [WHOLE, CROP], ids=["whole", "crop"])
+def test_clips_have_the_windows_size_and_say_what_they_show(source: WorldSource, window: Window) -> None:
+    for clip in next(batches(source, window, batch=6, seed=0)):
+        assert clip.pixels.shape == (3, window.frames, window.height, window.width)
+        assert clip.pixels.dtype == np.uint8
+        assert clip.fps == window.fps
+        attributes = clip.truth["log"].scene.attributes
+        assert parse(clip.caption).things == attributes.things
+        assert clip.numbers.tolist() == pytest.approx([clip.truth["log"].scene.gravity, clip.numbers[1]])
+
+
+def test_batches_do_not_depend_on_where_they_begin_or_on_the_rank(source: WorldSource) -> None:
+    whole = list(islice(batches(source, WHOLE, batch=4, seed=3), 4))
+    later = next(batches(source, WHOLE, batch=4, seed=3, start=3))
+    ranks = [next(batches(source, WHOLE, batch=4, seed=3, start=3, rank=r, world_size=2)) for r in range(2)]
+    threads = list(islice(batches(source, WHOLE, batch=4, seed=3, workers=2), 4))
+    for ours, theirs, threaded in zip(whole[3], later, threads[3], strict=True):
+        assert ours.key == theirs.key == threaded.key
+        assert np.array_equal(ours.pixels, theirs.pixels)
+        assert np.array_equal(ours.pixels, threaded.pixels)
+        assert ours.caption == threaded.caption
+    assert [clip.key for clip in whole[3]] == [ranks[place % 2][place // 2].key for place in range(4)]
+
+
+def test_an_epoch_has_every_example_once_and_the_next_one_another_order() -> None:
+    for size in (1, 30, 30_000):
+        orders = [[_shuffled(5, epoch, place, size) for place in range(min(size, 2000))] for epoch in range(2)]
+        assert all(len(set(order)) == len(order) for order in orders)
+        if size == 30:
+            assert sorted(orders[0]) == list(range(30))
+        if size > 1:
+            assert orders[0] != orders[1]
+
+
+def test_the_validation_side_is_another_split_and_never_changes(source: WorldSource) -> None:
+    side = source.split("validation")
+    assert side.world.split == "id"
+    first, more = validation(side, WHOLE, 2, seed=0), validation(side, WHOLE, 4, seed=0)
+    assert [clip.key for clip in first] == [clip.key for clip in more[:2]]
+    assert not {clip.key for clip in more} & {clip.key for clip in next(batches(source, WHOLE, batch=30, seed=0))}
+
+
+def test_the_fingerprint_tells_worlds_apart(source: WorldSource) -> None:
+    others = [replace(source, size=128), replace(source, fps=12.0), source.split("validation")]
+    others.append(replace(source, world=replace(source.world, seed=1)))
+    assert len({one.fingerprint for one in (source, *others)}) == 5
+    assert replace(source).fingerprint == source.fingerprint
+
+
+def test_most_crops_have_a_body_in_them(source: WorldSource) -> None:
+    clips = next(batches(source, CROP, batch=24, seed=0))
+    spread = [np.ptp(clip.pixels.reshape(3, -1), axis=1).max() for clip in clips]
+    assert np.mean(np.array(spread) > 60) > 0.6
+
+
+def test_a_window_longer_than_a_scene_is_refused(source: WorldSource) -> None:
+    with pytest.raises(ValueError, match=r"17 frames at 6 a second needs 2.66667 s and a scene lasts 2.5 s"):
+        next(batches(source, replace(WHOLE, frames=17), batch=1, seed=0))
+    with pytest.raises(ValueError, match=r"crops of 128x128 must fit into a picture of 96x96"):
+        next(batches(source, replace(CROP, height=128, width=128), batch=1, seed=0))
+
+
+def test_a_cascade_trains_on_a_world_by_its_name(framefall: Callable, tmp_path: Path) -> None:
+    options = ["--recipe", "micro", "--stage", "base", "--steps", "2"]
+    said = framefall("train", "uniform", "-o", tmp_path / "m", *options)
+    assert said.code == 0, said.err
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert config["trained_on"] == ["worlds:uniform/train/30000"]
+    said = framefall("train", "uniform", "-o", tmp_path / "m", *options[:-1], "3", "--resume", "--json")
+    assert json.loads(said.out)["stages"]["base"]["steps"] == 3
+    said = framefall("train", "fall", "-o", tmp_path / "m", *options[:-1], "4", "--resume")
+    assert said.code == 1  # another world is other data
+    assert "data was" in said.err
+
+
+def test_a_written_world_is_a_folder_that_training_reads(framefall: Callable, tmp_path: Path) -> None:
+    out = tmp_path / "clips"
+    line = "--count 3 --size 64 --split id --violation twins --format .mkv --masks --json"
+    said = framefall("worlds", "occluder,projectile", "-o", out, *line.split())
+    assert said.code == 0, said.err
+    written = json.loads(said.out)["clips"]
+    assert len(written) == 6
+    assert sum(bool(one["violation"]) for one in written) == 3
+    for one in written:
+        path = Path(one["path"])
+        truth = json.loads(path.with_suffix(".json").read_text())
+        frames = np.stack([frame.pixels for frame in decode(path)])
+        assert frames.shape == (61, 64, 64, 3)
+        assert truth["caption"] == one["caption"]
+        assert truth["log"]["violation"] == one["violation"]
+        masks = np.load(path.with_suffix(".npz"))
+        assert masks["visible"].shape[1:] == (61, 64, 64)
+        assert masks["flow"].shape == (2, 60, 64, 64)
+    folder = open_folder(out, RECIPES["micro"]().data)
+    assert len({shot.source for shot in folder.shots}) == 6
+    assert {shot.caption for shot in folder.shots} == {one["caption"] for one in written}
+    assert all(shot.numbers is not None and len(shot.numbers) == 2 for shot in folder.shots)
+
+
+def test_a_scene_file_of_ones_own_is_simulated_and_written(framefall: Callable, tmp_path: Path) -> None:
+    from framefall.config import to_json
+
+    scene = open_world("fall").scene(0)
+    (tmp_path / "mine.json").write_text(to_json(scene))
+    said = framefall("worlds", tmp_path / "mine.json", "-o", tmp_path / "out", "--frames", 5, "--size", 32)
+    assert said.code == 0, said.err
+    (video,) = (tmp_path / "out").glob("*.mp4")
+    assert len(list(decode(video))) == 5

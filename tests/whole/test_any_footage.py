@@ -1,0 +1,59 @@
+"""Whatever footage is given: a number or a sentence, and which metrics can be trusted on it.
+
+Through the installed command in a process of its own: under the type checks of the tests large clips take minutes.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from framefall.data.decode import decode
+from framefall.data.writer import write
+from framefall.evaluate.metrics.suite import METRICS
+
+
+def _evaluate(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "framefall"), "evaluate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_odd_clips_get_a_number_or_a_sentence(tmp_path: Path) -> None:
+    rows = np.arange(2160, dtype=np.uint16)[None, :, None, None] // 16
+    odd = {
+        "black": np.zeros((20, 32, 32, 3), np.uint8),
+        "one": np.full((1, 32, 32, 3), 90, np.uint8),
+        "large": np.broadcast_to(rows, (2, 2160, 3840, 3)),
+        "grey": np.random.default_rng(0).integers(0, 255, (12, 32, 32, 1), np.uint8),
+    }
+    for name, pixels in odd.items():
+        write(tmp_path / f"{name}.mkv", [np.ascontiguousarray(pixels, dtype=np.uint8)], 12.0)
+    (tmp_path / "text.mp4").write_text("words")
+    said = _evaluate(tmp_path, "--json", "-", "--html", tmp_path / "page.html")
+    assert said.returncode == 0, said.stderr
+    assert "Traceback" not in said.stderr
+    values = json.loads(said.stdout)
+    assert values["n"] == 4
+    assert "text.mp4" in values["skipped"]
+    for clip in ("black.mkv", "one.mkv"):
+        assert values["metrics"]["flicker"]["per_clip"][clip] is None
+        assert values["reasons"][clip]
+    assert (tmp_path / "page.html").read_text().count("<video") >= 1
+
+
+def test_a_users_clip_says_which_metrics_hold_on_it(clips: Path, tmp_path: Path) -> None:
+    said = _evaluate(clips / "0001.mp4", "--validate")
+    assert said.returncode == 1 and "must have at least 144 frames" in said.stderr
+    frames = [frame.pixels[::8, ::8] for frame in decode(clips / "0002.mp4")][:144]
+    write(tmp_path / "small.mkv", [np.ascontiguousarray(np.stack(frames))], 25.0)
+    said = _evaluate(tmp_path / "small.mkv", "--validate", "--json", tmp_path / "v.json")
+    assert said.returncode == 0, said.stderr
+    values = json.loads((tmp_path / "v.json").read_text())
+    assert values["clips"] == 6
+    matrix = values["matrix"]
+    assert matrix["freeze"]["longest_still"]["auroc"] == 1.0
+    assert matrix["brightness_flicker"]["luminance_flicker"]["auroc"] > 0.9
+    assert matrix["freeze"]["flicker"]["auroc"] < 0.35  # smoothness prefers a frozen clip: why there are gates
+    assert set(values["trusted"]) <= set(METRICS)

@@ -1,0 +1,82 @@
+"""A cascade whose stages run on latents, from videos to samples."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from framefall import publish
+from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
+from framefall.data.folder import Folder
+from framefall.models.autoencoder import AutoencoderConfig
+from framefall.recipes.presets import RECIPES
+from framefall.runs.train import train_cascade
+from framefall.train.recipe import Recipe, StageRecipe
+
+SMALL = AutoencoderConfig(latent_channels=4, dim=8, depth=1, space=2, time=2)
+STAGES = ["base", "temporal_sr", "spatial_sr"]
+
+
+def _in_latents(part: StageRecipe) -> StageRecipe:
+    stage, channels = part.stage, SMALL.latent_channels
+    if stage.task == "base":
+        backbone = replace(stage.backbone, channels=channels, low_res_channels=channels + 1, patch=(1, 2, 2))
+        return replace(part, stage=replace(stage, latent=SMALL, backbone=backbone, known=3))
+    return replace(part, stage=replace(stage, latent=SMALL, backbone=replace(stage.backbone, channels=channels)))
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    """The toy recipe with every stage on latents, the base one going on from given frames."""
+    micro = RECIPES["micro"]()
+    stages = {name: _in_latents(part) for name, part in micro.stages.items()}
+    return replace(micro, stages=stages, save_every=2, weights="float32")
+
+
+@pytest.fixture(scope="module")
+def model(recipe: Recipe, folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = tmp_path_factory.mktemp("latent") / "toy"
+    for _ in train_cascade(recipe, folder, model, steps=3):
+        pass
+    return model
+
+
+def test_a_run_publishes_every_stage_with_its_autoencoder(model: Path, recipe: Recipe) -> None:
+    publish.verify(model)
+    files = {path.name for path in model.glob("*.safetensors")}
+    assert files == {f"{name}{suffix}" for name in STAGES for suffix in (".safetensors", f".{AUTOENCODER}")}
+    cascade = load_cascade(model)
+    assert all(cascade.stage(name).config == recipe.stages[name].stage for name in STAGES)
+
+
+def test_a_model_that_is_saved_and_loaded_again_makes_the_same_bits(model: Path, tmp_path: Path) -> None:
+    cascade = load_cascade(model)
+    made = cascade.sample(["a man talks"], seed=3, frames=11)
+    assert made.shape == (1, 3, 11, 32, 32) and made.isfinite().all()
+    save(cascade, tmp_path / "again")
+    assert torch.equal(load_cascade(tmp_path / "again").sample(["a man talks"], seed=3, frames=11), made)
+    assert not torch.equal(cascade.sample(["a man talks"], seed=4, frames=11), made)  # the control
+
+
+def test_a_run_that_stops_within_an_autoencoder_ends_with_the_same_bits(
+    recipe: Recipe, folder: Folder, model: Path, tmp_path: Path
+) -> None:
+    run = train_cascade(recipe, folder, tmp_path / "toy", steps=3)
+    seen = [next(run) for _ in range(3)]
+    run.close()
+    assert [progress.stage for progress in seen] == 3 * ["base.autoencoder"]
+    with pytest.raises(ValueError, match=r"holds an earlier run; pass --resume"):
+        next(train_cascade(recipe, folder, tmp_path / "toy", steps=3))
+    rest = [progress.stage for progress in train_cascade(recipe, folder, tmp_path / "toy", steps=3, resume=True)]
+    assert list(dict.fromkeys(rest))[-1] == "spatial_sr" and rest.count("base") == 3
+    assert publish.verify(tmp_path / "toy") == publish.verify(model)
+
+
+def test_minutes_are_halved_between_an_autoencoder_and_its_stage(
+    recipe: Recipe, folder: Folder, tmp_path: Path
+) -> None:
+    spent = list(train_cascade(recipe, folder, tmp_path / "toy", stages=["base"], minutes=0.02))
+    names = [progress.stage for progress in spent]
+    assert set(names) == {"base.autoencoder", "base"} and names == sorted(names, key=lambda name: name == "base")
+    assert [one.progress for one in spent if one.stage == "base"][-1] == 1.0
