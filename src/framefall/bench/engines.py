@@ -1,7 +1,7 @@
 """What sampling on a CPU gains from compiling our networks: torch.compile and OpenVINO beside eager torch."""
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,10 @@ from framefall.models.engine import Network, openvino_engine
 from framefall.models.registry import build
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 from framefall.video import Time, Video
 
-Run = Generator[Stepped, None, dict[str, Any]]
+Run = Events[dict[str, Any]]
 Inputs = tuple[Video, Time, Condition]
 Case = Callable[[], tuple[Backbone, Inputs]]
 

@@ -1,6 +1,5 @@
 """What each preset is: parameters, operations and memory of every stage, on the meta device, which computes nothing."""
 
-from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -12,14 +11,14 @@ from framefall.models.autoencoder import VideoAutoencoder
 from framefall.models.backbone import Condition
 from framefall.models.registry import build
 from framefall.models.text import TEXT_DIM, words
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 from framefall.recipes.presets import RECIPES
 from framefall.recipes.systems import SYSTEMS
 
 _TRAINED = 16  # bytes a parameter: weights, gradient, and two moments of AdamW, in float32
 
 
-def presets_bench() -> Generator[Stepped, None, dict[str, Any]]:
+def presets_bench() -> Events[dict[str, Any]]:
     """One row a stage of every recipe; a call of the network is on one clip of the stage's own shape."""
     recipes = {name: make() for name, make in {**RECIPES, **SYSTEMS}.items()}
     total = sum(len(recipe.stages) for recipe in recipes.values())

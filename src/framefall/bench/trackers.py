@@ -1,7 +1,7 @@
 """How good the tracker is where the answer is known: the ceiling of everything that is read off its tracks."""
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.metric import Interval, interval
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, LawScore, laws
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks
 from framefall.worlds.scenarios.registry import SCENARIOS
@@ -25,7 +25,7 @@ SWAPS = "hidden_colour"  # what comes out from behind a screen is another one
 
 def trackers_bench(
     clips: int, seed: int = 0, sizes: Sequence[int] = SIZES, scenarios: Sequence[str] = tuple(SCENARIOS)
-) -> Generator[Stepped, None, dict[str, Any]]:
+) -> Events[dict[str, Any]]:
     """Clean renders of every scenario at 32, 64 and 128 pixels, 24 frames a second, tracked with the scene known."""
     total, done = len(sizes) * len(scenarios) * clips, 0
     results: dict[str, Any] = {}

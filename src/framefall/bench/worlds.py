@@ -1,7 +1,7 @@
 """The world benchmark of a trained cascade: continuation, text alone, and what its denoiser expects."""
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ from framefall.noise import Key
 from framefall.physics.evidence import gather
 from framefall.physics.flight import falls
 from framefall.physics.laws import laws
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 from framefall.tracking.tracker import track
 from framefall.video import Video
 from framefall.worlds.captions.sentences import describe
@@ -46,9 +46,7 @@ from framefall.worlds.world import World
 Scores = dict[str, Any]
 
 
-def world_bench(
-    model: str | None, clips: int, seed: int = 0, quality: str = "fast"
-) -> Generator[Stepped, None, Scores]:
+def world_bench(model: str | None, clips: int, seed: int = 0, quality: str = "fast") -> Events[Scores]:
     """Every split and every reference; with a model also its continuations, its clips of captions alone, and its
     expectations. The protocol is cut to what the model's base stage makes.
     """

@@ -9,11 +9,15 @@ from typing import Any
 
 import typer
 
+from framefall.cli.bench import bench
+from framefall.cli.compare import compare
 from framefall.cli.console import keep_memory
-from framefall.cli.making import generate, upscale
-from framefall.cli.measuring import bench, evaluate, verify
-from framefall.cli.simulating import worlds
-from framefall.cli.training import compare, train
+from framefall.cli.evaluate import evaluate
+from framefall.cli.generate import generate
+from framefall.cli.train import train
+from framefall.cli.upscale import upscale
+from framefall.cli.verify import verify
+from framefall.cli.worlds import worlds
 
 app = typer.Typer(
     add_completion=False,

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from framefall.cascade.cascade import Event
     from framefall.data.folder import Folder, FolderConfig
     from framefall.data.loader import Source
-    from framefall.progress import Stepped
+    from framefall.progress import Events
 
 Result = TypeVar("Result")
 
@@ -55,18 +55,23 @@ def watch(events: "Iterator[Event]") -> "Iterator[Event]":
             yield event
 
 
-def watched(run: "Generator[Stepped, None, Result]") -> Result:
-    """The result of long work, with a progress bar while it is done."""
+def watched(run: "Events[Result]") -> Result:
+    """The result of long work, with a progress bar while it is done and its notes above the bar."""
+    from framefall.progress import Note, Stepped
+
     with bar(unit=" steps") as shown:
         while True:
             try:
-                step = next(run)
+                event = next(run)
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            shown.total = step.total
-            shown.set_description(step.what)
-            shown.update(step.done - shown.n)
+            if isinstance(event, Note):
+                shown.write(event.text, file=sys.stderr)
+            elif isinstance(event, Stepped):
+                shown.total = event.total
+                shown.set_description(event.what)
+                shown.update(event.done - shown.n)
 
 
 def open_source(source: str, config: "FolderConfig") -> "Folder | Source":

@@ -1,9 +1,12 @@
 """What commands have in common: options by type, and how text becomes a value."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from framefall.runs.generate import Record
 
 SHIPPED = "pico"
 Model = Annotated[
@@ -45,3 +48,10 @@ def device_of(name: str) -> str:
     except (RuntimeError, AssertionError):
         raise ValueError(f"device must be one this machine has, got {name!r}; try cpu") from None
     return name
+
+
+def made(record: "Record") -> str:
+    """A clip that was made, in a sentence."""
+    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record.seconds.items())
+    size = f"{record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second"
+    return f"{record.path}: {size} ({seconds})"

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from framefall.evaluate.worldbench.benchmark import Case, Protocol
 from framefall.metric import Better
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, laws
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 from framefall.tracking.tracker import track
 from framefall.video import from_pixels
 from framefall.worlds.damage.corruptions import CORRUPTIONS
@@ -82,7 +82,7 @@ class _Clip:
 
 def validity_bench(
     clips: int, seed: int = 0, damages: Sequence[str] = tuple(WHERE), placebos: Sequence[str] = tuple(PLACEBOS)
-) -> Generator[Stepped, None, Certificate]:
+) -> Events[Certificate]:
     """The matrix on simulated scenes: `clips` of each scenario, 64 pixels, 24 frames a second; or a part of it."""
     cells: list[Cell] = []
     scenarios = list(dict.fromkeys(WHERE[damage] for damage in damages))
@@ -102,7 +102,7 @@ def validity_bench(
     return Certificate(cells, clips)
 
 
-def validate(path: str, seed: int = 0) -> Generator[Stepped, None, Certificate]:
+def validate(path: str, seed: int = 0) -> Events[Certificate]:
     """The matrix on a user's own clip: its segments, and damage that pixels alone allow."""
     segments, fps = _segments(path)
     tables: dict[str, dict[str, dict[str, list[float]]]] = {kind: {} for kind in ("real", "damaged", "placebo")}

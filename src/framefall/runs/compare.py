@@ -8,7 +8,7 @@ flicker and move beside real ones, and what a step costs in time and memory.
 import json
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from framefall.models.registry import build
 from framefall.models.text import TEXT_DIM, encode, words
 from framefall.models.unet import UNetConfig
 from framefall.noise import Key
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 from framefall.train import objective
 from framefall.train.loop import Budget, initial, train
 from framefall.train.recipe import Recipe, StageRecipe
@@ -98,7 +98,7 @@ def recipe_of(fusion: str, contest: Contest) -> Recipe:
     return Recipe(name=f"compare-{fusion}", stages={"base": part}, seed=contest.seed)
 
 
-def compare(source: Folder | Source, contest: Contest, folder: Path) -> Generator[Stepped, None, dict[str, Any]]:
+def compare(source: Folder | Source, contest: Contest, folder: Path) -> Events[dict[str, Any]]:
     """Trains every way and measures it; the answer is also in `folder`: compare.json, compare.png and samples.png."""
     folder.mkdir(parents=True, exist_ok=True)
     recipes = {fusion: recipe_of(fusion, contest) for fusion in contest.fusions}

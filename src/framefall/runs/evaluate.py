@@ -1,7 +1,7 @@
 """Scores of clips on disk, and of a cascade's super-resolution on real ones."""
 
 import importlib.util
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from framefall.evaluate.metrics.suite import ClipScores, Row, measured, rows
 from framefall.evaluate.sets.distribution import Distance
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.evaluate.stages.superres import compare_spatial, compare_temporal
-from framefall.progress import Stepped, finish
+from framefall.progress import Events, Stepped, finish
 from framefall.video import from_pixels
 
 NamedClip = tuple[str, Tensor, float]
@@ -43,9 +43,7 @@ def assess(clips: str | Path, references: str | Path | None = None) -> Assessmen
     return finish(assessing(clips, references))
 
 
-def assessing(
-    clips: str | Path, references: str | Path | None = None, workers: int = 1
-) -> Generator[Stepped, None, Assessment]:
+def assessing(clips: str | Path, references: str | Path | None = None, workers: int = 1) -> Events[Assessment]:
     """The same, step by step; `workers` threads."""
     skipped: list[tuple[str, str]] = []
     total = len(_sources(clips)) + (len(_sources(references)) if references else 0)

@@ -1,4 +1,4 @@
-"""The command that simulates scenes with known truth."""
+"""`framefall worlds`: simulated scenes with known truth."""
 
 import json as jsonlib
 from pathlib import Path

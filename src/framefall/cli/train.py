@@ -1,15 +1,15 @@
-"""Commands that train: a cascade, or several ways to fuse frames side by side."""
+"""`framefall train`: a cascade on a folder of videos, or on a simulated world."""
 
 import json as jsonlib
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from framefall.cli.console import bar, open_source, say, watched
-from framefall.cli.options import Device, Json, Seed, device_of
+from framefall.cli.console import bar, open_source, say
+from framefall.cli.options import Device, Json, device_of
 
 
 def train(
@@ -70,38 +70,3 @@ def train(
         skipped = [vars(one) for one in report.skipped] if report else []
         print(jsonlib.dumps({"model": str(output), "stages": last, "skipped": skipped}, indent=2))
     ranks.leave()
-
-
-def compare(
-    source: Annotated[str, typer.Argument(help="A folder of videos, images and captions; or a world.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where tables and pictures go.")] = Path(
-        "comparison"
-    ),
-    fusion: Annotated[
-        str, typer.Option(metavar="LIST", help="per_frame, conv3d, temporal, sparse, joint: some of them.")
-    ] = "per_frame,conv3d,temporal,sparse,joint",
-    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes of training, of all together.")] = 10.0,
-    equal: Annotated[
-        Literal["flops", "minutes", "steps"], typer.Option(help="What each way is given the same of.")
-    ] = "flops",
-    size: Annotated[int, typer.Option(min=8, help="Pixels a side of the clips.")] = 32,
-    count: Annotated[int, typer.Option(min=2, help="Held-out clips, and samples of each way.")] = 16,
-    seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Train one network with several ways to fuse frames across time, on your clips, and measure them side by side.
-
-    framefall compare my_clips --fusion per_frame,temporal --minutes 20
-    """
-    from framefall.data.folder import FolderConfig
-    from framefall.runs.compare import Contest, table
-    from framefall.runs.compare import compare as contend
-
-    names = tuple(name.strip() for name in fusion.split(","))
-    contest = Contest(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)
-    if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
-        raise ValueError(f"{output} is not empty; choose another folder with -o, or remove it")
-    clips = open_source(source, FolderConfig(size=max(64, size), fps=24.0))
-    answer = watched(contend(clips, contest, output))
-    print(jsonlib.dumps(answer, indent=2) if json else table(answer), end="\n" if json else "")
-    say(f"{output} has compare.png, samples.png and compare.json")

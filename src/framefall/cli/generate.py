@@ -1,16 +1,13 @@
-"""Commands that make clips: new ones, and larger ones out of real ones."""
+"""`framefall generate`: new clips from a prompt."""
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from framefall.cli.console import say, watch
-from framefall.cli.options import SHIPPED, Device, Json, Model, Out, Quality, Seed, device_of, numbers_of, size_of
-
-if TYPE_CHECKING:
-    from framefall.runs.generate import Record
+from framefall.cli.options import SHIPPED, Device, Json, Model, Out, Quality, Seed, device_of, made, numbers_of, size_of
 
 
 def generate(
@@ -74,7 +71,7 @@ def generate(
             watch=watch,
         )
         records.append(record)
-        say(_made(record))
+        say(made(record))
         if report:
             text, values = generation.report(path)
             if not json:
@@ -84,37 +81,3 @@ def generate(
     if json:
         values = {"clips": [vars(record) for record in records]}
         print(jsonlib.dumps(values | ({"reports": tables} if report else {}), indent=2))
-
-
-def upscale(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A video, an image, or a folder of frames.")],
-    output: Out,
-    space: Annotated[int, typer.Option(min=1, help="Times the height and width.")] = 4,
-    time: Annotated[int, typer.Option(min=1, help="Times the frames a second.")] = 4,
-    model: Model = SHIPPED,
-    seed: Seed = 0,
-    quality: Quality = "fast",
-    json: Json = False,
-    device: Device = "auto",
-) -> None:
-    """Make a real video longer in frames, sharper in space, or both.
-
-    framefall upscale clip.mp4 -o large.mp4 --time 1
-    """
-    from framefall.cascade.checkpoint import load_cascade
-    from framefall.runs import generate as generation
-
-    cascade = load_cascade(model, device_of(device))
-    made_with = generation.provenance(model, seed, quality)
-    record = generation.upscale(
-        cascade, source, output, space=space, time=time, seed=seed, quality=quality, made_with=made_with, watch=watch
-    )
-    say(_made(record))
-    if json:
-        print(jsonlib.dumps(vars(record), indent=2))
-
-
-def _made(record: "Record") -> str:
-    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record.seconds.items())
-    size = f"{record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second"
-    return f"{record.path}: {size} ({seconds})"

@@ -1,13 +1,12 @@
-"""Commands that measure and check: clips, this machine, a model's files."""
+"""`framefall evaluate`: scores of clips."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from framefall.cli.console import open_folder, say, watched
-from framefall.cli.options import Device, Json, Quality, Seed, device_of
+from framefall.cli.options import Device, Quality, Seed, device_of
 
 
 def evaluate(
@@ -87,63 +86,3 @@ def evaluate(
 
         with publish.file(json) as partial:
             partial.write_text(text)
-
-
-def bench(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="attention, backbones, engines, limits, presets, render, trackers, ..."),
-    ],
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")
-    ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Clips of each kind.")] = 12,
-    seconds: Annotated[float, typer.Option(min=0.1, help="For about how long each thing is timed.")] = 5.0,
-    peers: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="backbones: where the peers were installed; without, says how.")
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="attention: also draw patterns and costs.")
-    ] = None,
-    seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Measure on this machine, side by side, with the spread of every number.
-
-    framefall bench render --json
-    """
-    from framefall.bench.registry import BENCHMARKS, Options
-    from framefall.bench.table import lines
-
-    if name not in BENCHMARKS:
-        raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
-    result = watched(
-        BENCHMARKS[name](Options(seconds=seconds, model=model, clips=count, seed=seed, peers=peers, picture=picture))
-    )
-    print(jsonlib.dumps(result, indent=2) if json else "\n".join(lines(result)))
-
-
-def verify(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL|CHECKPOINT", help="The folder of a model or a training checkpoint.")
-    ],
-    json: Json = False,
-) -> None:
-    """Check a model or checkpoint: every file's hash, the config's schema, every tensor's shape and numbers."""
-    from framefall import publish
-    from framefall.cascade import checkpoint
-
-    folder = checkpoint.find(model)
-    hashes = publish.verify(folder)
-    if (folder / checkpoint.CONFIG).exists():
-        cascade = checkpoint.load_cascade(folder)
-        sizes = {stage.name: checkpoint.parameters(stage.backbone.parameters()) for stage in cascade.stages}
-    else:
-        tensors = checkpoint.read_tensors(folder / "tensors.safetensors")
-        sizes = {"checkpoint": checkpoint.parameters(tensors.values())}
-    if json:
-        print(jsonlib.dumps({"folder": str(folder), "files": hashes, "parameters": sizes}, indent=2))
-    else:
-        for name, digest in sorted(hashes.items()):
-            print(f"{digest[:16]}  {name}")
-        print("whole: " + ", ".join(f"{name} {size / 1e6:.2f} M parameters" for name, size in sizes.items()))

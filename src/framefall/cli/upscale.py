@@ -1,0 +1,38 @@
+"""`framefall upscale`: real videos made longer in frames and sharper in space."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from framefall.cli.console import say, watch
+from framefall.cli.options import SHIPPED, Device, Json, Model, Out, Quality, Seed, device_of, made
+
+
+def upscale(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A video, an image, or a folder of frames.")],
+    output: Out,
+    space: Annotated[int, typer.Option(min=1, help="Times the height and width.")] = 4,
+    time: Annotated[int, typer.Option(min=1, help="Times the frames a second.")] = 4,
+    model: Model = SHIPPED,
+    seed: Seed = 0,
+    quality: Quality = "fast",
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Make a real video longer in frames, sharper in space, or both.
+
+    framefall upscale clip.mp4 -o large.mp4 --time 1
+    """
+    from framefall.cascade.checkpoint import load_cascade
+    from framefall.runs import generate as generation
+
+    cascade = load_cascade(model, device_of(device))
+    made_with = generation.provenance(model, seed, quality)
+    record = generation.upscale(
+        cascade, source, output, space=space, time=time, seed=seed, quality=quality, made_with=made_with, watch=watch
+    )
+    say(made(record))
+    if json:
+        print(jsonlib.dumps(vars(record), indent=2))
