@@ -27,6 +27,7 @@ from framefall.data.loader import Source
 from framefall.data.sheet import strips
 from framefall.evaluate.metrics import coherence, motion
 from framefall.flow import look
+from framefall.jsonable import jsonable
 from framefall.metric import DRAWS, Interval, interval
 from framefall.models.backbone import Condition
 from framefall.models.precision import autocast
@@ -127,13 +128,13 @@ def compare(source: Folder | Source, contest: Contest, folder: Path) -> Events[d
         ]
         results[fusion] = {
             "steps": steps[fusion],
-            "held_out_loss": _json(interval(losses, contest.seed)),
-            "flicker_over_real": _json(ratio_of_means(flickers[fusion], still, contest.seed)),
-            "dynamic_ratio": _json(interval(moves, contest.seed)),
+            "held_out_loss": jsonable(interval(losses, contest.seed)),
+            "flicker_over_real": jsonable(ratio_of_means(flickers[fusion], still, contest.seed)),
+            "dynamic_ratio": jsonable(interval(moves, contest.seed)),
             **asdict(costs[fusion]),
         }
     worse = {
-        name: _json(ratio_of_means(flickers["per_frame"], flickers[name], contest.seed))
+        name: jsonable(ratio_of_means(flickers["per_frame"], flickers[name], contest.seed))
         for name in contest.fusions
         if name != "per_frame" and "per_frame" in contest.fusions
     }
@@ -284,7 +285,3 @@ def _frames(video: Video) -> np.ndarray:
 
 def _span(value: dict[str, Any]) -> str:
     return "not measurable" if not value["n"] else f"{value['value']:.4g} ({value['low']:.3g} .. {value['high']:.3g})"
-
-
-def _json(value: Interval) -> dict[str, Any]:
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(value).items()}
