@@ -14,7 +14,7 @@ import torch
 from framefall.data.decode import decode, probe
 from framefall.evaluate.certify.bands import BANDS, SCENE, WHERE
 from framefall.evaluate.certify.validity import Cell, certify
-from framefall.evaluate.metrics.seen import Seen
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import METRICS
 from framefall.evaluate.worldbench.benchmark import Case, Protocol
 from framefall.jsonable import jsonable
@@ -73,7 +73,7 @@ class _Clip:
     def scores(self) -> dict[str, float]:
         """Every metric that can be had."""
         video = from_pixels(torch.from_numpy(self.pixels))[None]
-        seen = Seen(video, self.fps)
+        seen = ObservedClip(video, self.fps)
         scores = {name: METRICS[name].function(seen) for name in _BLIND}
         if self.case is not None:
             known = laws(track(video, self.fps, scene=self.case.known), self.case.truth)

@@ -11,7 +11,7 @@ import torch
 from framefall import publish
 from framefall.data.decode import decode, probe
 from framefall.data.writer import write
-from framefall.evaluate.metrics.suite import ClipScores, Row, protocol
+from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
 from framefall.evaluate.sets.distribution import Distance
 from framefall.physics.laws import LAWS
@@ -69,7 +69,7 @@ def _distance(one: Distance) -> str:
     return f"{one.name}: {one.value:.3g} ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
 
 
-def _gate(row: Row, clips: Sequence[ClipScores]) -> str:
+def _gate(row: ScoreRow, clips: Sequence[ClipScores]) -> str:
     """Why a metric is void on some clips, if a gate is shut there."""
     said = [one.reasons[row.metric] for one in clips if "wins it" in one.reasons.get(row.metric, "")]
     return f"void on {len(said)} of {len(clips)}: {said[0]}" if said else ""
@@ -91,7 +91,7 @@ def _chosen(assessment: Assessment) -> list[tuple[str, str, str]]:
     return [(name, *said) for name, said in chosen.items()]
 
 
-def _spread(row: Row) -> float:
+def _spread(row: ScoreRow) -> float:
     values = [value for value in row.per_clip.values() if math.isfinite(value)]
     return float(np.std(values) / (abs(np.mean(values)) + 1e-9)) if len(values) > 1 else 0.0
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from framefall.evaluate.metrics.suite import Row
+from framefall.evaluate.metrics.suite import ScoreRow
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Report:
     """What a page says."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[ScoreRow]
     facts: Mapping[str, str]  # protocol, codec, clips, commit ...
     notes: Sequence[str] = ()  # gates that are shut, files that were skipped
     gates: Mapping[str, str] = field(default_factory=dict)  # by metric: why its number is void
@@ -63,7 +63,7 @@ def page(report: Report) -> str:
     )
 
 
-def overlap(first: Row, second: Row, names: tuple[str, str]) -> str:
+def overlap(first: ScoreRow, second: ScoreRow, names: tuple[str, str]) -> str:
     """A sentence that ranks two sets of clips on one metric, or says that their intervals overlap."""
     if not first.n or not second.n:
         return f"{first.metric}: not measurable on both sides."
@@ -73,7 +73,7 @@ def overlap(first: Row, second: Row, names: tuple[str, str]) -> str:
     return f"{first.metric}: {names[0] if ahead else names[1]} is better than {names[1] if ahead else names[0]}."
 
 
-def _badness(row: Row) -> float:
+def _badness(row: ScoreRow) -> float:
     if row.better == "one":
         return abs(math.log(max(row.value, 1e-9)))
     return row.value if row.better == "lower" else -row.value
@@ -98,7 +98,7 @@ def _table(report: Report) -> str:
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
-def _bar(row: Row) -> str:
+def _bar(row: ScoreRow) -> str:
     """The interval as a line with a dot, between the smallest and largest of what is known."""
     marks = [v for v in (row.low, row.high, row.value, row.floor, row.ceiling) if math.isfinite(v)]
     if not row.n or max(marks) == min(marks):
@@ -117,7 +117,7 @@ def _bar(row: Row) -> str:
     return f'<svg class="bar" viewBox="0 0 120 16">{known}{line}<circle cx="{x(row.value):.1f}" cy="8" r="3.5"/></svg>'
 
 
-def _plot(row: Row) -> str:
+def _plot(row: ScoreRow) -> str:
     """Every clip's value in order, with the mean's interval and the floor, as an SVG picture."""
     from matplotlib.figure import Figure as Canvas
 
