@@ -18,7 +18,7 @@ from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.models.precision import fast_dtype
 from framefall.models.registry import build
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 
 def main(model: str, quality: str) -> None:

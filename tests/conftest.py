@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from framefall.data.folder import Folder, open_folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.train import train_cascade
 
 

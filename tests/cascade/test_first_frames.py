@@ -9,7 +9,7 @@ from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.conditioning import Base, first_frames
 from framefall.cascade.stage import Sampling, Stage
 from framefall.diffusion.samplers import SAMPLERS
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 THREE = Sampling(steps=3)
 

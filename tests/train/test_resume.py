@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from framefall import publish
 from framefall.data.folder import Folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.recipe import Recipe
 
 STAGES = list(RECIPES["micro"]().stages)

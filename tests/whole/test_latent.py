@@ -10,7 +10,7 @@ from framefall import publish
 from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.data.folder import Folder
 from framefall.models.autoencoder import AutoencoderConfig
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.train import train_cascade
 from framefall.train.recipe import Recipe, StageRecipe
 

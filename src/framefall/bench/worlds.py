@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import ks_2samp
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Stage
 from framefall.evaluate.certify.twins import Trial, world_trials
 from framefall.evaluate.stages.blame import cascade_links
@@ -29,8 +29,6 @@ from framefall.evaluate.worldbench.benchmark import (
     summary,
 )
 from framefall.metric import Interval, interval
-from framefall.models.backbone import Condition
-from framefall.models.text import encode, words
 from framefall.noise import Key
 from framefall.physics.evidence import gather
 from framefall.physics.flight import falls
@@ -46,7 +44,7 @@ from framefall.worlds.world import World
 Scores = dict[str, Any]
 
 
-def world_bench(model: str | None, clips: int, seed: int = 0, quality: str = "fast") -> Events[Scores]:
+def world_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[Scores]:
     """Every split and every reference; with a model also its continuations, its clips of captions alone, and its
     expectations. The protocol is cut to what the model's base stage makes.
     """
@@ -58,7 +56,7 @@ def world_bench(model: str | None, clips: int, seed: int = 0, quality: str = "fa
     predictors: dict[str, Predictor] = references(protocol)
     if cascade is not None:
         predictors["per_frame"] = lambda case: per_frame(cascade, case, quality)
-        if cascade.stages[0].config.known >= protocol.given:
+        if cascade.stages[0].task.known >= protocol.given:
             predictors["model"] = lambda case: continued(cascade, case, quality)
     total = len(predictors) * sum(len(protocol.scenarios) * protocol.count(split) for split in SPLITS)
     done, results = 0, dict[str, Any]()
@@ -99,27 +97,25 @@ def world_bench(model: str | None, clips: int, seed: int = 0, quality: str = "fa
     return {"protocol": asdict(protocol), **results}
 
 
-def continued(cascade: Cascade, case: Case, quality: str) -> Video:
+def continued(cascade: Cascade, case: Case, quality: Quality) -> Video:
     """The model's clip that begins with the case's first frames, for the case's caption."""
     given = case.video[:, :, : case.protocol.given]
-    return cascade.sample(
-        [describe(case.log.scene)],
+    request = Request(
+        describe(case.log.scene),
         given=given.to(cascade.stages[0].device),
         frames=case.frames,
         until=cascade.stages[0].name,
         quality=quality,
         seed=case.protocol.seed,
-        clips=[case.name],
-    ).cpu()
+        names=(case.name,),
+    )
+    return cascade.sample(request).cpu()
 
 
-def per_frame(cascade: Cascade, case: Case, quality: str) -> Video:
+def per_frame(cascade: Cascade, case: Case, quality: Quality) -> Video:
     """The naive baseline: the same model makes each frame alone, as an image of the same caption."""
     stage, frames = cascade.stages[0], case.frames
-    reads = getattr(stage.config.backbone, "text_dim", 0)
-    caption = [describe(case.log.scene)] * frames
-    text, mask = encode(caption, stage.device, words(stage.config.backbone)) if reads else (None, None)
-    condition = Condition(seconds=torch.zeros(frames, 1, device=stage.device), text=text, text_mask=mask)
+    condition = stage.condition([describe(case.log.scene)] * frames, frames=1, fps=case.protocol.fps)
     keys = [Key(case.protocol.seed, "per frame", f"{case.name}/{frame}") for frame in range(frames)]
     size = case.view.height, case.view.width
     *_, last = stage.sample(condition, None, size, range(1), keys, stage.sampling(quality))
@@ -140,7 +136,7 @@ def expected(stage: Stage, protocol: Protocol, count: int) -> list[Expectation]:
     return expectation_error(trials(), stage_judge(stage), protocol.seed)
 
 
-def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -> Scores:
+def told(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 4) -> Scores:
     """Clips of captions alone: does each show what was said, and do they fall as the world's clips do?
 
     No future is the right one here: law residuals and the distribution of fitted gravities are all there is to judge.
@@ -152,14 +148,15 @@ def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -
         real = gather(track(case.video, protocol.fps), None, said)
         theirs += [g / protocol.size for g, _ in falls(real)]
         for sample in range(samples):
-            video = cascade.sample(
-                [describe(case.log.scene)],
+            request = Request(
+                describe(case.log.scene),
                 frames=case.frames,
                 until=cascade.stages[0].name,
                 quality=quality,
                 seed=protocol.seed + sample,
-                clips=[case.name],
-            ).cpu()
+                names=(case.name,),
+            )
+            video = cascade.sample(request).cpu()
             tracks = track(video, protocol.fps)
             found = laws(tracks, None, said)
             share = found["adherence"].value
@@ -177,7 +174,7 @@ def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -
     }
 
 
-def kept(cascade: Cascade, protocol: Protocol, quality: str) -> Scores:
+def kept(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
     """What each temporal stage keeps of physics when it is fed real key frames, beside a linear blend of the same."""
     answer: Scores = {}
     for link in cascade_links(cascade, quality, protocol.seed):

@@ -18,8 +18,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from framefall import publish
-from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.tasks import Base
 from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
@@ -31,12 +31,12 @@ from framefall.metric import DRAWS, Interval, interval
 from framefall.models.backbone import Condition
 from framefall.models.precision import autocast
 from framefall.models.registry import build
-from framefall.models.text import TEXT_DIM, encode, words
+from framefall.models.text import TEXT_DIM
 from framefall.models.unet import UNetConfig
 from framefall.noise import Key
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.train import objective
-from framefall.train.loop import Budget, initial, train
+from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe, StageRecipe
 from framefall.video import Video, VideoShape, to_pixels
 
@@ -93,11 +93,12 @@ def recipe_of(fusion: str, contest: Contest) -> Recipe:
         text_dim=TEXT_DIM,
     )
     shape = VideoShape(frames=contest.frames, height=contest.size, width=contest.size, fps=contest.fps)
-    stage = StageConfig(task="base", shape=shape, backbone=network, fast=Sampling(steps=8, sampler="dpm++2m"))
+    stage = StageConfig(task=Base(), shape=shape, backbone=network, fast=Sampling(steps=8, sampler="dpm++2m"))
     part = StageRecipe(stage=stage, batch=contest.batch, flip=False)
     return Recipe(name=f"compare-{fusion}", stages={"base": part}, seed=contest.seed)
 
 
+@operation
 def compare(source: Folder | Source, contest: Contest, folder: Path) -> Events[dict[str, Any]]:
     """Trains every way and measures it; the answer is also in `folder`: compare.json, compare.png and samples.png."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,8 +116,11 @@ def compare(source: Folder | Source, contest: Contest, folder: Path) -> Events[d
     still = _flickers(real, contest.fps)
     for fusion, recipe in recipes.items():
         stage = initial("base", recipe.stages["base"], contest.seed, torch.device("cpu"))
-        for progress in train(stage, recipe, training, Budget(steps=steps[fusion]), folder / "runs" / fusion):
-            yield Stepped(done + progress.step, total, f"{fusion}, loss {progress.loss:.4f}")
+        for event in train_stage(stage, recipe, training, Budget(steps=steps[fusion]), folder / "runs" / fusion):
+            if isinstance(event, TrainingStep):
+                yield Stepped(done + event.step, total, f"{fusion}, loss {event.loss:.4f}")
+            else:
+                yield event
         done += steps[fusion]
         losses = held_out_losses(stage, recipe.stages["base"], held_out, contest.seed)
         samples[fusion] = [sampled(stage, clip, contest.seed) for clip in held_out]
@@ -165,8 +169,8 @@ def cost(part: StageRecipe, batch: Sequence[Clip]) -> Cost:
         x = torch.empty(1, shape.channels, shape.frames, shape.height, shape.width)
         told = Condition(
             seconds=torch.empty(1, shape.frames),
-            text=torch.empty(1, words(config.backbone), TEXT_DIM),
-            text_mask=torch.ones(1, words(config.backbone), dtype=torch.bool),
+            text=torch.empty(1, config.backbone.words, TEXT_DIM),
+            text_mask=torch.ones(1, config.backbone.words, dtype=torch.bool),
         )
         with FlopCounterMode(display=False) as counter:
             build(config.backbone)(x, torch.empty(1), told)
@@ -207,8 +211,7 @@ def held_out_losses(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed
 def sampled(stage: Stage, clip: Clip, seed: int) -> Video:
     """A new clip for the caption of a held-out one, of its length and size."""
     _, frames, height, width = clip.pixels.shape
-    text, mask = encode([clip.caption], stage.device, words(stage.config.backbone))
-    condition = Condition(seconds=frame_seconds(frames, torch.tensor([clip.fps])), text=text, text_mask=mask)
+    condition = stage.condition([clip.caption], frames=frames, fps=clip.fps)
     keys = [Key(seed, "compare", clip.key)]
     *_, last = stage.sample(condition, None, (height, width), range(frames), keys, stage.sampling("fast"))
     return last.x.cpu()
