@@ -246,6 +246,7 @@ class SpatialSR(SuperResolution):
     """Makes each frame `factor` times as high and wide, some at a time with the network's reach on both sides."""
 
     kind: Literal["spatial_sr"] = "spatial_sr"
+    at_once: int = 32  # frames that are sampled at a time
     crops = True
 
     @property
@@ -276,13 +277,11 @@ class SpatialSR(SuperResolution):
         self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
     ) -> Segment | None:
         """The next frames, computed with a margin so that the cut does not show."""
-        stop = min(made + _AT_ONCE, total or made + _AT_ONCE, have if ended else made + _AT_ONCE)
+        stop = min(made + self.at_once, total or made + self.at_once, have if ended else made + self.at_once)
         if stop <= made or (not ended and have < stop + halo):
             return None
         sampled = range(max(0, made - halo), min(have, stop + halo))
         return Segment(sampled, sampled, range(made, stop))
 
-
-_AT_ONCE = 32  # frames that spatial super-resolution makes at a time
 
 Task = Annotated[Base | TemporalSR | SpatialSR, Field(discriminator="kind")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from framefall.cli.console import say
+from framefall.cli.console import say, watched
 from framefall.cli.options import Device, Json, device_of
 
 
