@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -129,7 +130,7 @@ def train_stage(
     if recipe.compile:
         network.compile()
     saved = stripped = began = time.monotonic()
-    with Journal(run_folder, state.step) as journal:
+    with Journal(run_folder, state.step) as journal, closing(clips):
         for sentence in damaged:
             journal.write(state.step, note=sentence)
             yield Note(sentence)
