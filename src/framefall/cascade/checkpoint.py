@@ -19,6 +19,7 @@ from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
+from framefall.models import keys
 from framefall.models.registry import build
 
 CONFIG = "config.json"
@@ -86,7 +87,7 @@ def card(cascade: Cascade) -> str:
 
 
 def _fill(network: nn.Module, path: Path) -> None:
-    tensors = read_tensors(path)
+    tensors = keys.upgrade(read_tensors(path))
     check_tensors(tensors, network.state_dict(), str(path))
     network.load_state_dict(tensors)
 
