@@ -66,7 +66,7 @@ def test_it_comes_back_as_it_was_with_its_autoencoder(compressed, tmp_path):
     assert torch.equal(found.sample(Request("a ball")), compressed.sample(Request("a ball")))
     assert not any(p.requires_grad for stage in found.stages for p in stage.codec.autoencoder.parameters())
     other = replace(found.stages[0], codec=build_codec(SMALL))
-    other.codec.autoencoder.scale.fill_(2.0)  # the control: the autoencoder counts
+    other.codec.autoencoder.latents_std.fill_(2.0)  # the control: the autoencoder counts
     changed = replace(found, stages=(other, *found.stages[1:]))
     assert not torch.equal(changed.sample(Request("a ball")), compressed.sample(Request("a ball")))
 

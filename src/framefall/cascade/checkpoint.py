@@ -21,6 +21,7 @@ from framefall.cascade.cascade import FORMAT, Cascade, CascadeConfig
 from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
+from framefall.models import keys
 from framefall.models.registry import build
 from framefall.weights import SHIPPED
 
@@ -104,7 +105,7 @@ def card(cascade: Cascade) -> str:
 
 
 def _fill(network: nn.Module, path: Path) -> None:
-    tensors = read_tensors(path)
+    tensors = keys.upgrade(read_tensors(path))
     check_tensors(tensors, network.state_dict(), str(path))
     network.load_state_dict(tensors)
 

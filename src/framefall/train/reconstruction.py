@@ -41,7 +41,7 @@ class Compressor:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.backbone.shift.device
+        return self.backbone.latents_mean.device
 
 
 def train_autoencoder(
