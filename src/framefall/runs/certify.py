@@ -252,7 +252,7 @@ def _shows(log: StateLog, broken: StateLog) -> bool:
         return True
     times = frame_times(61, RATE)
     for body in log.scene.bodies:
-        ours, theirs = log.looks_at(body.name, times), broken.looks_at(body.name, times)
+        ours, theirs = log.appearances_at(body.name, times), broken.appearances_at(body.name, times)
         if any({a.shape, b.shape} == {"box", "diamond"} for a, b in zip(ours, theirs, strict=True)):
             return False
         right, wrong = log.tracks[body.name].at(times).position, broken.tracks[body.name].at(times).position
