@@ -28,7 +28,8 @@ from framefall.evaluate.worldbench.benchmark import (
     references,
     summary,
 )
-from framefall.metric import Interval, interval
+from framefall.jsonable import jsonable
+from framefall.metric import interval
 from framefall.noise import Key
 from framefall.physics.evidence import gather
 from framefall.physics.flight import falls
@@ -73,20 +74,18 @@ def world_bench(model: str | None, clips: int, seed: int = 0, quality: Quality =
         rows = {name: summary(found, verdicts["renderer"], levels, seed) for name, found in verdicts.items()}
         shown = rows.get("model", rows["nearest_training"])
         results[split.replace("-", "_")] = {
-            **{name: _json(value) for name, value in shown.values.items()},
+            **shown.values,
             "predictor": "model" if "model" in rows else "nearest_training",
-            "scenarios": {name: asdict(one) for name, one in shown.physics.scenarios.items()},
-            "references": {
-                name: {key: _json(value) for key, value in one.values.items()} for name, one in rows.items()
-            },
+            "scenarios": shown.physics.scenarios,
+            "references": {name: one.values for name, one in rows.items()},
         }
     if cascade is not None:
         first = results["id"]
         yield Stepped(done, total, "expectations")
         expectations = expected(cascade.stages[0], protocol, clips)
-        first["violation_of_expectation_error"] = _json(overall(expectations, seed))
+        first["violation_of_expectation_error"] = overall(expectations, seed)
         first["violations"] = {
-            one.violation: {**_json(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
+            one.violation: {**asdict(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
             for one in expectations
         }
         yield Stepped(done, total, "captions alone")
@@ -94,7 +93,8 @@ def world_bench(model: str | None, clips: int, seed: int = 0, quality: Quality =
         first["caption_exact"] = first["text"]["caption_exact"]
         yield Stepped(done, total, "temporal super-resolution")
         first["temporal_sr"] = kept(cascade, protocol, quality)
-    return {"protocol": asdict(protocol), **results}
+    values: Scores = jsonable({"protocol": protocol, **results})
+    return values
 
 
 def continued(cascade: Cascade, case: Case, quality: Quality) -> Video:
@@ -166,9 +166,9 @@ def told(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 
             ours += [g / protocol.size for g, _ in falls(gather(tracks, None, said))]
     same = ks_2samp(ours, theirs) if min(len(ours), len(theirs)) > 3 else None
     return {
-        "caption_exact": _json(interval(exact)),
-        "adherence": _json(interval(shares)),
-        "permanence": _json(interval(permanence)),
+        "caption_exact": interval(exact),
+        "adherence": interval(shares),
+        "permanence": interval(permanence),
         "gravity_ks": None if same is None else float(same.statistic),
         "gravities": {"model": _middle(ours), "world": _middle(theirs)},
     }
@@ -195,14 +195,9 @@ def kept(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
 
 
 def _kept(found: Retention) -> Scores:
-    told = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
-    told |= {f"{law}_added": value for law, value in found.laws.items()}
-    return {name: _json(value) for name, value in told.items()}
+    values = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
+    return values | {f"{law}_added": value for law, value in found.laws.items()}
 
 
 def _middle(values: Sequence[float]) -> Scores:
     return {"median": float(np.median(values)) if values else None, "n": len(values)}
-
-
-def _json(value: Interval) -> Scores:
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(value).items()}

@@ -27,6 +27,7 @@ from framefall.data.loader import Source
 from framefall.data.sheet import strips
 from framefall.evaluate.metrics import coherence, motion
 from framefall.flow import look
+from framefall.jsonable import jsonable
 from framefall.metric import DRAWS, Interval, interval
 from framefall.models.backbone import Condition
 from framefall.models.precision import autocast
@@ -131,13 +132,13 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
         ]
         results[fusion] = {
             "steps": steps[fusion],
-            "held_out_loss": _json(interval(losses, comparison.seed)),
-            "flicker_over_real": _json(ratio_of_means(flickers[fusion], still, comparison.seed)),
-            "dynamic_ratio": _json(interval(moves, comparison.seed)),
+            "held_out_loss": jsonable(interval(losses, comparison.seed)),
+            "flicker_over_real": jsonable(ratio_of_means(flickers[fusion], still, comparison.seed)),
+            "dynamic_ratio": jsonable(interval(moves, comparison.seed)),
             **asdict(costs[fusion]),
         }
     worse = {
-        name: _json(ratio_of_means(flickers["per_frame"], flickers[name], comparison.seed))
+        name: jsonable(ratio_of_means(flickers["per_frame"], flickers[name], comparison.seed))
         for name in comparison.fusions
         if name != "per_frame" and "per_frame" in comparison.fusions
     }
@@ -287,7 +288,3 @@ def _frames(video: Video) -> np.ndarray:
 
 def _span(value: dict[str, Any]) -> str:
     return "not measurable" if not value["n"] else f"{value['value']:.4g} ({value['low']:.3g} .. {value['high']:.3g})"
-
-
-def _json(value: Interval) -> dict[str, Any]:
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(value).items()}
