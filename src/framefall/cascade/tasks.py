@@ -249,6 +249,11 @@ class SpatialSR(SuperResolution):
     at_once: int = 32  # frames that are sampled at a time
     crops = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.at_once < 1:
+            raise ValueError(f"at_once must be at least 1, got {self.at_once}; try 32")
+
     @property
     def space_factor(self) -> int:
         """`factor`."""

@@ -1,4 +1,4 @@
-"""The command line. It reads arguments, calls `recipes`, and says what happened; heavy imports wait for a command.
+"""The command line. It reads arguments, calls `runs`, and says what happened; heavy imports wait for a command.
 
 Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad usage.
 """
@@ -36,7 +36,7 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     keep_memory()
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(_arguments(sys.argv[1:]) or ["--help"], standalone_mode=False)
     except _USAGE as error:
         code = _refuse(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt):
@@ -49,6 +49,11 @@ def main() -> None:
 
 
 _USAGE: Any = typer.BadParameter.__mro__[1]  # UsageError: of click, or of the one that newer typers carry inside
+
+
+def _arguments(given: list[str]) -> list[str]:
+    """The arguments; `--json -`, which earlier scripts say, is `--json`."""
+    return [word for index, word in enumerate(given) if word != "-" or index == 0 or given[index - 1] != "--json"]
 
 
 def _refuse(sentence: str, code: int) -> int:
