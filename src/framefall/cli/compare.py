@@ -29,7 +29,13 @@ def compare(
 ) -> None:
     """Train one network with several ways to fuse frames across time, on your clips, and measure them side by side.
 
-    framefall compare my_clips --fusion per_frame,temporal --minutes 20
+    Each way gets the same budget. Then all are asked how well they denoise clips that they never saw, how much their
+    own clips flicker and move beside real ones, and what a step costs in time and memory.
+
+    \b
+    Examples:
+      framefall compare my_clips --fusion per_frame,temporal --minutes 20
+      framefall compare uniform,collision -o fusions --minutes 40 --json
     """
     from framefall.data.folder import FolderConfig
     from framefall.runs.compare import Comparison, table

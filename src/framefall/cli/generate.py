@@ -46,7 +46,14 @@ def generate(
 ) -> None:
     """Make new clips from a prompt.
 
-    framefall generate "people walk across a square" -o walk.mp4 --seed 7
+    The base stage draws a short, small clip from noise; the stages above it make it long, smooth and sharp. The same
+    prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how.
+
+    \b
+    Examples:
+      framefall generate "people walk across a square" -o walk.mp4 --seed 7
+      framefall generate "a cup turns" -o cup.mp4 --count 4 --quality best
+      framefall generate -o mine.webm --model my_model --seconds 4 --report
     """
     from framefall.cascade.request import Request
     from framefall.runs.generate import generate as make

@@ -31,9 +31,16 @@ def train(
 ) -> None:
     """Train a cascade on a folder of videos, or on a simulated world.
 
-    framefall train my_clips -o my_model --minutes 30
+    The stages are trained one after another, and MODEL is published after each. Checkpoints, logs (JSON lines,
+    TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
+    if it had not been. Under torchrun the ranks share every batch.
 
-    Checkpoints, logs (JSON lines, TensorBoard) and strips of samples go to MODEL.training.
+    \b
+    Examples:
+      framefall train my_clips -o my_model --minutes 30
+      framefall train my_clips -o my_model --minutes 30 --resume
+      framefall train projectile,occluder -o physics --recipe worlds --stage base --steps 20000
+      framefall train my_clips -o wide --set stages.base.stage.task.buckets=auto --set stages.base.batch=8
     """
     from framefall import ranks
     from framefall.config import override

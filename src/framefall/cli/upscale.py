@@ -24,7 +24,13 @@ def upscale(
 ) -> None:
     """Make a real video longer in frames, sharper in space, or both.
 
-    framefall upscale clip.mp4 -o large.mp4 --time 1
+    The super-resolution stages of a model work alone here. The frames that are given stay as they are; between each
+    two of them new ones are made. Any length and size goes: it is done piece by piece.
+
+    \b
+    Examples:
+      framefall upscale clip.mp4 -o large.mp4 --time 1
+      framefall upscale clip.mp4 -o smooth.mp4 --space 1 --time 4
     """
     from framefall.runs.upscale import upscale as enlarge
 

@@ -40,7 +40,15 @@ def worlds(
 ) -> None:
     """Simulate scenes with known truth: videos, captions, and the state of every body in every frame.
 
-    framefall worlds occluder -o clips --count 8 --split id
+    Beside each video lies a JSON file with what training reads (caption, numbers) and with all that is known: places,
+    velocities, contacts, what hides what. Splits are disjoint: train on train, measure on the others.
+
+    \b
+    Examples:
+      framefall worlds occluder -o clips --count 8 --split id
+      framefall worlds all -o everything --count 26 --size 128 --masks
+      framefall worlds occluder -o twins --count 8 --violation twins
+      framefall worlds my_scene.json -o mine
     """
     from framefall.runs.worlds import WorldFormat, read_scene, write_scene, write_world
     from framefall.worlds.world import open_world
