@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 
 from framefall.data.folder import Folder, open_folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.train import train_cascade
 
 Fill = Callable[[Path], object]

@@ -13,7 +13,7 @@ from framefall.models import precision
 from framefall.models.backbone import Condition
 from framefall.models.registry import build
 from framefall.noise import Key
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 Make = Callable[[str, StageConfig], Stage]
 

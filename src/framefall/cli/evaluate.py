@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from framefall.cli.console import open_folder, say, watched
+from framefall.cli.console import say, watched
 from framefall.cli.options import Device, Quality, Seed, device_of
 
 
@@ -55,12 +55,12 @@ def evaluate(
         text, said = diagnosis.remembered(clips, training, reference, seed, meta)
     elif model is not None:
         from framefall.cascade.checkpoint import load_cascade
-        from framefall.data.folder import FolderConfig
+        from framefall.data.folder import FolderConfig, open_folder
 
         if clips.is_file():
             raise ValueError(f"with --model the clips must be a folder, got the file {clips}; give its folder")
         cascade = load_cascade(model, device_of(device))
-        folder, meta = open_folder(str(clips), FolderConfig()), meta | {"model": model, "quality": quality}
+        folder, meta = open_folder(clips, FolderConfig()), meta | {"model": model, "quality": quality}
         if blame:
             text, said = diagnosis.blamed(cascade, folder, count, seed, quality, meta)
         else:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.request import Quality
+from framefall.cascade.tasks import TemporalSR
 from framefall.data import decode as decoder
 from framefall.data import loader
 from framefall.data.clip import Clip
@@ -84,16 +86,16 @@ def _distances(sets: dict[str, list[NamedClip]]) -> list[Distance]:
 
 
 def assess_superres(
-    cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: str = "fast"
+    cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: Quality = "fast"
 ) -> list[Row]:
     """Real clips made small and few, given to the super-resolution stages, against blending and bicubic."""
     table: list[Row] = []
     for stage in cascade.stages:
-        if stage.config.task == "base":
+        task, shape = stage.task, stage.config.shape
+        if not task.super_resolution:
             continue
-        shape, factor = stage.config.shape, stage.config.factor
-        if stage.config.task == "temporal_sr":
-            span = 2 * stage.config.intervals * factor + 1
+        if isinstance(task, TemporalSR):
+            span = 2 * task.intervals * task.factor + 1
             cut = Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
         else:
             cut = Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
@@ -106,9 +108,9 @@ def assess_superres(
             )
 
         compared = (
-            compare_temporal(real, run, factor)
-            if stage.config.task == "temporal_sr"
-            else compare_spatial(real, run, factor)
+            compare_temporal(real, run, task.time_factor)
+            if task.time_factor > 1
+            else compare_spatial(real, run, task.space_factor)
         )
         table += [row.renamed(f"{stage.name}.{row.metric}") for row in compared]
     return table
