@@ -4,6 +4,8 @@ import os
 
 # before anything loads torch: the workers of pytest-xdist share the cores, so each computes on one thread
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")
+# a process that a test starts runs the code that is tested, whichever copy of the package is installed
+os.environ["PYTHONPATH"] = os.path.join(os.path.dirname(os.path.dirname(__file__)), "src")
 
 import contextlib
 import importlib.util
