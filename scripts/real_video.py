@@ -16,6 +16,7 @@ from framefall.evaluate.metrics.suite import METRICS, measure, protocol
 from framefall.evaluate.report.real_video import FILE, RealVideo, Typical
 from framefall.jsonable import json_text
 from framefall.metric import interval
+from framefall.physics.laws import LAWS
 from framefall.provenance import commit
 from framefall.runs.clips import Grid, read
 
@@ -38,10 +39,11 @@ def main() -> None:
                 break
             pieces.append((f"{name} {frames}", video[:, :, frames:], fps))
             frames += FRAMES
-    scores = [one.scores for one in measure(pieces)]
+    found = list(measure(pieces))
     metrics = {}
     for name in METRICS:
-        values = [one[name] for one in scores if not math.isnan(one.get(name, math.nan))]
+        fit = [one for one in found if one.separate or name not in LAWS]
+        values = [one.scores[name] for one in fit if not math.isnan(one.scores.get(name, math.nan))]
         if values:
             mean = interval(values)
             metrics[name] = Typical(mean.value, mean.low, mean.high, mean.n, float(np.std(values)))

@@ -86,6 +86,10 @@ class Operation(Generic[Parameters, Result]):
         """The result, when all is done."""
         return finish(self._function(*args, **kwargs))
 
+    def inside(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Events[Result]:
+        """The events without their frame, for work that is a part of other work: `yield from part.inside(...)`."""
+        return self._function(*args, **kwargs)
+
     def events(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Events[Result]:
         """Every event as it happens; closing the generator cancels."""
         run = self._function(*args, **kwargs)

@@ -20,8 +20,8 @@ def seconds(frames: int, fps: float = 6.0, batch: int = 2) -> Tensor:
 
 def made(layer: nn.Module) -> nn.Module:
     """In float64, with norms whose weights are not one."""
-    for name, parameter in sorted(layer.named_parameters()):
-        start = noise(*parameter.shape, seed=len(name))
+    for seed, parameter in enumerate(layer.parameters()):
+        start = noise(*parameter.shape, seed=seed)
         parameter.data = start.exp() if parameter.dim() == 1 else start / parameter.shape[-1] ** 0.5
     return layer
 

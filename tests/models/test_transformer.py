@@ -140,7 +140,7 @@ def test_places_in_the_frame_are_told_apart(trained):
     network, flat = trained(config), torch.zeros(1, 3, 1, 16, 16)
     patches = network(flat, torch.tensor([0.5]), Condition(seconds=torch.zeros(1, 1)))[0, 0, 0].unfold(0, 4, 4)
     assert apart(patches[0, :4], patches[3, :4]) > 1e-3
-    network.place.weight.data.zero_()
+    network.pos_embed.weight.data.zero_()
     patches = network(flat, torch.tensor([0.5]), Condition(seconds=torch.zeros(1, 1)))[0, 0, 0].unfold(0, 4, 4)
     assert apart(patches[0, :4], patches[3, :4]) < 1e-5
 
@@ -223,7 +223,7 @@ def test_attention_along_time_leaves_one_frame_alone_and_joins_more(trained, inp
     config = fused(fusion, frames)
     network, deaf = trained(config), trained(config)
     for block in deaf.blocks[1::2]:
-        block.attention.out.weight.data.zero_()
+        block.attn.proj.weight.data.zero_()
     one, many = inputs(config, 2, 1), inputs(config, 2, 5)
     assert torch.equal(network(*one), deaf(*one))
     assert apart(network(*many), deaf(*many)) > 1e-3

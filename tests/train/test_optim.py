@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from framefall.models.registry import build
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.optim import AveragedWeights, _power, optimizers, rate, set_rates
 from framefall.train.recipe import Optim
 
@@ -51,7 +51,7 @@ def test_every_parameter_is_in_exactly_one_group_and_muon_has_the_matrices_insid
     given = [[names[id(p)] for group in one.param_groups for p in group["params"]] for one in chosen]
     assert sorted(name for part in given for name in part) == sorted(names.values())
     muon = {name for one, part in zip(chosen, given, strict=True) if isinstance(one, torch.optim.Muon) for name in part}
-    ends = ("attention.qkv.weight", "attention.out.weight", "mlp.inside.weight", "mlp.outside.weight")
+    ends = ("attn.qkv.weight", "attn.proj.weight", "mlp.gate_up_proj.weight", "mlp.down_proj.weight")
     assert muon == {name for name in names.values() if "blocks." in name and name.endswith(ends)}
     assert bool(muon) == (stage != "spatial_sr")  # convolutions have no matrices
 

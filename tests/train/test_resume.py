@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from framefall import publish
 from framefall.data.folder import Folder
-from framefall.recipes.presets import RECIPES
-from framefall.train.recipe import Recipe
+from framefall.models import keys
+from framefall.recipes.registry import RECIPES
 
 STAGES = list(RECIPES["micro"]().stages)
 Ran = object  # of conftest.py
@@ -258,3 +258,50 @@ def test_a_checkpoint_from_before_a_setting_was_there_is_gone_on_from(
     forget(tmp_path, "buckets", [])
     with pytest.raises(ValueError, match=r"recipe.stage.buckets was \[\], now it is \"auto\""):
         go(replace(recipe, stages={"base": other}), "base", tmp_path, steps=8)
+
+
+# what the names of a transformer's weights were in format 1
+_BEFORE = {
+    "norm_out.linear.": "leave_modulation.",
+    "scale_shift_table": "table",
+    "network.modulation.": "network.share.",
+    "average.modulation.": "average.share.",
+    "time_embed.mlp.": "time.layers.",
+    "pooled_text_proj.": "pooled.",
+    "text_proj.": "words.",
+    "null_text": "null_word",
+    "number_proj.": "numbers.",
+    "pos_embed.": "place.",
+    "proj_in.": "enter.",
+    "proj_out.": "leave.",
+    "attn.proj.": "attention.out.",
+    "attn.": "attention.",
+    "q_norm.": "query_norm.",
+    "k_norm.": "key_norm.",
+    "gate_up_proj.": "inside.",
+    "down_proj.": "outside.",
+}
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_checkpoint_with_the_names_of_an_earlier_format_is_gone_on_from(
+    read: bool, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def before(name: str) -> str:
+        for new, old in _BEFORE.items():
+            name = name.replace(new, old)
+        return name
+
+    checkpoint = shutil.copytree(unbroken["base"].checkpoints[0], tmp_path / "checkpoints" / "00000004")
+    tensors = load_file(checkpoint / "tensors.safetensors")
+    old, numbers = {before(name): tensor for name, tensor in tensors.items()}, (checkpoint / "state.json").read_text()
+    assert len(old) == len(tensors) and sum(name in tensors for name in old) < 0.7 * len(old)
+    with publish.folder(checkpoint) as partial:
+        save_file(old, partial / "tensors.safetensors")
+        (partial / "state.json").write_text(numbers)
+    if not read:
+        monkeypatch.setattr(keys, "FORMATS", {})
+    ran = go(recipe, "base", tmp_path)
+    assert [progress.step for progress in ran.seen] == ([5, 6] if read else [1, 2, 3, 4, 5, 6])
+    assert ran.seen[0].note == "" if read else "has an unknown tensor" in ran.seen[0].note
+    assert fingerprint(ran)["tensors"] == fingerprint(unbroken["base"])["tensors"]

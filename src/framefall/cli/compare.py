@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from framefall.cli.console import open_source, say, watched
+from framefall.cli.console import say, watched
 from framefall.cli.options import Json, Seed
 
 
@@ -29,17 +29,24 @@ def compare(
 ) -> None:
     """Train one network with several ways to fuse frames across time, on your clips, and measure them side by side.
 
-    framefall compare my_clips --fusion per_frame,temporal --minutes 20
+    Each way gets the same budget. Then all are asked how well they denoise clips that they never saw, how much their
+    own clips flicker and move beside real ones, and what a step costs in time and memory.
+
+    \b
+    Examples:
+      framefall compare my_clips --fusion per_frame,temporal --minutes 20
+      framefall compare uniform,collision -o fusions --minutes 40 --json
     """
     from framefall.data.folder import FolderConfig
-    from framefall.runs.compare import Contest, table
-    from framefall.runs.compare import compare as contend
+    from framefall.runs.compare import Comparison, table
+    from framefall.runs.compare import compare as run
+    from framefall.runs.sources import open_source
 
     names = tuple(name.strip() for name in fusion.split(","))
-    contest = Contest(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)
+    comparison = Comparison(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)
     if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
         raise ValueError(f"{output} is not empty; choose another folder with -o, or remove it")
-    clips = open_source(source, FolderConfig(size=max(64, size), fps=24.0))
-    answer = watched(contend(clips, contest, output))
+    clips = watched(open_source.events(source, FolderConfig(size=max(64, size), fps=24.0)))
+    answer = watched(run.events(clips, comparison, output))
     print(jsonlib.dumps(answer, indent=2) if json else table(answer), end="\n" if json else "")
     say(f"{output} has compare.png, samples.png and compare.json")

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from framefall.cli.console import say, watch
-from framefall.cli.options import SHIPPED, Device, Json, Model, Out, Quality, Seed, device_of, made, numbers_of, size_of
+from framefall.cli.console import say, watched
+from framefall.cli.options import Device, Json, Model, Out, Quality, Seed, device_of, numbers_of, size_of
+from framefall.weights import DEFAULT
 
 
 def generate(
@@ -15,16 +16,20 @@ def generate(
         str | None, typer.Argument(help="What to show; without it the model makes what it likes.")
     ] = None,
     output: Out = Path("out.mp4"),
-    model: Model = SHIPPED,
+    model: Model = DEFAULT,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
     frames: Annotated[
         int | None, typer.Option(min=1, help="Frames of a clip [default: what the model was made for].")
     ] = None,
+    seconds: Annotated[float | None, typer.Option(help="The length of a clip instead of its frames.")] = None,
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Pixels of a clip, for a model trained with buckets.")
     ] = None,
-    quality: Quality = "best",
+    quality: Quality = "fast",
+    guidance: Annotated[
+        float | None, typer.Option(help="How strongly the prompt pulls: 1 not at all beyond the model itself.")
+    ] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     numbers: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Numbers to condition on, for a model trained with some.")
@@ -41,43 +46,43 @@ def generate(
 ) -> None:
     """Make new clips from a prompt.
 
-    framefall generate "people walk across a square" -o walk.mp4 --seed 7
+    The base stage draws a short, small clip from noise; the stages above it make it long, smooth and sharp. The same
+    prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how.
+
+    \b
+    Examples:
+      framefall generate "people walk across a square" -o walk.mp4 --seed 7
+      framefall generate "a cup turns" -o cup.mp4 --count 4 --quality best
+      framefall generate -o mine.webm --model my_model --seconds 4 --report
     """
-    from framefall.cascade.checkpoint import load_cascade
-    from framefall.runs import generate as generation
+    from framefall.cascade.request import Request
+    from framefall.runs.generate import generate as make
 
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
-    cascade = load_cascade(model, device_of(device))
-    if size:
-        cascade = cascade.sized(*size_of(size))
-    if accelerate:
-        cascade = generation.accelerate(cascade)
-    records, tables = [], []
-    for index, path in enumerate(generation.numbered(output, count)):
-        made_with = generation.provenance(model, seed, quality, prompt)
-        record = generation.generate(
-            cascade,
-            prompt,
-            path,
-            seed=seed,
-            clip=str(index),
-            frames=frames,
-            quality=quality,
-            until=until,
-            numbers=numbers_of(numbers),
-            save_stages=save_stages,
-            made_with=made_with,
-            watch=watch,
-        )
-        records.append(record)
-        say(made(record))
-        if report:
-            text, values = generation.report(path)
-            if not json:
-                print(text, end="")
-            tables.append(values)
-            say(f"contact sheet {path.with_suffix('.png')}, scores {path.with_suffix('.json')}")
+    request = Request(
+        prompt,
+        seed=seed,
+        count=count,
+        frames=frames,
+        seconds=seconds,
+        size=size_of(size),
+        quality=quality,
+        guidance_scale=guidance,
+        until=until,
+        numbers=numbers_of(numbers),
+    )
+    run = make.events(request, output, model, save_stages=save_stages, accelerate=accelerate, device=device_of(device))
+    records, tables = watched(run), []
+    for record in records if report else ():
+        from framefall.runs.clip_report import report as judge
+
+        path = Path(record.path)
+        text, values = judge(path)
+        if not json:
+            print(text, end="")
+        tables.append(values)
+        say(f"contact sheet {path.with_suffix('.png')}, scores {path.with_suffix('.json')}")
     if json:
-        values = {"clips": [vars(record) for record in records]}
-        print(jsonlib.dumps(values | ({"reports": tables} if report else {}), indent=2))
+        made = {"clips": [vars(record) for record in records]}
+        print(jsonlib.dumps(made | ({"reports": tables} if report else {}), indent=2))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from framefall.runs.generate import Record
+    from torch import Tensor
 
-SHIPPED = "pico"
+
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a trained one's folder.")
 ]
@@ -21,16 +21,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 
-def numbers_of(text: str | None) -> list[float] | None:
-    """The numbers in "1.5,2"; none of none."""
+def numbers_of(text: str | None) -> "Tensor | None":
+    """The numbers in "1.5,2" as those of one clip, `[1, 1, count]`; none of none."""
+    if text is None:
+        return None
+    import torch
+
     try:
-        return None if text is None else [float(part) for part in text.split(",")]
+        return torch.tensor([[[float(part) for part in text.split(",")]]])
     except ValueError:
         raise ValueError(f"numbers must be given like 1.5,2 and got {text!r}") from None
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """Height and width."""
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Height and width in "256x144", width first; none of none."""
+    if text is None:
+        return None
     width, sign, height = text.partition("x")
     if not (sign and width.isdigit() and height.isdigit()):
         raise ValueError(f"size must be given like 256x144, width first, and got {text!r}")
@@ -48,10 +54,3 @@ def device_of(name: str) -> str:
     except (RuntimeError, AssertionError):
         raise ValueError(f"device must be one this machine has, got {name!r}; try cpu") from None
     return name
-
-
-def made(record: "Record") -> str:
-    """A clip that was made, in a sentence."""
-    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record.seconds.items())
-    size = f"{record.frames} frames of {record.width}x{record.height} at {record.fps:g} a second"
-    return f"{record.path}: {size} ({seconds})"

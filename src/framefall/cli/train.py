@@ -2,13 +2,12 @@
 
 import json as jsonlib
 import math
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from framefall.cli.console import bar, open_source, say
+from framefall.cli.console import say, watched
 from framefall.cli.options import Device, Json, device_of
 
 
@@ -32,41 +31,47 @@ def train(
 ) -> None:
     """Train a cascade on a folder of videos, or on a simulated world.
 
-    framefall train my_clips -o my_model --minutes 30
+    The stages are trained one after another, and MODEL is published after each. Checkpoints, logs (JSON lines,
+    TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
+    if it had not been. Under torchrun the ranks share every batch.
 
-    Checkpoints, logs (JSON lines, TensorBoard) and strips of samples go to MODEL.training.
+    \b
+    Examples:
+      framefall train my_clips -o my_model --minutes 30
+      framefall train my_clips -o my_model --minutes 30 --resume
+      framefall train projectile,occluder -o physics --recipe worlds --stage base --steps 20000
+      framefall train my_clips -o wide --set stages.base.stage.task.buckets=auto --set stages.base.batch=8
     """
     from framefall import ranks
     from framefall.config import override
-    from framefall.recipes.presets import RECIPES
-    from framefall.recipes.systems import SYSTEMS
-    from framefall.runs.train import train_cascade
+    from framefall.runs.train import named
+    from framefall.runs.train import train as run
 
-    known = {**RECIPES, **SYSTEMS}
-    if recipe not in known:
-        raise ValueError(f"recipe must be one of {', '.join(known)}; got {recipe!r}")
-    chosen = override(known[recipe](), settings or [])
+    chosen = override(named(recipe), settings or [])
     ranks.join()
-    clips = open_source(source, chosen.data)
-    stages = list(chosen.stages) if stage == "all" else [stage]
-    run = train_cascade(
-        chosen, clips, output, stages=stages, steps=steps, minutes=minutes, resume=resume, device=device_of(device)
+    trained = watched(
+        run.events(
+            source,
+            output,
+            chosen,
+            stages=None if stage == "all" else [stage],
+            steps=steps,
+            minutes=minutes,
+            resume=resume,
+            device=device_of(device),
+        )
     )
-    last: dict[str, Any] = {}
-    with bar(total=100.0, unit="%") as shown:
-        for progress in run:
-            shown.set_description(f"{progress.stage} step {progress.step}")
-            shown.set_postfix_str(f"loss {progress.loss:.4f}, {progress.rate:.1f} clips/s")
-            shown.update(100.0 * progress.progress - shown.n if progress.progress * 100 > shown.n else 0.0)
-            if progress.progress >= 1.0:
-                shown.reset(total=100.0)
-            if progress.note:
-                shown.write(progress.note, file=sys.stderr)
-            finite = math.isfinite(progress.loss)  # JSON has no word for another number
-            last[progress.stage] = {"steps": progress.step, "loss": progress.loss if finite else None}
     say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
     if json and ranks.rank() == 0:
-        report = getattr(clips, "report", None)
-        skipped = [vars(one) for one in report.skipped] if report else []
-        print(jsonlib.dumps({"model": str(output), "stages": last, "skipped": skipped}, indent=2))
+        stages = {
+            name: {"steps": count, "loss": finite_or_none(trained.losses[name])}
+            for name, count in trained.steps.items()
+        }
+        skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
+        print(jsonlib.dumps({"model": trained.model, "stages": stages, "skipped": skipped}, indent=2))
     ranks.leave()
+
+
+def finite_or_none(value: float) -> float | None:
+    """JSON has no word for a number that is not finite."""
+    return value if math.isfinite(value) else None

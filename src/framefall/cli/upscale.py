@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from framefall.cli.console import say, watch
-from framefall.cli.options import SHIPPED, Device, Json, Model, Out, Quality, Seed, device_of, made
+from framefall.cli.console import say, watched
+from framefall.cli.options import Device, Json, Model, Out, Quality, Seed, device_of
+from framefall.weights import DEFAULT
 
 
 def upscale(
@@ -15,7 +16,7 @@ def upscale(
     output: Out,
     space: Annotated[int, typer.Option(min=1, help="Times the height and width.")] = 4,
     time: Annotated[int, typer.Option(min=1, help="Times the frames a second.")] = 4,
-    model: Model = SHIPPED,
+    model: Model = DEFAULT,
     seed: Seed = 0,
     quality: Quality = "fast",
     json: Json = False,
@@ -23,16 +24,21 @@ def upscale(
 ) -> None:
     """Make a real video longer in frames, sharper in space, or both.
 
-    framefall upscale clip.mp4 -o large.mp4 --time 1
-    """
-    from framefall.cascade.checkpoint import load_cascade
-    from framefall.runs import generate as generation
+    The super-resolution stages of a model work alone here. The frames that are given stay as they are; between each
+    two of them new ones are made. Any length and size goes: it is done piece by piece.
 
-    cascade = load_cascade(model, device_of(device))
-    made_with = generation.provenance(model, seed, quality)
-    record = generation.upscale(
-        cascade, source, output, space=space, time=time, seed=seed, quality=quality, made_with=made_with, watch=watch
+    \b
+    Examples:
+      framefall upscale clip.mp4 -o large.mp4 --time 1
+      framefall upscale clip.mp4 -o smooth.mp4 --space 1 --time 4
+    """
+    from framefall.runs.upscale import upscale as enlarge
+
+    record = watched(
+        enlarge.events(
+            source, output, model, space=space, time=time, seed=seed, quality=quality, device=device_of(device)
+        )
     )
-    say(made(record))
+    say(str(record))
     if json:
         print(jsonlib.dumps(vars(record), indent=2))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from framefall.cli.console import bar, say
+from framefall.cli.console import say, watched
 from framefall.cli.options import Json
 
 
@@ -40,23 +40,27 @@ def worlds(
 ) -> None:
     """Simulate scenes with known truth: videos, captions, and the state of every body in every frame.
 
-    framefall worlds occluder -o clips --count 8 --split id
+    Beside each video lies a JSON file with what training reads (caption, numbers) and with all that is known: places,
+    velocities, contacts, what hides what. Splits are disjoint: train on train, measure on the others.
+
+    \b
+    Examples:
+      framefall worlds occluder -o clips --count 8 --split id
+      framefall worlds all -o everything --count 26 --size 128 --masks
+      framefall worlds occluder -o twins --count 8 --violation twins
+      framefall worlds my_scene.json -o mine
     """
-    from framefall.runs.worlds import Look, read_scene, write_scene, write_world
+    from framefall.runs.worlds import WorldFormat, read_scene, write_scene, write_world
     from framefall.worlds.world import open_world
 
-    look = Look(frames=frames, fps=fps, size=size, suffix=suffix, masks=masks)
+    form = WorldFormat(frames=frames, fps=fps, size=size, suffix=suffix, masks=masks)
     if Path(scene).suffix == ".json":
-        run = write_scene(read_scene(scene), output, look)
+        run = write_scene.events(read_scene(scene), output, form)
     else:
         split = {"test": "id", "ood": "ood-near"}.get(split, split)
         world = open_world(scene, split=split, size=max(30_000, start + count), seed=seed)
-        run = write_world(world, output, look, count=count, start=start, violation=violation)
-    written = []
-    with bar(total=count, unit=" clips") as shown:
-        for one in run:
-            written.append(one)
-            shown.update(not one.violation)
+        run = write_world.events(world, output, form, count=count, start=start, violation=violation)
+    written = watched(run)
     say(f"{output} holds {len(written)} clips" + (f", the first: {written[0].caption}" if written else ""))
     if json:
         print(jsonlib.dumps({"clips": [vars(one) for one in written]}, indent=2))

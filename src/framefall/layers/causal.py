@@ -62,12 +62,12 @@ class FrameBlock(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = RMSNorm(dim)
-        self.first = FrameConv(dim, dim)
-        self.second = zeroed(FrameConv(dim, dim))
+        self.conv1 = FrameConv(dim, dim)
+        self.conv2 = zeroed(FrameConv(dim, dim))
 
     def forward(self, x: Rows) -> Rows:
         """Same shape."""
-        return x + self.second(F.silu(self.first(self.norm(x))))
+        return x + self.conv2(F.silu(self.conv1(self.norm(x))))
 
 
 class CausalBlock(nn.Module):
@@ -78,13 +78,13 @@ class CausalBlock(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = RMSNorm(dim)
-        self.first = CausalConv(dim, dim)
-        self.second = zeroed(FrameConv(dim, dim))
+        self.conv1 = CausalConv(dim, dim)
+        self.conv2 = zeroed(FrameConv(dim, dim))
 
     def forward(self, x: Rows, past: Past | None = None) -> tuple[Rows, Past]:
         """Same shape, and the `past` of the piece that comes next."""
-        h, past = self.first(self.norm(x), past)
-        return x + self.second(F.silu(h)), past
+        h, past = self.conv1(self.norm(x), past)
+        return x + self.conv2(F.silu(h)), past
 
 
 def causally(

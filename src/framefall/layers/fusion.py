@@ -38,7 +38,7 @@ class TemporalAttention(Heads):
             mixed = whole_attend(query, key, value)
         else:
             mixed = sparse_attend(query, key, value, self.pattern)
-        return self.out(mixed.movedim(-2, 1).flatten(-2))
+        return self.proj(mixed.movedim(-2, 1).flatten(-2))
 
     def stream(self, x: Rows, seconds: Seconds, cache: Cache | None = None) -> tuple[Rows, Cache]:
         """The same for the next frames of a clip, given what the earlier ones left; needs a causal pattern.
@@ -49,7 +49,7 @@ class TemporalAttention(Heads):
             raise ValueError("a stream needs a causal pattern, got none: try causal+window(4)")
         query, key, value = self._along_time(x, seconds)
         mixed, cache = stream_attend(query, key, value, self.pattern, cache)
-        return self.out(mixed.movedim(-2, 1).flatten(-2)), cache
+        return self.proj(mixed.movedim(-2, 1).flatten(-2)), cache
 
     def _along_time(self, x: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views `[batch, positions, heads, frames, head_dim]`."""
@@ -71,7 +71,7 @@ class SpatialAttention(Heads):
             named, meant = _words(self, context)
             words = named.repeat_interleave(frames, dim=0), meant.repeat_interleave(frames, dim=0)
         mixed = _beside(query, key, value, words)  # (b f) k n d
-        return self.out(mixed.transpose(1, 2).flatten(-2).unflatten(0, (-1, frames)))
+        return self.proj(mixed.transpose(1, 2).flatten(-2).unflatten(0, (-1, frames)))
 
 
 class JointAttention(Heads):
@@ -92,7 +92,7 @@ class JointAttention(Heads):
             mixed = _beside(query, key, value, words).unflatten(2, (frames, positions)).movedim(1, 3)
         else:
             mixed = self._near(query, key, value, words, self.pattern).transpose(2, 3)
-        return self.out(mixed.flatten(-2))
+        return self.proj(mixed.flatten(-2))
 
     @staticmethod
     def _near(
@@ -134,7 +134,7 @@ def _words(layer: Heads, context: Context) -> tuple[Tensor, Tensor]:
     dim = context.shape[-1]
     parts = nn.functional.linear(context, layer.qkv.weight[dim:]).unflatten(-1, (2, layer.heads, -1))
     key, value = parts.transpose(1, 3).unbind(2)
-    return layer.key_norm(key).to(value.dtype), value
+    return layer.k_norm(key).to(value.dtype), value
 
 
 def _beside(query: Tensor, key: Tensor, value: Tensor, words: tuple[Tensor, Tensor] | None) -> Tensor:

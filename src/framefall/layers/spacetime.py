@@ -110,12 +110,12 @@ class SpaceTimeBlock(nn.Module):
     def __init__(self, dim: int, level_dim: int, kind: str = "per_frame") -> None:
         super().__init__()
         self.norm = FrameNorm(dim)
-        self.first = CONVOLUTIONS[kind](dim, dim)
-        self.level = zeroed(nn.Linear(level_dim, 2 * dim))
-        self.second = zeroed(nn.Conv2d(dim, dim, 3, padding=1))
+        self.conv1 = CONVOLUTIONS[kind](dim, dim)
+        self.time_emb_proj = zeroed(nn.Linear(level_dim, 2 * dim))
+        self.conv2 = zeroed(nn.Conv2d(dim, dim, 3, padding=1))
 
     def forward(self, x: Rows, level: Float[Tensor, "batch instants level_dim"], frames: int) -> Rows:
         """Rows of clips of `frames` frames each; a level for the clip (one instant), or one a frame."""
-        scale, shift = self.level(level)[..., None, None].chunk(2, dim=2)  # b i d 1 1
-        h = self.first(self.norm(x), frames).unflatten(0, (-1, frames))
-        return x + self.second(F.silu(torch.addcmul(shift, h, 1 + scale)).flatten(0, 1))
+        scale, shift = self.time_emb_proj(level)[..., None, None].chunk(2, dim=2)  # b i d 1 1
+        h = self.conv1(self.norm(x), frames).unflatten(0, (-1, frames))
+        return x + self.conv2(F.silu(torch.addcmul(shift, h, 1 + scale)).flatten(0, 1))

@@ -93,15 +93,15 @@ class Stream:
 class VideoAutoencoder(nn.Module):
     """Encoder, decoder, and the statistics that give every latent channel zero mean and unit variance."""
 
-    shift: Tensor
-    scale: Tensor
+    latents_mean: Tensor
+    latents_std: Tensor
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder, self.decoder = Encoder(config), Decoder(config)
-        self.register_buffer("shift", torch.zeros(config.latent_channels))
-        self.register_buffer("scale", torch.ones(config.latent_channels))
+        self.register_buffer("latents_mean", torch.zeros(config.latent_channels))
+        self.register_buffer("latents_std", torch.ones(config.latent_channels))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, video: Video, noise: Latents) -> tuple[Video, Latents]:
@@ -152,7 +152,7 @@ class VideoAutoencoder(nn.Module):
             none = video.new_zeros(video.shape[0], self.config.latent_channels, 0, *size)
             return none, Stream(past=state.past, waiting=video)
         code, past = self.encoder(video[:, :, :ready], state.past)
-        latents = (code - self.shift) / self.scale
+        latents = (code - self.latents_mean) / self.latents_std
         return latents.permute(0, 4, 1, 2, 3), Stream(past=past, waiting=video[:, :, ready:])
 
     def decode_next(self, latents: Latents, state: Stream | None = None) -> tuple[Video, Stream]:
@@ -160,18 +160,18 @@ class VideoAutoencoder(nn.Module):
         if not latents.shape[2]:
             size = (latents.shape[-2] * self.config.space, latents.shape[-1] * self.config.space)
             return latents.new_zeros(latents.shape[0], self.config.channels, 0, *size), state or Stream()
-        code = latents.permute(0, 2, 3, 4, 1) * self.scale + self.shift
+        code = latents.permute(0, 2, 3, 4, 1) * self.latents_std + self.latents_mean
         video, past = self.decoder(code, None if state is None else state.past)
         return video, Stream(past=past)
 
     @torch.no_grad()
     def normalise_(self, videos: Iterable[Video]) -> None:
         """Sets the statistics so that the latents of these clips have zero mean and unit variance, by channel."""
-        self.shift.zero_()
-        self.scale.fill_(1.0)
+        self.latents_mean.zero_()
+        self.latents_std.fill_(1.0)
         codes = torch.cat([self.encode(video).double().transpose(0, 1).flatten(1) for video in videos], dim=1)
-        self.shift.copy_(codes.mean(1))
-        self.scale.copy_(codes.std(1).clamp_min(_FAINTEST))
+        self.latents_mean.copy_(codes.mean(1))
+        self.latents_std.copy_(codes.std(1).clamp_min(_FAINTEST))
 
     def _encode(self, video: Video) -> Latents:
         parts, state = [], None
@@ -199,26 +199,26 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         dim, inner = config.dim, 2 * config.dim
-        self.enter = FrameConv(config.channels * config.cell**2, dim)
-        self.outer = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
-        self.fold = nn.Linear(dim * config.time * (config.space // config.cell) ** 2, inner)
-        self.inner = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
-        self.mix = CausalConv(inner, inner)
-        self.leave = nn.Sequential(RMSNorm(inner), nn.SiLU(), zeroed(nn.Linear(inner, config.latent_channels)))
+        self.conv_in = FrameConv(config.channels * config.cell**2, dim)
+        self.frame_blocks = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
+        self.downsample = nn.Linear(dim * config.time * (config.space // config.cell) ** 2, inner)
+        self.causal_blocks = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
+        self.conv_mid = CausalConv(inner, inner)
+        self.proj_out = nn.Sequential(RMSNorm(inner), nn.SiLU(), zeroed(nn.Linear(inner, config.latent_channels)))
         basis, strength = cosines(config.block, config.latent_channels)
-        self.direct = _matrix(basis / strength[:, None])
+        self.shortcut = _matrix(basis / strength[:, None])
 
     def forward(self, video: Video, past: tuple[Past, ...] | None) -> tuple[Codes, tuple[Past, ...]]:
         """Whole groups; a clip that begins (`past` is None) begins with its lone first frame."""
         config = self.config
         rows, begins = video.permute(0, 2, 3, 4, 1), past is None
-        x = self.enter(fold(rows, 1, config.cell))
-        for block in self.outer:
+        x = self.conv_in(fold(rows, 1, config.cell))
+        for block in self.frame_blocks:
             x = block(x)
-        x = self.fold(fold(_filled(x, config.time, begins), config.time, config.space // config.cell))
-        x, past = causally([*self.inner, self.mix], x, past)
-        direct = self.direct(fold(_filled(rows, config.time, begins), config.time, config.space))
-        return (direct + self.leave(x)).float(), past
+        x = self.downsample(fold(_filled(x, config.time, begins), config.time, config.space // config.cell))
+        x, past = causally([*self.causal_blocks, self.conv_mid], x, past)
+        direct = self.shortcut(fold(_filled(rows, config.time, begins), config.time, config.space))
+        return (direct + self.proj_out(x)).float(), past
 
 
 class Decoder(nn.Module):
@@ -228,24 +228,24 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         dim, inner = config.dim, 2 * config.dim
-        self.enter = CausalConv(config.latent_channels, inner)
-        self.inner = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
-        self.unfold = nn.Linear(inner, dim * config.time * (config.space // config.cell) ** 2)
-        self.outer = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
+        self.conv_in = CausalConv(config.latent_channels, inner)
+        self.causal_blocks = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
+        self.upsample = nn.Linear(inner, dim * config.time * (config.space // config.cell) ** 2)
+        self.frame_blocks = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
         self.norm = RMSNorm(dim)
-        self.leave = zeroed(FrameConv(dim, config.channels * config.cell**2))
+        self.conv_out = zeroed(FrameConv(dim, config.channels * config.cell**2))
         basis, strength = cosines(config.block, config.latent_channels)
-        self.direct = _matrix((basis * strength[:, None]).T)
+        self.shortcut = _matrix((basis * strength[:, None]).T)
 
     def forward(self, code: Codes, past: tuple[Past, ...] | None) -> tuple[Video, tuple[Past, ...]]:
         """Whole groups; of the first one of a clip (`past` is None) only the last frame is there."""
         config, first = self.config, self.config.time - 1 if past is None else 0
-        x, past = causally([self.enter, *self.inner], code, past)
-        x = unfold(self.unfold(x), config.time, config.space // config.cell)[:, first:]
-        for block in self.outer:
+        x, past = causally([self.conv_in, *self.causal_blocks], code, past)
+        x = unfold(self.upsample(x), config.time, config.space // config.cell)[:, first:]
+        for block in self.frame_blocks:
             x = block(x)
-        direct = unfold(self.direct(code), config.time, config.space)[:, first:]
-        rows = direct.float() + unfold(self.leave(F.silu(self.norm(x))), 1, config.cell)
+        direct = unfold(self.shortcut(code), config.time, config.space)[:, first:]
+        rows = direct.float() + unfold(self.conv_out(F.silu(self.norm(x))), 1, config.cell)
         return rows.permute(0, 4, 1, 2, 3), past
 
 

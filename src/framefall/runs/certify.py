@@ -21,7 +21,7 @@ from framefall.jsonable import jsonable
 from framefall.metric import Better
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, laws
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.tracking.tracker import track
 from framefall.video import from_pixels
 from framefall.worlds.damage.corruptions import CORRUPTIONS
@@ -81,7 +81,8 @@ class _Clip:
         return scores
 
 
-def validity_bench(
+@operation
+def certify_metrics(
     clips: int, seed: int = 0, damages: Sequence[str] = tuple(WHERE), placebos: Sequence[str] = tuple(PLACEBOS)
 ) -> Events[Certificate]:
     """The matrix on simulated scenes: `clips` of each scenario, 64 pixels, 24 frames a second; or a part of it."""
@@ -103,6 +104,7 @@ def validity_bench(
     return Certificate(cells, clips)
 
 
+@operation
 def validate(path: str, seed: int = 0) -> Events[Certificate]:
     """The matrix on a user's own clip: its segments, and damage that pixels alone allow."""
     segments, fps = _segments(path)
@@ -247,7 +249,7 @@ def _shows(log: StateLog, broken: StateLog) -> bool:
         return True
     times = frame_times(61, RATE)
     for body in log.scene.bodies:
-        ours, theirs = log.looks_at(body.name, times), broken.looks_at(body.name, times)
+        ours, theirs = log.appearances_at(body.name, times), broken.appearances_at(body.name, times)
         if any({a.shape, b.shape} == {"box", "diamond"} for a, b in zip(ours, theirs, strict=True)):
             return False
         right, wrong = log.tracks[body.name].at(times).position, broken.tracks[body.name].at(times).position

@@ -10,7 +10,7 @@ import numpy as np
 
 from framefall.evaluate.metrics.observed import ENCODER
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, measure, score_rows
-from framefall.evaluate.report.table import distance_line, ranked, scores_of, table
+from framefall.evaluate.report.table import distance_lines, ranked, scores_of, table
 from framefall.evaluate.sets.distribution import FEWEST, Distance
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.jsonable import jsonable
@@ -31,9 +31,10 @@ class Assessment:
     distances: list[Distance] = field(default_factory=list)  # between the sets, where there is a reference
     ranking: list[str] = field(default_factory=list)  # beside a rival set: a sentence a metric
     ground: Grid | None = None  # what all clips were brought to, if they had to be
+    files: Mapping[str, Path] = field(default_factory=dict)  # by clip
 
     def __str__(self) -> str:
-        lines = [table(self.rows).rstrip("\n"), *map(distance_line, self.distances), *self.ranking]
+        lines = [table(self.rows).rstrip("\n"), *distance_lines(self.distances), *self.ranking]
         return "\n".join(lines) + "\n"
 
     def values(self, **facts: Any) -> dict[str, Any]:
@@ -52,7 +53,6 @@ def assess(
     reference: str | Path | None = None,
     against: str | Path | None = None,
     workers: int = 1,
-    seed: int = 0,
 ) -> Events[Assessment]:
     """Every metric on every clip of a folder, or on one file; clips are decoded one at a time.
 
@@ -91,15 +91,19 @@ def assess(
         return found
 
     found = yield from scored(ours, compared, features[0], 0)
+    if not found:
+        raise ValueError(f"{clips} must hold at least one readable video, got none ({skipped[0][0]}: {skipped[0][1]})")
     floor = (yield from scored(real, None, features[1], len(found))) if real is not None else []
     other = (yield from scored(rival, compared, {}, len(found) + len(floor))) if rival is not None else []
     for name, reason in skipped:
         yield Note(f"skipped {name}: {reason}")
-    rows = score_rows(found, floor, seed)
-    distances = _distances(*features, len(found), len(floor), seed) if real is not None and _has_encoder() else []
+    rows = score_rows(found, floor)
+    distances = (
+        _distances(features[0], features[1], len(found), len(floor)) if real is not None and _has_encoder() else []
+    )
     names = (ours.root.name, rival.root.name) if rival is not None else ("", "")
-    ranking = list(ranked(rows, score_rows(other, floor, seed), names)) if rival is not None else []
-    return Assessment(rows, skipped, found, distances, ranking, ground)
+    ranking = list(ranked(rows, score_rows(other, floor), names)) if rival is not None else []
+    return Assessment(rows, skipped, found, distances, ranking, ground, ours.files)
 
 
 def _has_encoder() -> bool:
@@ -114,8 +118,8 @@ def _described(named: Iterable[NamedClip], features: Features) -> Iterator[Named
         yield name, video, fps
 
 
-def _distances(made: Features, real: Features, n: int, n_reference: int, seed: int) -> list[Distance]:
+def _distances(made: Features, real: Features, n: int, n_reference: int) -> list[Distance]:
     """The set distances; NaN with a reason for few clips, or for clips of unlike lengths."""
     if not made:
         return [metric.too_few(n, n_reference) for metric in SET_METRICS.values()]
-    return [metric.between(made[name], real[name], seed) for name, metric in SET_METRICS.items()]
+    return [metric.between(made[name], real[name]) for name, metric in SET_METRICS.items()]

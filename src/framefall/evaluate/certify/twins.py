@@ -18,7 +18,7 @@ from torch import Tensor
 from framefall.noise import Key
 from framefall.video import Video, from_pixels
 from framefall.worlds.render.renderer import View, render
-from framefall.worlds.state import Look, StateLog, Track, frame_times
+from framefall.worlds.state import Appearance, StateLog, Track, frame_times
 from framefall.worlds.violations.continuation import joined
 from framefall.worlds.violations.events import clearance
 from framefall.worlds.violations.registry import VIOLATIONS, matched_pair
@@ -107,9 +107,9 @@ def world_trial(
 
 
 def world_trials(
-    world: World, violation: str, count: int, view: View, fps: float, frames: int, seed: int = 0, told: bool = True
+    world: World, violation: str, count: int, view: View, fps: float, frames: int, seed: int = 0, captions: bool = True
 ) -> Iterator[Trial]:
-    """Up to `count` trials of a violation from a world's scenes, in their order; `told`: with captions.
+    """Up to `count` trials of a violation from a world's scenes, in their order, with or without captions.
 
     Pairs of unlike foreground are left out. Fewer come where few scenes have the violation, or few pairs are alike.
     """
@@ -120,7 +120,7 @@ def world_trials(
             return
         if not VIOLATIONS[violation].applies(log):
             continue
-        caption = world.caption(index) if told else None
+        caption = world.caption(index) if captions else None
         key = Key(seed, "twins", f"{log.scene.key}/{violation}")
         trial = world_trial(log, violation, view, fps, frames, key, caption)
         different = bool((trial.valid != trial.broken).any())
@@ -138,7 +138,7 @@ def _looking_so(
     """
     if set(valid.tracks) != set(broken.tracks) or valid.tracks != broken.tracks:
         return None
-    wrong: dict[str, tuple[Look, Frames]] = {}
+    wrong: dict[str, tuple[Appearance, Frames]] = {}
     for name in valid.tracks:
         right, seen = (_looks(log, name, times) for log in (valid, broken))
         places = np.array([a != b for a, b in zip(right, seen, strict=True)])
@@ -198,6 +198,6 @@ def _is_free(log: StateLog, name: str, track: Track, until: float) -> bool:
     return True
 
 
-def _looks(log: StateLog, name: str, times: np.ndarray) -> list[Look]:
+def _looks(log: StateLog, name: str, times: np.ndarray) -> list[Appearance]:
     """How a body looks in each frame, whenever it began to."""
-    return [replace(look, time=-1.0) for look in log.looks_at(name, times)]
+    return [replace(look, time=-1.0) for look in log.appearances_at(name, times)]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from framefall.evaluate.metrics.suite import ScoreRow, protocol
-from framefall.evaluate.report.real_video import RealVideo, Typical, real_video
+from framefall.evaluate.report.real_video import Typical, real_video
 from framefall.evaluate.sets.distribution import Distance
 from framefall.jsonable import json_text
 from framefall.physics.laws import LAWS
@@ -21,7 +21,7 @@ def table(rows: Sequence[ScoreRow]) -> str:
 
     Of one clip there is no interval. Beside each number is the reference's own, or else what real video usually has.
     """
-    text = _aligned([row for row in rows if row.n], real_video())
+    text = _aligned([row for row in rows if row.n])
     absent = [row.metric for row in rows if not row.n]
     return text + (f"not measurable in any clip: {', '.join(absent)}\n" if absent else "")
 
@@ -37,17 +37,17 @@ def brief_table(rows: Sequence[ScoreRow], separate: bool, rest: str) -> str:
     fit.sort(key=lambda row: -_badness(row, typical.metrics.get(row.metric)))
     shown = fit[: LINES - 2]
     last = f"{len(rows) - len(shown)} more in {rest}; real video: {typical.about}"
-    return _aligned(shown, typical) + f"{last}\n"
+    return _aligned(shown) + f"{last}\n"
 
 
 def scores_of(rows: Sequence[ScoreRow]) -> dict[str, Any]:
-    """`protocol`, `n` clips, and `metrics` by name; numbers that could not be measured are NaN."""
+    """`protocol`, `n` clips, and `metrics` by name; NaN is what could not be measured, and the interval of one clip."""
     typical = real_video().metrics
     metrics = {
         row.metric: {
             "value": row.value,
-            "low": row.low,
-            "high": row.high,
+            "low": row.low if row.n > 1 else math.nan,
+            "high": row.high if row.n > 1 else math.nan,
             "n": row.n,
             "not_measurable": row.clips - row.n,
             "better": row.better,
@@ -66,11 +66,14 @@ def to_json(rows: Sequence[ScoreRow], meta: Mapping[str, Any] | None = None) -> 
     return json_text({**(meta or {}), **scores_of(rows)})
 
 
-def distance_line(one: Distance) -> str:
-    """A set distance in a line."""
-    if math.isnan(one.value):
-        return f"{one.name}: not measurable, {one.reason}"
-    return f"{one.name}: {one.value:.3g} ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
+def distance_lines(distances: Sequence[Distance]) -> Iterator[str]:
+    """A line a set distance; those that one reason keeps from being measured share theirs."""
+    for one in distances:
+        if not math.isnan(one.value):
+            yield f"{one.name}: {one.value:.3g} ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
+    for reason in dict.fromkeys(one.reason for one in distances if math.isnan(one.value)):
+        names = ", ".join(one.name for one in distances if one.reason == reason)
+        yield f"not measurable: {names}: {reason}"
 
 
 def ranked(first: Sequence[ScoreRow], second: Sequence[ScoreRow], names: tuple[str, str]) -> Iterator[str]:
@@ -96,12 +99,20 @@ def number(value: float) -> str:
     return "" if not math.isfinite(value) else f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
 
 
-def _aligned(rows: Sequence[ScoreRow], typical: RealVideo) -> str:
-    lines: list[dict[str, str]] = [_cells(row, typical.metrics.get(row.metric)) for row in rows]
+def real_value(row: ScoreRow) -> str:
+    """What real video scores: the reference's mean; or else what it usually has, with its interval."""
+    typical = real_video().metrics.get(row.metric)
+    if math.isfinite(row.floor) or typical is None:
+        return number(row.floor)
+    return f"{number(typical.value)} ({number(typical.low)} .. {number(typical.high)})"
+
+
+def _aligned(rows: Sequence[ScoreRow]) -> str:
+    lines = [_cells(row) for row in rows]
     columns = [
         name for name in ("metric", "value", "95% interval", "n", "better", "unit", _REAL) if _filled(lines, name)
     ]
-    widths = {name: max(len(name), *(len(line[name]) for line in lines)) for name in columns}
+    widths = {name: max([len(name), *(len(line[name]) for line in lines)]) for name in columns}
     shown = [dict.fromkeys(columns, ""), *lines]
     shown[0] = {name: name for name in columns}
     return "".join("  ".join(line[name].ljust(widths[name]) for name in columns).rstrip() + "\n" for line in shown)
@@ -111,20 +122,17 @@ def _filled(lines: Collection[Mapping[str, str]], column: str) -> bool:
     return any(line[column] for line in lines)
 
 
-def _cells(row: ScoreRow, typical: Typical | None) -> dict[str, str]:
+def _cells(row: ScoreRow) -> dict[str, str]:
     several = row.clips > 1
     away = f", not measurable ({row.clips - row.n} of {row.clips})" if row.n < row.clips else ""
-    real = number(row.floor)
-    if not real and typical is not None:
-        real = f"{number(typical.value)} ({number(typical.low)} .. {number(typical.high)})"
     return {
         "metric": row.metric,
         "value": number(row.value),
-        "95% interval": f"{number(row.low)} .. {number(row.high)}" if several else "",
+        "95% interval": f"{number(row.low)} .. {number(row.high)}" if row.n > 1 else "",
         "n": f"{row.n}{away}" if several else "",
         "better": f"{_ARROW[row.better]} {row.better}",
         "unit": row.unit,
-        _REAL: real,
+        _REAL: real_value(row),
     }
 
 

@@ -112,7 +112,7 @@ def compare(
         return blank
     widths = {rows.shape[1] for rows in (*generated, *reference)}
     if len(widths) > 1:
-        said = f"{name} needs features of one length, got {sorted(widths)}; give clips of one number of frames"
+        said = f"features must be of one length, got {sorted(widths)}; give clips of one number of frames"
         return replace(blank, reason=said)
     if components is not None:
         project = projection(np.concatenate(reference), min(components, len(reference) // 4))
@@ -129,7 +129,7 @@ def compare(
 
 def too_few(name: str, features: str, n: int, n_reference: int) -> Distance:
     """No number, and how many clips there must be."""
-    reason = f"{name} needs {FEWEST} measurable clips or more in each set, got {n} and {n_reference}; add clips"
+    reason = f"{FEWEST} measurable clips or more are needed in each set, got {n} and {n_reference}; add clips"
     return Distance(name, math.nan, math.nan, math.nan, math.nan, n, n_reference, features, reason)
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from framefall.tracking.colours import hue
-from framefall.tracking.picture import Picture
+from framefall.tracking.working_clip import Picture, PixelMask
 
 UNLIKE = 0.10  # in units of `hue`: farther apart are two colours
 HALO = 0.62  # of another's difference to the background: with no more than that of it, a place is its halo
@@ -26,18 +26,16 @@ FAR = 1e4  # pixels; what fills a whole window is endlessly deep
 FINE = 4  # times larger is a piece when its necks are looked for
 NECK = 0.62  # of the deepest place: what is as deep is an object of its own
 
-Mask = Bool[np.ndarray, "rows columns"]
-
 
 @dataclass(frozen=True)
-class Guess:
+class ExpectedObject:
     """Where an object should be."""
 
     x: float
     y: float
     radius: float
 
-    def moved(self, dx: int, dy: int) -> "Guess":
+    def moved(self, dx: int, dy: int) -> "ExpectedObject":
         """The same, seen from elsewhere."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
@@ -47,7 +45,9 @@ class Guess:
         return left - far < self.x < right + far and top - far < self.y < bottom + far
 
 
-def parts_of(picture: Picture, behind: Picture, piece: Mask, guesses: Sequence[Guess]) -> list[Mask]:
+def split_blob(
+    picture: Picture, behind: Picture, piece: PixelMask, guesses: Sequence[ExpectedObject]
+) -> list[PixelMask]:
     """The objects of a piece as masks that do not meet."""
     masks = _by_colour(picture, behind, piece)
     short = len(masks) < len(_owners(piece, guesses))
@@ -120,7 +120,9 @@ def _like_most(colours: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _by_shape(picture: np.ndarray, behind: np.ndarray, mask: np.ndarray, guesses: Sequence[Guess]) -> list[np.ndarray]:
+def _by_shape(
+    picture: np.ndarray, behind: np.ndarray, mask: np.ndarray, guesses: Sequence[ExpectedObject]
+) -> list[np.ndarray]:
     """A piece of one colour, divided if it is more than one object."""
     owners = _owners(mask, guesses)
     many = len(owners) > 1 and float(mask.sum()) > 1.25 * np.pi * max(guess.radius for guess in owners) ** 2
@@ -154,7 +156,7 @@ def _filled(tight: np.ndarray) -> float:
     return len(points) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1)
 
 
-def _owners(mask: np.ndarray, guesses: Sequence[Guess]) -> list[Guess]:
+def _owners(mask: np.ndarray, guesses: Sequence[ExpectedObject]) -> list[ExpectedObject]:
     """The expected objects whose middle is in the mask, whatever their colour: of small things it is smeared."""
     if not guesses:
         return []
@@ -169,7 +171,7 @@ def _owners(mask: np.ndarray, guesses: Sequence[Guess]) -> list[Guess]:
     return found
 
 
-def _shared(mask: np.ndarray, owners: Sequence[Guess]) -> list[np.ndarray]:
+def _shared(mask: np.ndarray, owners: Sequence[ExpectedObject]) -> list[np.ndarray]:
     """A mask divided between discs: each pixel goes to the disc that it is deepest in; discs move to what they got."""
     rows, columns = np.nonzero(mask)
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=1)

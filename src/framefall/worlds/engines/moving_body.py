@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from framefall.worlds.engines.touch import STILL, TOUCH, Obstacle, crossing
+from framefall.worlds.engines.time_of_impact import STILL, TOUCH, Obstacle, first_crossing
 from framefall.worlds.scene import Body, Point
 from framefall.worlds.shapes import outline, reach
 
@@ -26,19 +26,19 @@ class Ground:
 
 
 @dataclass(eq=False)
-class Mover:
+class MovingBody:
     """A body in motion: its state at `time`, and the even accelerations from then on."""
 
     body: Body
-    place: int  # in the list of movers
+    index: int  # in the list of moving bodies
     corners: tuple[Point, ...]  # around its centre, turned; none for a ball
     margin: float  # a ball's radius
     position: Point
     angle: float
     velocity: Point = (0.0, 0.0)
-    pull: Point = (0.0, 0.0)  # its acceleration
+    acceleration: Point = (0.0, 0.0)
     spin: float = 0.0
-    torque: float = 0.0  # its spin's rate
+    angular_acceleration: float = 0.0  # radians a second squared
     time: float = 0.0
     held: bool = False
     turning: bool = False  # a polygon that turns may fly, but not touch
@@ -50,26 +50,26 @@ class Mover:
     knots: list[tuple[float, ...]] = field(default_factory=list)
 
     @property
-    def lightness(self) -> float:
+    def inverse_mass(self) -> float:
         """1 / mass; what is held does not give way."""
         return 0.0 if self.held else 1.0 / (self.body.density * math.pi * self.body.radius**2)
 
     def at(self, time: float) -> tuple[Point, Point]:
         """Its position and velocity at a later time."""
         span = time - self.time
-        (x, y), (vx, vy), (ax, ay) = self.position, self.velocity, self.pull
+        (x, y), (vx, vy), (ax, ay) = self.position, self.velocity, self.acceleration
         return (x + span * (vx + 0.5 * span * ax), y + span * (vy + 0.5 * span * ay)), (vx + span * ax, vy + span * ay)
 
     def advance(self, time: float) -> None:
         """Go on to `time` and leave a knot there."""
         span = time - self.time
         self.position, self.velocity = self.at(time)
-        self.angle += span * (self.spin + 0.5 * span * self.torque)
-        self.spin += span * self.torque
+        self.angle += span * (self.spin + 0.5 * span * self.angular_acceleration)
+        self.spin += span * self.angular_acceleration
         self.time = time
-        self.note()
+        self.add_knot()
 
-    def note(self) -> None:
+    def add_knot(self) -> None:
         """Leave a knot, if it says something new."""
         knot = (self.time, *self.position, *self.velocity, self.angle, self.spin)
         if not self.knots or self.knots[-1] != knot:
@@ -79,17 +79,17 @@ class Mover:
         """Change the velocity along a normal."""
         self.velocity = (self.velocity[0] + speed * normal[0], self.velocity[1] + speed * normal[1])
 
-    def set_off(self, gravity: float, friction: float) -> None:
+    def update_acceleration(self, gravity: float, friction: float) -> None:
         """Choose the accelerations from now on, and foresee when they change."""
         self.change, self.leaves = math.inf, False
         if self.ground is None:
-            self.pull, self.torque = (0.0, -gravity), 0.0
+            self.acceleration, self.angular_acceleration = (0.0, -gravity), 0.0
         elif self.ground.wedged:
-            self.velocity, self.pull, self.spin, self.torque = (0.0, 0.0), (0.0, 0.0), 0.0, 0.0
+            self.velocity, self.acceleration, self.spin, self.angular_acceleration = (0.0, 0.0), (0.0, 0.0), 0.0, 0.0
         else:
-            self._ride(self.ground, gravity, friction)
+            self._accelerate_along(self.ground, gravity, friction)
 
-    def _ride(self, ground: Ground, gravity: float, friction: float) -> None:
+    def _accelerate_along(self, ground: Ground, gravity: float, friction: float) -> None:
         """Rest, slide or roll: Coulomb's friction under gravity's share along the edge."""
         tangent, radius = ground.tangent, self.margin
         drive, grip = -gravity * tangent[1], friction * gravity * ground.normal[1]
@@ -107,14 +107,14 @@ class Mover:
             stops = -slip / rate if abs(slip) >= STILL and rate * slip < 0 else math.inf
         pull = drive + force
         self.velocity = (speed * tangent[0], speed * tangent[1])
-        self.pull = (pull * tangent[0], pull * tangent[1])
-        self.torque = 2 * force / radius if radius else 0.0
+        self.acceleration = (pull * tangent[0], pull * tangent[1])
+        self.angular_acceleration = 2 * force / radius if radius else 0.0
         foot = dot(tangent, self.position)
-        ends = crossing(foot - ground.ends[0], speed, pull), crossing(ground.ends[1] - foot, -speed, -pull)
+        ends = first_crossing(foot - ground.ends[0], speed, pull), first_crossing(ground.ends[1] - foot, -speed, -pull)
         self.leaves = min(ends) < stops
         self.change = self.time + min(*ends, stops)
 
-    def settle(self) -> None:
+    def stop_slipping(self) -> None:
         """The moment at which slipping ends: the slip is exactly 0 from here on."""
         if self.ground is not None:
             speed = dot(self.ground.tangent, self.velocity)
@@ -124,7 +124,7 @@ class Mover:
                 self.velocity = (0.0, 0.0)
 
 
-def mover(body: Body, place: int) -> Mover:
+def moving_body(body: Body, index: int) -> MovingBody:
     """A body at the beginning."""
     cosine, sine = math.cos(body.angle), math.sin(body.angle)
     corners = tuple(
@@ -132,9 +132,9 @@ def mover(body: Body, place: int) -> Mover:
     )
     turning = bool(corners) and body.spin != 0
     held = body.release > 0
-    return Mover(
+    return MovingBody(
         body=body,
-        place=place,
+        index=index,
         corners=() if turning else corners,
         margin=reach(body.shape, body.radius) if turning or not corners else 0.0,
         position=(body.position[0], body.position[1]),

@@ -2,18 +2,17 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from framefall.tracking.picture import Picture
+from framefall.tracking.working_clip import Picture, PixelMask
 
 DARK, BRIGHT = 0.55, 1.3  # of the background's (encoded) value, between which a place may be but lit otherwise
 _SQUARE = np.ones((3, 3), np.uint8)
 
-Mask = Bool[np.ndarray, "rows columns"]
 Colours = Float[np.ndarray, "rows columns 3"]
 
 
-def find_shade(bytes_: Picture, below: Picture, piece: Mask) -> Mask | None:
+def find_shading(bytes_: Picture, below: Picture, piece: PixelMask) -> PixelMask | None:
     """Where only the light differs: all channels by one factor, softly. None if nowhere."""
     seen, back = bytes_.astype(np.float32) + 2, below.astype(np.float32) + 2
     ratio = seen / back

@@ -50,7 +50,7 @@ class Obstacle:
         return min(beside)
 
 
-def obstacle(still: Sequence[Point], moving: Sequence[Point], margin: float) -> Obstacle:
+def minkowski_difference(still: Sequence[Point], moving: Sequence[Point], margin: float) -> Obstacle:
     """What the centre of `moving` (corners around it) meets of `still`; `margin` is the sum of both roundings."""
     sums = sorted({(ax - bx, ay - by) for ax, ay in still for bx, by in moving or ((0.0, 0.0),)})
     corners = _hull(sums)
@@ -64,17 +64,17 @@ def obstacle(still: Sequence[Point], moving: Sequence[Point], margin: float) -> 
     return Obstacle(tuple(corners), margin, tuple(edges))
 
 
-def meet(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> tuple[float, Point | None] | None:
+def time_of_impact(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> tuple[float, Point | None] | None:
     """The first moment within `horizon` at which `p + v s + a s^2 / 2` touches from outside, and the normal there.
 
     None where it does not; a normal of None means a sharp corner.
     """
     found: tuple[float, Point | None] | None = None
-    if not _may_meet(what, p, v, a, horizon):
+    if not _boxes_cross(what, p, v, a, horizon):
         return None
     for edge in what.edges:
         (nx, ny), (tx, ty) = edge.normal, edge.tangent
-        time = crossing(nx * p[0] + ny * p[1] - edge.offset, nx * v[0] + ny * v[1], nx * a[0] + ny * a[1])
+        time = first_crossing(nx * p[0] + ny * p[1] - edge.offset, nx * v[0] + ny * v[1], nx * a[0] + ny * a[1])
         if time < horizon:
             x, y = (p[axis] + time * (v[axis] + 0.5 * time * a[axis]) for axis in (0, 1))
             along = tx * x + ty * y - edge.start
@@ -93,7 +93,7 @@ def meet(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> tuple[
     return found
 
 
-def crossing(gap: float, speed: float, pull: float) -> float:
+def first_crossing(gap: float, speed: float, pull: float) -> float:
     """The first time at which `gap + speed s + pull s^2 / 2` falls through 0; infinite if it never does."""
     speed, pull = (0.0 if abs(speed) < STILL else speed), (0.0 if abs(pull) < STILL else pull)
     if abs(gap) < TOUCH and (speed < 0 or (speed == 0 and pull < 0)):
@@ -129,7 +129,7 @@ def _hull(points: list[Point]) -> list[Point]:
     return chains[0] + chains[1]
 
 
-def _may_meet(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> bool:
+def _boxes_cross(what: Obstacle, p: Point, v: Point, a: Point, horizon: float) -> bool:
     """Whether the box around the way crosses the box around the obstacle: most do not, and that is cheap to see."""
     for axis in (0, 1):
         ends = [p[axis], p[axis] + horizon * (v[axis] + 0.5 * horizon * a[axis])]

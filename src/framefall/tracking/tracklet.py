@@ -13,7 +13,7 @@ STEADY = 3.0  # times better must a parabola fit than a line, to be believed
 
 
 @dataclass
-class Loss:
+class Absence:
     """That an object is not seen from a frame on; `why` is border, occluder, object ... or the empty word."""
 
     frame: int
@@ -23,20 +23,20 @@ class Loss:
 
 
 @dataclass
-class Strand:
+class Tracklet:
     """The blobs of one object."""
 
     frames: list[int] = field(default_factory=list)
     blobs: list[Blob] = field(default_factory=list)
     clear: list[bool] = field(default_factory=list)  # touches neither border nor occluder
-    losses: list[Loss] = field(default_factory=list)
+    absences: list[Absence] = field(default_factory=list)
     born: str = ""  # start, border, occluder, object k; the empty word if nothing explains it
     _known: tuple[int, float, np.ndarray] = field(default_factory=lambda: (0, 0.0, np.zeros(3)))  # blobs, area, colour
-    _places: dict[int, np.ndarray] = field(default_factory=dict)  # asked for often, the same until it grows
+    _predicted: dict[int, np.ndarray] = field(default_factory=dict)  # asked for often, the same until it grows
 
     def add(self, frame: int, blob: Blob, clear: bool) -> None:
         """One frame more."""
-        self._places.clear()
+        self._predicted.clear()
         self.frames.append(frame)
         self.blobs.append(blob)
         self.clear.append(clear)
@@ -44,7 +44,7 @@ class Strand:
     @property
     def lost(self) -> bool:
         """Whether it is out of sight."""
-        return bool(self.losses) and self.losses[-1].until < 0
+        return bool(self.absences) and self.absences[-1].until < 0
 
     @property
     def last(self) -> Blob:
@@ -75,24 +75,24 @@ class Strand:
 
     def speed(self, frame: int) -> np.ndarray:
         """Pixels a frame, about a frame; zero while only one place is known."""
-        return self.place(frame) - self.place(frame - 1) if len(self.frames) > 1 else np.zeros(2)
+        return self.predict(frame) - self.predict(frame - 1) if len(self.frames) > 1 else np.zeros(2)
 
     @property
     def fastest(self) -> float:
         """The largest of its last few steps, pixels a frame."""
-        places = np.array([blob.place for blob in self.blobs[-4:]])
+        places = np.array([blob.position for blob in self.blobs[-4:]])
         steps = np.linalg.norm(np.diff(places, axis=0), axis=1) / np.diff(self.frames[-4:])
         return float(steps.max()) if len(steps) else 0.0
 
-    def place(self, frame: int) -> np.ndarray:
+    def predict(self, frame: int) -> np.ndarray:
         """Where its middle should be: next frame from the last few, later from a longer past."""
-        if frame not in self._places:
+        if frame not in self._predicted:
             frames, places = self._seen()
             count = RECENT if frame - self.frames[-1] <= 1 else LONG
-            self._places[frame] = (
+            self._predicted[frame] = (
                 extrapolated(frames[-count:], places[-count:], frame) if len(frames) > 1 else places[0]
             )
-        return self._places[frame]
+        return self._predicted[frame]
 
     @property
     def fresh(self) -> bool:
@@ -107,7 +107,7 @@ class Strand:
         chosen = [i for i in range(start, len(self.frames)) if self.clear[i]]
         if len(chosen) < 2:
             chosen = list(range(start, len(self.frames)))
-        return np.array([self.frames[i] for i in chosen]), np.array([self.blobs[i].place for i in chosen])
+        return np.array([self.frames[i] for i in chosen]), np.array([self.blobs[i].position for i in chosen])
 
 
 def extrapolated(frames: Sequence[int] | np.ndarray, places: np.ndarray, frame: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Where a way bends or breaks, and whether something that touches explains it.
 
-A joint lies between two arcs of one path. It is explained by a solid or another object that is touched there and from
-which the path comes away, by a rest that ends, by a support that begins or ends, or by a screen behind which the scene
-has a contact. In a clip without a scene a path that is thrown back counts as a bounce: the wall may be unseen.
+A changepoint lies between two arcs of one path. It is explained by a solid or another object that is touched there
+and from which the path comes away, by a rest that ends, by a support that begins or ends, or by a screen behind which
+the scene has a contact. In a clip without a scene a path that is thrown back counts as a bounce: the wall may be
+unseen.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ SURE = 5.0  # deviations: a change that is larger is one
 
 
 @dataclass(frozen=True, eq=False)
-class Joint:
+class Changepoint:
     """A place between two arcs of one path."""
 
     path: int
@@ -42,80 +43,86 @@ class Joint:
         return self.kind in ("bounce", "blow", "release", "support", "hidden")
 
 
-def explained(
-    joint: Joint,
+def classified(
+    changepoint: Changepoint,
     gap: float,
     one: Arc,
     paths: Sequence[Path],
     arcs: Sequence[tuple[Arc, ...]],
     fps: float,
     truth: Truth | None,
-) -> Joint:
-    """A joint with its kind; `gap` is by how many pixels its two arcs miss each other, and `one` the arc before."""
-    path = paths[joint.path]
-    kicked = joint.after - joint.before
-    strong = float(np.linalg.norm(kicked)) > max(SURE * joint.noise, 1e-9)
+) -> Changepoint:
+    """A changepoint with its kind: its two arcs miss each other by `gap` pixels, and the arc before it is `one`."""
+    path = paths[changepoint.path]
+    kicked = changepoint.after - changepoint.before
+    strong = float(np.linalg.norm(kicked)) > max(SURE * changepoint.noise, 1e-9)
     if truth is not None:
         body = next((body for body in truth.bodies if body.name == path.body), None)
-        times = np.arange(joint.frames[0], joint.frames[1] + 1) / fps
-        unseen = ~path.seen[joint.frames[0] : joint.frames[1] + 1]
-        if body is not None and unseen.any() and any(times[0] <= struck <= times[-1] for struck in body.struck):
-            return replace(joint, kind="hidden")
+        times = np.arange(changepoint.frames[0], changepoint.frames[1] + 1) / fps
+        unseen = ~path.seen[changepoint.frames[0] : changepoint.frames[1] + 1]
+        if body is not None and unseen.any() and any(times[0] <= struck <= times[-1] for struck in body.contact_times):
+            return replace(changepoint, kind="hidden")
     if gap > APART * path.size + 0.5:
-        return replace(joint, kind="jump")
+        return replace(changepoint, kind="jump")
     if strong:
-        found = _blow(joint, paths, arcs, fps, truth) or _bounce(joint, path, truth)
+        found = _blow(changepoint, paths, arcs, fps, truth) or _bounce(changepoint, path, truth)
         if found is not None:
             return found
     if (
         one.frames[0] == np.flatnonzero(path.seen)[0]
         and np.ptp(path.position[one.frames], axis=0).max() < STILL * path.size
     ):
-        held = truth is None or any(b.name == path.body and joint.time <= b.release + 2 / fps for b in truth.bodies)
+        held = truth is None or any(
+            b.name == path.body and changepoint.time <= b.release + 2 / fps for b in truth.bodies
+        )
         if held:
-            return replace(joint, kind="release")
+            return replace(changepoint, kind="release")
     if truth is not None:
         inner, reach = radius_of(path, truth)
         near = max(inner + 0.15 * path.size, reach) + 0.5
         for solid in truth.solids:
-            if float(solid.gap(joint.place[None])[0][0]) < near:
-                return replace(joint, kind="support")
-    return replace(joint, kind="kick" if strong else "bend")
+            if float(solid.signed_distance(changepoint.place[None])[0][0]) < near:
+                return replace(changepoint, kind="support")
+    return replace(changepoint, kind="kick" if strong else "bend")
 
 
 def _blow(
-    joint: Joint, paths: Sequence[Path], arcs: Sequence[tuple[Arc, ...]], fps: float, truth: Truth | None
-) -> Joint | None:
+    changepoint: Changepoint, paths: Sequence[Path], arcs: Sequence[tuple[Arc, ...]], fps: float, truth: Truth | None
+) -> Changepoint | None:
     """Another object that is touched, and that came towards this one."""
-    own = radius_of(paths[joint.path], truth)
+    own = radius_of(paths[changepoint.path], truth)
     for index, other in enumerate(paths):
-        arc = _place_at(arcs[index], joint.time - 0.5 / fps, fps) if index != joint.path else None
+        arc = _place_at(arcs[index], changepoint.time - 0.5 / fps, fps) if index != changepoint.path else None
         if arc is None:
             continue
-        away = joint.place - arc.at(joint.time)
+        away = changepoint.place - arc.at(changepoint.time)
         apart = float(np.linalg.norm(away))
         theirs = radius_of(other, truth)
-        far = max(1.1 * (own[0] + theirs[0]), own[1] + theirs[1]) + 0.04 * paths[joint.path].size + 0.5
+        far = max(1.1 * (own[0] + theirs[0]), own[1] + theirs[1]) + 0.04 * paths[changepoint.path].size + 0.5
         normal = away / max(apart, 1e-9)
-        closing = float((arc.velocity(joint.time - 1 / fps) - joint.before) @ normal)
-        if apart < far and closing > 0 and float((joint.after - joint.before) @ normal) > 0:
-            return replace(joint, kind="blow", other=index, normal=normal)
+        closing = float((arc.velocity(changepoint.time - 1 / fps) - changepoint.before) @ normal)
+        if apart < far and closing > 0 and float((changepoint.after - changepoint.before) @ normal) > 0:
+            return replace(changepoint, kind="blow", other=index, normal=normal)
     return None
 
 
-def _bounce(joint: Joint, path: Path, truth: Truth | None) -> Joint | None:
+def _bounce(changepoint: Changepoint, path: Path, truth: Truth | None) -> Changepoint | None:
     """A solid that is touched, or, where none is known, a path that is thrown back."""
-    kicked = joint.after - joint.before
+    kicked = changepoint.after - changepoint.before
     if truth is None:
         normal = kicked / np.linalg.norm(kicked)
-        into, out = float(joint.before @ normal), float(joint.after @ normal)
-        return replace(joint, kind="bounce", normal=normal) if into < 0 and out > -0.05 * abs(into) else None
+        into, out = float(changepoint.before @ normal), float(changepoint.after @ normal)
+        return replace(changepoint, kind="bounce", normal=normal) if into < 0 and out > -0.05 * abs(into) else None
     inner, reach = radius_of(path, truth)
     for solid in truth.solids:
-        gap, normal = (each[0] for each in solid.gap(joint.place[None]))
-        into, out = float(joint.before @ normal), float(joint.after @ normal)
-        if gap < max(inner + 0.15 * path.size, reach) + 0.5 and into < 0 and out > -0.05 * abs(into) - joint.noise:
-            return replace(joint, kind="bounce", normal=normal)
+        gap, normal = (each[0] for each in solid.signed_distance(changepoint.place[None]))
+        into, out = float(changepoint.before @ normal), float(changepoint.after @ normal)
+        if (
+            gap < max(inner + 0.15 * path.size, reach) + 0.5
+            and into < 0
+            and out > -0.05 * abs(into) - changepoint.noise
+        ):
+            return replace(changepoint, kind="bounce", normal=normal)
     return None
 
 

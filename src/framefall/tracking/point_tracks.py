@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from framefall.tracking.colours import lab
-from framefall.tracking.picture import Clip
-from framefall.tracking.trajectory import Event, Tracks, Trajectory
+from framefall.tracking.trajectory import TrackEvent, Tracks, Trajectory
+from framefall.tracking.working_clip import WorkingClip
 
 MOST = 200  # points
 BACK = 0.5  # pixels by which a point may miss itself on its way there and back
@@ -20,7 +20,7 @@ FEW = 4  # points that make an object
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
 
-def follow_points(clip: Clip, fps: float, noise: float) -> Tracks:
+def track_points(clip: WorkingClip, fps: float, noise: float) -> Tracks:
     """Groups of points as objects; the coverage is the share of points that could be followed to the end."""
     pictures = clip.pictures
     frames, height, width, _ = pictures.shape
@@ -146,8 +146,8 @@ def _object(ways: np.ndarray, alive: np.ndarray, group: np.ndarray, pictures: np
     )
 
 
-def _ends(index: int, one: Trajectory, frames: int) -> list[Event]:
-    events = [Event("birth", int(one.frames[0]), index, explained=True, by="start")]
+def _ends(index: int, one: Trajectory, frames: int) -> list[TrackEvent]:
+    events = [TrackEvent("birth", int(one.frames[0]), index, explained=True, by="start")]
     if one.frames[-1] < frames - 1:
-        events.append(Event("death", int(one.frames[-1]) + 1, index, explained=True, by="lost"))
+        events.append(TrackEvent("death", int(one.frames[-1]) + 1, index, explained=True, by="lost"))
     return events

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from framefall.physics.evidence import NOTHING, Evidence, Finding
-from framefall.physics.motions import Motion
 from framefall.physics.paths import radius_of
+from framefall.physics.segmented_paths import SegmentedPath
 from framefall.physics.truth import TrueBody, Truth
 
 DUE = 0.5  # of a body must be to be seen for it to be due
@@ -53,7 +53,7 @@ def permanence(evidence: Evidence) -> Finding:
     due = sum(int(presence.due.sum()) for presence in found)
     missing = due - sum(int((presence.seen & presence.due).sum()) for presence in found)
     # whatever is no body of the scene is seen where nothing is due, and one frame of it is noise
-    more = sum(n for n in (int(motion.path.seen.sum()) for motion in evidence.strangers) if n > 1)
+    more = sum(n for n in (int(motion.path.seen.sum()) for motion in evidence.unmatched) if n > 1)
     if due == 0:
         return NOTHING, "nothing is due in this clip"
     said = [f"{missing} object-frames missing"] * bool(missing) + [f"{more} of things not in the scene"] * bool(more)
@@ -69,7 +69,7 @@ def continuity(evidence: Evidence) -> Finding:
     worst, count = 0.0, 0
     for motion in evidence.motions:
         path = motion.path
-        contacts = [joint.frames for joint in motion.joints if joint.explained]
+        contacts = [changepoint.frames for changepoint in motion.changepoints if changepoint.explained]
         for frame in np.flatnonzero(path.whole[:-3] & path.whole[1:-2] & path.whole[2:-1] & path.whole[3:]).tolist():
             window = slice(frame, frame + 4)
             miss = float(np.linalg.norm(np.diff(path.position[window], 3, axis=0)[0]))
@@ -94,7 +94,7 @@ def _excess(steps: Float[np.ndarray, "3"], evidence: Evidence) -> float:
     return max(0.0, float(steps[1] - max(steps[0], steps[2])) - falls)
 
 
-def _jumps(evidence: Evidence, motion: Motion) -> Iterator[float]:
+def _jumps(evidence: Evidence, motion: SegmentedPath) -> Iterator[float]:
     """How far, in diameters, an object is from its way on where it is lost for a moment or partly hidden."""
     path = motion.path
     seen = np.flatnonzero(path.seen)
@@ -114,14 +114,14 @@ def _jumps(evidence: Evidence, motion: Motion) -> Iterator[float]:
         yield max(0.0, far / path.size - HALF)
 
 
-def _may_touch(evidence: Evidence, motion: Motion, frames: slice) -> bool:
+def _may_touch(evidence: Evidence, motion: SegmentedPath, frames: slice) -> bool:
     """Whether something is so near that a contact between these frames could not be told from a jump."""
     path = motion.path
     places = path.position[frames]
     step = float(np.median(np.linalg.norm(np.diff(places, axis=0), axis=1)))  # a single jump does not count
     inner, reach = radius_of(path, evidence.truth)
     for solid in evidence.truth.solids if evidence.truth is not None else ():
-        gap = solid.gap(places)[0]
+        gap = solid.signed_distance(places)[0]
         slides = np.ptp(gap) < 0.05 * path.size and gap.max() < reach + 1.0
         if not slides and (gap < max(reach, inner) + step).any():
             return True
@@ -138,7 +138,7 @@ def _may_touch(evidence: Evidence, motion: Motion, frames: slice) -> bool:
     return False
 
 
-def _presence(body: TrueBody, motion: Motion, truth: Truth, fps: float) -> Presence:
+def _presence(body: TrueBody, motion: SegmentedPath, truth: Truth, fps: float) -> Presence:
     path = motion.path
     due = body.visible >= DUE
     seen = path.seen.copy()
@@ -150,7 +150,7 @@ def _presence(body: TrueBody, motion: Motion, truth: Truth, fps: float) -> Prese
     return Presence((due & ~excused) | seen, seen)
 
 
-def _excused(motion: Motion, truth: Truth, start: int, stop: int, fps: float) -> Bool[np.ndarray, " run"]:
+def _excused(motion: SegmentedPath, truth: Truth, start: int, stop: int, fps: float) -> Bool[np.ndarray, " run"]:
     """The frames of a run without it in which it had gone behind a screen or out of the picture by itself."""
     path = motion.path
     frames = np.arange(start, stop)
@@ -163,9 +163,9 @@ def _excused(motion: Motion, truth: Truth, start: int, stop: int, fps: float) ->
     # where it would have gone; a step's mean speed is half a run's time old
     old = (recent[-1] - recent[0]) / 2
     ahead = path.position[recent[-1]] + steps * (speed + 2 * fall * old) + fall * steps**2
-    shares = truth.share(ahead, path.size / 2, frames)
+    shares = truth.visible_share(ahead, path.size / 2, frames)
     last = path.position[recent[-1:]]
-    left = float(truth.share(last, path.size / 2, recent[-1:])[0])
+    left = float(truth.visible_share(last, path.size / 2, recent[-1:])[0])
     # what was on its way out of something has not gone behind it
     if shares[0] >= (0.8 if left < 0.9 and not path.whole[recent[-1]] else GONE) or shares[0] > left:
         return np.zeros(len(frames), bool)
@@ -173,7 +173,7 @@ def _excused(motion: Motion, truth: Truth, start: int, stop: int, fps: float) ->
     middle = ahead[0] - corner
     border = bool(((middle < 0) | (middle > (truth.width, truth.height))).any())
     near = np.minimum(last[0] - corner, (truth.width, truth.height) - (last[0] - corner)).min() < path.size
-    behind = any(screen.gap(ahead[:1])[0][0] < path.size / 4 for screen in truth.screens)
+    behind = any(screen.signed_distance(ahead[:1])[0][0] < path.size / 4 for screen in truth.screens)
     return np.ones(len(frames), bool) if (border or near) and not behind else shares < GONE
 
 

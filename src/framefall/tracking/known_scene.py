@@ -10,7 +10,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels o
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Known:
+class KnownScene:
     """What the benchmark knows of a scene; every part may be missing. Pixels are those of the clip to be tracked."""
 
     background: Float[Tensor, "1 channels pictures height width"] | None = (

@@ -7,14 +7,16 @@ from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True, eq=False)
-class Solid:
+class StaticShape:
     """A fixture: a convex polygon, or a line of two points; grown by `thickness` all round."""
 
     name: str
     corners: Float[np.ndarray, "corners 2"]
     thickness: float
 
-    def gap(self, places: Float[np.ndarray, "n 2"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
+    def signed_distance(
+        self, places: Float[np.ndarray, "n 2"]
+    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
         """How far places are from its surface (below 0 inside), and the way out from there, of length 1."""
         ends = np.roll(self.corners, -1, axis=0)
         sides = ends - self.corners
@@ -24,7 +26,7 @@ class Solid:
         near = far.argmin(axis=1)
         rows = np.arange(len(places))
         best = far[rows, near]
-        inside = self.holds(places)
+        inside = self.contains(places)
         out = away[rows, near] / np.maximum(best, 1e-12)[:, None]
         edge = sides[near] / np.linalg.norm(sides[near], axis=1, keepdims=True)
         outward = np.stack((edge[:, 1], -edge[:, 0]), axis=1)  # of corners that go round as the middle sees it
@@ -33,7 +35,7 @@ class Solid:
         out = np.where((inside | (best < 1e-9))[:, None], outward, out)
         return np.where(inside, -best, best) - self.thickness, out
 
-    def holds(self, places: Float[np.ndarray, "*n 2"]) -> Bool[np.ndarray, "*n"]:
+    def contains(self, places: Float[np.ndarray, "*n 2"]) -> Bool[np.ndarray, "*n"]:
         """Which places lie in it; none lie in a line."""
         if len(self.corners) < 3:
             return np.zeros(places.shape[:-1], dtype=bool)

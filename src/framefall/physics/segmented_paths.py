@@ -1,4 +1,4 @@
-"""Every path cut into arcs, with the joints between them, and the frames in which nothing touches it."""
+"""Every path cut into arcs, with the changepoints between them, and the frames in which nothing touches it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from framefall.physics.arcs import Arc, cut, fit, noise_of
-from framefall.physics.joints import STILL, SURE, Joint, explained
+from framefall.physics.arcs import Arc, fit, noise_of, segment
+from framefall.physics.changepoints import STILL, SURE, Changepoint, classified
 from framefall.physics.paths import Path
 from framefall.physics.truth import Truth
 
@@ -17,20 +17,20 @@ RECENT = 10  # frames on either side of a contact that tell its velocities
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
-    """A path with its arcs and joints."""
+class SegmentedPath:
+    """A path with its arcs and changepoints."""
 
     path: Path
     noise: float
     arcs: tuple[Arc, ...]
-    joints: tuple[Joint, ...]
+    changepoints: tuple[Changepoint, ...]
     free: Bool[np.ndarray, " frames"]  # seen whole, and touching no solid
 
     def spans(self, least: int) -> list[Int[np.ndarray, " _"]]:
-        """Runs of frames, seen whole and free, between explained joints; gaps in a run do not end it."""
+        """Runs of frames, seen whole and free, between explained changepoints; gaps in a run do not end it."""
         frames = np.flatnonzero(self.free)
         touched = np.flatnonzero(self.path.whole & ~self.free)
-        ends = {joint.frames[0] for joint in self.joints if joint.explained}
+        ends = {changepoint.frames[0] for changepoint in self.changepoints if changepoint.explained}
         runs: list[list[int]] = [[]]
         for frame in frames.tolist():
             last = runs[-1][-1] if runs[-1] else frame
@@ -41,24 +41,28 @@ class Motion:
 
     def is_doubtful(self, span: Int[np.ndarray, " n"]) -> bool:
         """Whether a span bends where too few frames tell how: it may be a contact that nobody saw."""
-        inside = [joint for joint in self.joints if span[0] <= joint.frames[0] and joint.frames[1] <= span[-1]]
+        inside = [
+            changepoint
+            for changepoint in self.changepoints
+            if span[0] <= changepoint.frames[0] and changepoint.frames[1] <= span[-1]
+        ]
         short = any(len(arc.frames) < 3 for arc in self.arcs if np.isin(arc.frames, span).all())
-        return short or any(not joint.explained and not all(joint.sure) for joint in inside)
+        return short or any(not changepoint.explained and not all(changepoint.sure) for changepoint in inside)
 
 
-def find_motions(paths: Sequence[Path], fps: float, truth: Truth | None) -> tuple[Motion, ...]:
-    """Every path's arcs and joints, in the order of the paths."""
+def segment_paths(paths: Sequence[Path], fps: float, truth: Truth | None) -> tuple[SegmentedPath, ...]:
+    """Every path's arcs and changepoints, in the order of the paths."""
     noises = [noise_of(path.position, path.whole, path.size) for path in paths]
     pairs = list(zip(paths, noises, strict=True))
     pull = np.array([0.0, truth.gravity]) if truth is not None else None
     if pull is None:  # what most of a clip does by itself
-        pull = _usual([tuple(cut(path.position, path.whole, fps, noise)) for path, noise in pairs])
-    arcs = [tuple(cut(path.position, path.whole, fps, noise, pull)) for path, noise in pairs]
+        pull = _usual([tuple(segment(path.position, path.whole, fps, noise)) for path, noise in pairs])
+    arcs = [tuple(segment(path.position, path.whole, fps, noise, pull)) for path, noise in pairs]
     motions = []
     for index, path in enumerate(paths):
-        joints = _joints(index, paths, arcs, pull, fps, truth)
+        changepoints = _joints(index, paths, arcs, pull, fps, truth)
         free = path.whole & ~_touching(path, truth)
-        motions.append(Motion(path, noises[index], arcs[index], tuple(joints), free))
+        motions.append(SegmentedPath(path, noises[index], arcs[index], tuple(changepoints), free))
     return tuple(motions)
 
 
@@ -75,7 +79,7 @@ def _touching(path: Path, truth: Truth | None) -> Bool[np.ndarray, " frames"]:
         return touching
     body = next((body for body in truth.bodies if body.name == path.body), None)
     for solid in truth.solids:
-        gap, out = solid.gap(path.position[path.seen])
+        gap, out = solid.signed_distance(path.position[path.seen])
         extent = path.size / 2 if body is None else body.extent(-out)
         touching[path.seen] |= gap < extent + NEAR * path.size + 0.5
     return touching
@@ -88,18 +92,18 @@ def _joints(
     pull: np.ndarray | None,
     fps: float,
     truth: Truth | None,
-) -> list[Joint]:
+) -> list[Changepoint]:
     path = paths[index]
     least = 3 if truth is not None else 4  # one more where the acceleration is a guess
     kept = [arc for arc in arcs[index] if len(arc.frames) >= (2 if pull is not None else 3)]
-    joints = []
+    changepoints = []
     for one, two in pairwise(kept):
         left, right = _side(path, one, pull, fps, last=True), _side(path, two, pull, fps, last=False)
         ends = one.frames[-1] / fps, two.frames[0] / fps
         time = _meeting(left, right, ends, 0.5 / fps)
         before, after = left.velocity(time), right.velocity(time)
         spread = sum(np.sqrt(12 / len(side.frames) ** 3) for side in (left, right)) * max(one.noise, 0.02) * fps
-        bare = Joint(
+        bare = Changepoint(
             index,
             time,
             (left.at(time) + right.at(time)) / 2,
@@ -111,8 +115,8 @@ def _joints(
             sure=(_sure(path, left, fps, least), _sure(path, right, fps, least)),
         )
         gap = float(np.linalg.norm(left.at(time) - right.at(time)))
-        joints.append(explained(bare, gap, one, paths, arcs, fps, truth))
-    return joints
+        changepoints.append(classified(bare, gap, one, paths, arcs, fps, truth))
+    return changepoints
 
 
 def _side(path: Path, arc: Arc, pull: np.ndarray | None, fps: float, last: bool) -> Arc:

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 _STRIDES = (16, 4, 1)  # most knots are found by looking at some states only, and that is cheaper
 
 
-def thin(
+def needed_knots(
     times: Float[np.ndarray, " n"],
     values: Float[np.ndarray, "bodies n 3"],
     before: Float[np.ndarray, "bodies n 3"],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from framefall.video import Video, to_pixels
@@ -13,10 +13,11 @@ LARGEST = 128  # pixels of the shorter side that a clip is looked at with; a lar
 
 Picture = UInt8[np.ndarray, "rows columns 3"]
 Pictures = UInt8[np.ndarray, "frames rows columns 3"]
+PixelMask = Bool[np.ndarray, "rows columns"]
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class WorkingClip:
     """A clip at its working size; a place in it times `scale` is a place in the clip as it was given."""
 
     pictures: Pictures
@@ -25,13 +26,13 @@ class Clip:
     width: int
 
 
-def look(video: Video) -> Clip:
+def working_clip(video: Video) -> WorkingClip:
     """The first video of a batch. One or two channels count as grey, of more than three the first three are seen."""
     height, width = video.shape[-2:]
-    return Clip(pictures_of(video), max(1.0, min(height, width) / LARGEST), height, width)
+    return WorkingClip(working_pictures(video), max(1.0, min(height, width) / LARGEST), height, width)
 
 
-def pictures_of(video: Video) -> Pictures:
+def working_pictures(video: Video) -> Pictures:
     """The working pictures themselves; what is not a number is black."""
     bytes_ = to_pixels(_three(video[0]).nan_to_num(-1.0))  # channels frames height width
     frames = np.ascontiguousarray(bytes_.permute(1, 2, 3, 0).cpu().numpy())

@@ -15,7 +15,7 @@ import pymunk
 from jaxtyping import Float
 from pymunk import batch
 
-from framefall.worlds.engines.thin import thin
+from framefall.worlds.engines.knot_removal import needed_knots
 from framefall.worlds.scene import Body, Scene
 from framefall.worlds.shapes import OUTLINES, outline, reach
 from framefall.worlds.state import Contact, StateLog, Track
@@ -35,12 +35,12 @@ def simulate(scene: Scene, substeps: int = SUBSTEPS) -> StateLog:
     """What happens in a flat scene, in fixed sub-steps (so many a second)."""
     if any(len(body.position) != 2 or body.shape not in OUTLINES for body in scene.bodies):
         raise ValueError(f'the pymunk engine needs a flat scene, and {scene.key} has depth; use engine="mujoco"')
-    run = _Run(scene, math.ceil(scene.seconds * substeps - 1e-9))
-    values = run.go()
+    run = _Simulation(scene, math.ceil(scene.seconds * substeps - 1e-9))
+    values = run.run()
     return StateLog(scene=scene, tracks=_tracks(scene, values), contacts=tuple(sorted(run.contacts, key=_by_time)))
 
 
-class _Run:
+class _Simulation:
     """A Chipmunk space and the log of its touches."""
 
     def __init__(self, scene: Scene, steps: int) -> None:
@@ -63,7 +63,7 @@ class _Run:
         self.bodies = [self._body(body) for body in scene.bodies]
         self.space.on_collision(begin=self._touch)
 
-    def go(self) -> Float[np.ndarray, "bodies n 3"]:
+    def run(self) -> Float[np.ndarray, "bodies n 3"]:
         """Position and angle of every body at the beginning and after every sub-step."""
         buffer = batch.Buffer()
         fields = batch.BodyFields.BODY_ID | batch.BodyFields.POSITION | batch.BodyFields.ANGLE
@@ -184,7 +184,7 @@ def _tracks(scene: Scene, values: Float[np.ndarray, "bodies n 3"]) -> dict[str, 
     blow = jump > _JUMP
     middle = 0.5 * (before + after)
     before, after = (np.where(blow[..., None], side, middle) for side in (before, after))
-    keep = thin(times, values, before, after, np.where(blow, jump, 0.0), _TOLERANCE * unit)
+    keep = needed_knots(times, values, before, after, np.where(blow, jump, 0.0), _TOLERANCE * unit)
     tracks = {}
     for index, body in enumerate(scene.bodies):
         knots: list[tuple[float, ...]] = []
