@@ -15,10 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
 from framefall.models.precision import fast_dtype
 from framefall.models.registry import build
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 
 def main(model: str, quality: str) -> None:
@@ -57,7 +58,7 @@ def run(cascade: Cascade, quality: str) -> dict[str, float]:
     """Seconds by stage of one clip with a caption."""
     seconds: dict[str, float] = {}
     began = time.perf_counter()
-    for event in cascade.stream(["the earth turns at night"], seed=1, quality=quality):
+    for event in cascade.stream(Request("the earth turns at night", seed=1, quality=quality)):
         name = event.stage.name if event.stage else "input"
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
         began = time.perf_counter()

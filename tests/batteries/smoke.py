@@ -20,7 +20,7 @@ from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.evaluate import assess, assess_superres
 from framefall.runs.generate import generate
 from framefall.runs.train import train_cascade

@@ -10,6 +10,7 @@ from framefall import publish
 from framefall.cascade import checkpoint
 from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.checkpoint import find, load_cascade, parameters, save, with_stage
+from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
 from framefall.models import keys
 
@@ -36,7 +37,7 @@ def test_a_cascade_comes_back_as_it_was(cascade, model):
     assert found.config == cascade.config
     assert all(same(*pair) for pair in zip(found.stages, cascade.stages, strict=True))
     assert not any(stage.backbone.training for stage in found.stages)
-    assert torch.equal(found.sample(["a ball"]), cascade.sample(["a ball"]))
+    assert torch.equal(found.sample(Request("a ball")), cascade.sample(Request("a ball")))
 
 
 def test_half_the_bytes_keep_weights_to_8_bits(cascade, model, tmp_path):

@@ -9,6 +9,7 @@ from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.codec import Latents, Pixels, build_codec
 from framefall.cascade.conditioning import Base, Shown
+from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.config import from_dict, to_dict
 from framefall.models.autoencoder import AutoencoderConfig
@@ -50,21 +51,24 @@ def compressed(configs, latents) -> Cascade:
 
 def test_every_stage_can_run_on_latents_and_makes_what_it_would_make_of_pixels(compressed, cascade):
     for until in (None, "base", "temporal_sr"):
-        assert compressed.sample(["a ball"], until=until).shape == cascade.sample(["a ball"], until=until).shape
-    assert compressed.sample(["a ball"], frames=11).shape[2] == 11
-    assert compressed.sample([None], quality="best").isfinite().all()
+        assert (
+            compressed.sample(Request("a ball", until=until)).shape
+            == cascade.sample(Request("a ball", until=until)).shape
+        )
+    assert compressed.sample(Request("a ball", frames=11)).shape[2] == 11
+    assert compressed.sample(Request(quality="best")).isfinite().all()
 
 
 def test_it_comes_back_as_it_was_with_its_autoencoder(compressed, tmp_path):
     save(compressed, tmp_path / "model")
     found = load_cascade(tmp_path / "model")
     assert found.config == compressed.config and all(stage.config.latent == SMALL for stage in found.stages)
-    assert torch.equal(found.sample(["a ball"]), compressed.sample(["a ball"]))
+    assert torch.equal(found.sample(Request("a ball")), compressed.sample(Request("a ball")))
     assert not any(p.requires_grad for stage in found.stages for p in stage.codec.autoencoder.parameters())
     other = replace(found.stages[0], codec=build_codec(SMALL))
     other.codec.autoencoder.latents_std.fill_(2.0)  # the control: the autoencoder counts
     changed = replace(found, stages=(other, *found.stages[1:]))
-    assert not torch.equal(changed.sample(["a ball"]), compressed.sample(["a ball"]))
+    assert not torch.equal(changed.sample(Request("a ball")), compressed.sample(Request("a ball")))
 
 
 def test_without_its_autoencoder_it_is_not_whole(compressed, tmp_path):
@@ -96,9 +100,9 @@ def test_frames_that_are_known_stay_as_they_are(configs, latents, moving, run):
     base = latents("base", configs["base"], known=3)
     given = moving(3, 16, 16)
     cascade = Cascade(config=CascadeConfig(name="toy", stages={"base": base.config}), stages=(base,))
-    made = cascade.sample([None], given=given)
+    made = cascade.sample(Request(given=given))
     assert torch.equal(made[:, :, :3], given)
-    other = cascade.sample([None], given=given.flip(-1))
+    other = cascade.sample(Request(given=given.flip(-1)))
     assert (made[:, :, 3:] - other[:, :, 3:]).abs().max() > 1e-3  # and the others follow from them
 
 

@@ -7,9 +7,10 @@ import torch
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.conditioning import Base, first_frames
+from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
 from framefall.diffusion.samplers import SAMPLERS
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 THREE = Sampling(steps=3)
 
@@ -52,13 +53,13 @@ def test_a_cascade_goes_on_from_given_frames_through_all_stages(configs, learned
     stages = (knowing, *(learned(name, configs[name]) for name in ("temporal_sr", "spatial_sr")))
     cascade = Cascade(config=CascadeConfig(name="toy", stages={s.name: s.config for s in stages}), stages=stages)
     given = moving(3, 16, 16, clips=2)
-    out = cascade.sample([None, None], given=given, until="base")
+    out = cascade.sample(Request((None, None), given=given, until="base"))
     assert torch.equal(out[:, :, :3], given)
-    longer = cascade.sample([None, None], given=given, until="temporal_sr")
+    longer = cascade.sample(Request((None, None), given=given, until="temporal_sr"))
     assert torch.equal(longer[:, :, :5:2], given)  # twice the frames; the given ones stay
-    alone = cascade.sample([None], given=given[1:], clips=["1"], until="base")
+    alone = cascade.sample(Request(given=given[1:], names=("1",), until="base"))
     assert (alone - out[1:]).abs().max() < 0.05  # a clip does not depend on its neighbours but for rounding
-    assert cascade.sample([None], given=given[:1]).shape[-1] == 32
+    assert cascade.sample(Request(given=given[:1])).shape[-1] == 32
 
 
 @pytest.mark.parametrize("count", [0, 4])
@@ -66,12 +67,12 @@ def test_more_frames_than_a_stage_was_trained_with_are_refused(knowing, moving, 
     cascade = Cascade(config=CascadeConfig(name="toy", stages={"base": knowing.config}), stages=(knowing,))
     given = moving(4, 16, 16)[:, :, :count]
     with pytest.raises(ValueError, match=f"up to 3 given frames, got {count}"):
-        cascade.sample([None], given=given)
+        cascade.sample(Request(given=given))
 
 
 def test_a_stage_that_knows_nothing_refuses_given_frames(cascade, moving):
     with pytest.raises(ValueError, match="up to 0 given frames, got 1"):
-        cascade.sample([None], given=moving(1, 16, 16))
+        cascade.sample(Request(given=moving(1, 16, 16)))
     with pytest.raises(ValueError, match="up to 0 first frames, got 1"):
         Base(8).show(moving(1))
 

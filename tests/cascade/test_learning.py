@@ -8,7 +8,7 @@ import torch
 
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.objective import loss, window
 from framefall.train.optim import optimizers
 from framefall.train.recipe import StageRecipe

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade.request import Request
 from framefall.cascade.stage import StageConfig
 from framefall.data.buckets import Bucket
 
@@ -37,20 +38,20 @@ def test_a_clip_of_another_size_lasts_as_long_as_the_base_was_trained_at_it(
     sized = cascade.sized(*size)
     worked = [
         tuple(event.step.x.shape[2:])
-        for event in sized.stream([None])
+        for event in sized.stream(Request())
         if event.stage is sized.stages[0] and event.step is not None
     ]
     assert set(worked) == {base}  # the base never works at a shape that it has not seen
-    assert sized.sample([None]).shape[2:] == made
-    assert sized.sample([None], frames=5).shape[2] == 5
+    assert sized.sample(Request()).shape[2:] == made
+    assert sized.sample(Request(frames=5)).shape[2] == 5
 
 
 def test_the_cascade_itself_stays_as_it_is(cascade: Cascade) -> None:
-    before = cascade.sample([None])
+    before = cascade.sample(Request())
     cascade.sized(16, 48)
-    assert cascade.sample([None]).equal(before)
-    assert cascade.sized(32, 32).sample([None]).equal(before)
-    assert cascade.sized(16, 48).sample([None]).shape != before.shape
+    assert cascade.sample(Request()).equal(before)
+    assert cascade.sized(32, 32).sample(Request()).equal(before)
+    assert cascade.sized(16, 48).sample(Request()).shape != before.shape
 
 
 def test_a_size_that_was_not_trained_is_refused_with_those_that_were(cascade: Cascade) -> None:

@@ -13,7 +13,7 @@ from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.transformer import TransformerConfig
 from framefall.noise import Key
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.video import VideoShape
 
 KEY = Key(0, "sample", "0")

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from framefall.physics.adherence import attributes
+from framefall.physics.adherence import attribute_checks
 from framefall.physics.evidence import gather
 from framefall.physics.laws import laws
 from framefall.worlds.scene import Attributes, Thing
@@ -16,7 +16,7 @@ WORDS = {"fall": (), "projectile": ("direction", "speed"), "uniform": ("directio
 def test_what_a_caption_says_is_read_back_from_the_tracks(clip: Callable[..., tuple], scenario: str) -> None:
     for index in range(4):
         log, truth = clip(scenario, index)
-        found = attributes(gather(truth.ideal, None, log.scene.attributes))
+        found = attribute_checks(gather(truth.ideal, None, log.scene.attributes))
         assert {"count", "colour", "size", "shape", *WORDS[scenario]} <= set(found)
         assert all(found.values()), (index, found)
 
@@ -34,7 +34,7 @@ WRONG: dict[str, Callable[[Attributes], Attributes]] = {
 @pytest.mark.parametrize("word", list(WRONG))
 def test_one_wrong_word_is_wrong_and_the_others_stay_right(clip: Callable[..., tuple], word: str) -> None:
     log, truth = clip("uniform", 1)
-    found = attributes(gather(truth.ideal, None, WRONG[word](log.scene.attributes)))
+    found = attribute_checks(gather(truth.ideal, None, WRONG[word](log.scene.attributes)))
     assert not found[word]
     if word != "count":
         assert [name for name, right in found.items() if not right] == [word]

@@ -184,7 +184,7 @@ def _reversed(truth: Truth) -> Truth:
             position=body.position[::-1],
             velocity=-body.velocity[::-1],
             visible=body.visible[::-1],
-            struck=tuple(last - time for time in body.struck[::-1]),
+            contact_times=tuple(last - time for time in body.contact_times[::-1]),
         )
         for body in truth.bodies
     )

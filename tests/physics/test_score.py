@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 
-from framefall.physics.score import EPSILON, Anchor, Row, floor_of, physics_score, quality, strict_pass
+from framefall.physics.score import EPSILON, Anchor, LawRow, floor_of, physics_score, quality, strict_pass
 
 ANCHOR = Anchor(floor=1.0, ceiling=0.01)
 ANCHORS = {("fall", law): ANCHOR for law in ("gravity", "restitution", "permanence")} | {
@@ -11,8 +11,8 @@ ANCHORS = {("fall", law): ANCHOR for law in ("gravity", "restitution", "permanen
 }
 
 
-def rows(law: str, values: list[float], scenario: str = "fall", **gates: float) -> list[Row]:
-    return [Row(f"clip {index}", scenario, law, value, **gates) for index, value in enumerate(values)]  # type: ignore[arg-type]
+def rows(law: str, values: list[float], scenario: str = "fall", **gates: float) -> list[LawRow]:
+    return [LawRow(f"clip {index}", scenario, law, value, **gates) for index, value in enumerate(values)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("error", "q"), [(1.0, 0.0), (0.1, 0.5), (0.01, 1.0), (2.0, 0.0), (0.0, 1.0)])
@@ -92,7 +92,7 @@ def test_the_interval_is_seeded_and_does_not_depend_on_the_order() -> None:
     assert one == two
     assert one.score.low < one.score.value < one.score.high
     assert physics_score(table, ANCHORS, seed=1).score != one.score
-    more = [Row(f"{row.clip} {turn}", row.scenario, row.law, row.value) for row, turn in product(table, range(8))]
+    more = [LawRow(f"{row.clip} {turn}", row.scenario, row.law, row.value) for row, turn in product(table, range(8))]
     wide, narrow = one.score, physics_score(more, ANCHORS).score
     assert narrow.high - narrow.low < 0.6 * (wide.high - wide.low)
 

@@ -4,23 +4,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from framefall.physics.solids import Solid
+from framefall.physics.static_shapes import StaticShape
 from framefall.physics.truth import MOMENTS, ideal_tracks, project
-from framefall.tracking.tracker import Known, track
+from framefall.tracking.tracker import KnownScene, track
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scene import Camera
 from framefall.worlds.state import frame_times
 
 
 def test_a_place_out_of_a_square_is_as_far_as_it_is_and_the_way_out_is_outwards() -> None:
-    square = Solid("square", np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]]), 0.0)
-    gap, out = square.gap(np.array([[2.0, -3.0], [2.0, 1.0], [7.0, 8.0]]))
+    square = StaticShape("square", np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]]), 0.0)
+    gap, out = square.signed_distance(np.array([[2.0, -3.0], [2.0, 1.0], [7.0, 8.0]]))
     assert np.allclose(gap, [3.0, -1.0, 5.0])
     assert np.allclose(out, [[0.0, -1.0], [0.0, -1.0], [0.6, 0.8]])
 
 
 def test_a_line_has_its_thickness() -> None:
-    gap, _ = Solid("rod", np.array([[0.0, 0.0], [4.0, 0.0]]), 0.5).gap(np.array([[2.0, 3.0]]))
+    gap, _ = StaticShape("rod", np.array([[0.0, 0.0], [4.0, 0.0]]), 0.5).signed_distance(np.array([[2.0, 3.0]]))
     assert np.allclose(gap, 2.5)
 
 
@@ -37,7 +37,7 @@ def test_a_moving_camera_is_taken_out(clip: Callable[..., tuple]) -> None:
 def test_the_ideal_tracker_agrees_with_the_real_one_on_a_render(clip: Callable[..., tuple]) -> None:
     log, truth = clip("projectile")
     video = render([log], [frame_times(truth.frames, truth.fps)], View(64, 64)).float() / 127.5 - 1
-    real, ideal = track(video, truth.fps, scene=Known(objects=1)).objects[0], truth.ideal.objects[0]
+    real, ideal = track(video, truth.fps, scene=KnownScene(objects=1)).objects[0], truth.ideal.objects[0]
     both = np.intersect1d(real.frames[real.whole], ideal.frames[ideal.whole])
     one, two = (each.position[np.searchsorted(each.frames, both)] for each in (real, ideal))
     assert len(both) > 20

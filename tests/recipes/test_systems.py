@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
 from framefall.models.registry import build
 from framefall.recipes.systems import SYSTEMS, miniature
 from framefall.runs.sources import WorldSource
@@ -45,7 +46,7 @@ def test_a_miniature_trains_end_to_end_and_makes_a_clip(name: str, tmp_path: Pat
     assert seen >= set(recipe.stages)
     cascade = load_cascade(tmp_path / "model")
     frames = 5  # of the last stage; the base makes what this needs
-    video = cascade.sample(["a red ball moves to the right"], frames=frames, quality="fast")
+    video = cascade.sample(Request("a red ball moves to the right", frames=frames, quality="fast"))
     height = recipe.stages["base"].stage.shape.height
     for part in recipe.stages.values():
         height *= part.stage.factor if part.stage.task == "spatial_sr" else 1

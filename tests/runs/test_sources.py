@@ -13,7 +13,7 @@ from framefall.data.decode import decode
 from framefall.data.folder import open_folder
 from framefall.data.loader import Source, batches, validation
 from framefall.data.window import Window
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource, _shuffled
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.world import open_world

@@ -8,7 +8,7 @@ import pytest
 from framefall import publish
 from framefall.cascade.checkpoint import load_cascade
 from framefall.data.folder import Folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.train import train_cascade
 
 STAGES = ["base", "temporal_sr", "spatial_sr"]

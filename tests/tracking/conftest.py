@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from framefall.tracking.known import Known
+from framefall.tracking.known_scene import KnownScene
 from framefall.tracking.trajectory import Tracks, Trajectory
 from framefall.video import from_pixels
 from framefall.worlds.engines.registry import simulate
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.render.visibility import hidden_shares
 from framefall.worlds.scenarios.registry import draw_scene
-from framefall.worlds.state import Look, StateLog, frame_times
+from framefall.worlds.state import Appearance, StateLog, frame_times
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,12 @@ class Shot:
     def video(self) -> Tensor:
         return from_pixels(render([self.log], [self.times], View(self.size, self.size)))
 
-    def known(self) -> Known:
+    def known(self) -> KnownScene:
         """What the benchmark tells the tracker: the scene without bodies and rods, the occluders, the camera."""
         scene = self.log.scene
         moving = any(scene.camera.velocity)
         bare = replace(scene, fixtures=tuple(fixture for fixture in scene.fixtures if fixture.follows is None))
-        gone = {b.name: (Look(-1.0, b.colour, b.shape, b.radius, shown=False),) for b in scene.bodies}
+        gone = {b.name: (Appearance(-1.0, b.colour, b.shape, b.radius, shown=False),) for b in scene.bodies}
         empty = replace(self.log, scene=bare, looks=gone)
         pictures = render([empty], [self.times if moving else self.times[:1]], View(self.size, self.size))
         boxes = []
@@ -52,7 +52,7 @@ class Shot:
             if fixture.front:
                 x, y = np.asarray(fixture.points).T * self.size
                 boxes.append((float(x.min()), float(self.size - y.max()), float(x.max()), float(self.size - y.min())))
-        return Known(
+        return KnownScene(
             background=from_pixels(pictures),
             occluders=tuple(boxes),
             objects=len(scene.bodies),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from framefall.physics.laws import laws
 from framefall.tracking.overlay import overlay
-from framefall.tracking.tracker import Known, track
+from framefall.tracking.tracker import KnownScene, track
 from framefall.tracking.trajectory import Tracks
 
 Shoot = Callable[..., Any]
@@ -84,9 +84,9 @@ def test_a_frame_rate_must_be_one(fps: float) -> None:
 def test_what_is_known_must_fit_the_clip() -> None:
     video = torch.zeros(1, 3, 4, 16, 16)
     with pytest.raises(ValueError, match="known background must have the clip's size"):
-        track(video, 24.0, scene=Known(background=torch.zeros(1, 3, 1, 8, 8)))
+        track(video, 24.0, scene=KnownScene(background=torch.zeros(1, 3, 1, 8, 8)))
     with pytest.raises(ValueError, match="one place a frame"):
-        track(video, 24.0, scene=Known(camera=np.zeros((3, 2))))
+        track(video, 24.0, scene=KnownScene(camera=np.zeros((3, 2))))
 
 
 @pytest.mark.parametrize(("size", "seconds"), [(64, 0.5), (256, 0.8)])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from framefall.cascade.stage import Stage
 from framefall.data.folder import Folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.loop import Budget, Progress, initial, train
 from framefall.train.recipe import Recipe
 

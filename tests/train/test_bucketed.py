@@ -9,7 +9,7 @@ from framefall import publish
 from framefall.config import from_json, override, to_json
 from framefall.data.buckets import Bucket, ladder
 from framefall.data.folder import Folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.train import train_cascade
 from framefall.train import objective
 from framefall.train.recipe import Recipe

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framefall.data.folder import Folder, open_folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train import resume
 from framefall.train.loop import BAD_STEPS, Budget, Diverged, initial, train
 from framefall.train.recipe import Recipe

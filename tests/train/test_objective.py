@@ -10,7 +10,7 @@ from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.noise import Key
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.loop import initial
 from framefall.train.objective import describe, loss, stack, window
 from framefall.train.recipe import Recipe

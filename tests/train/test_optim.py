@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from framefall.models.registry import build
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.optim import AveragedWeights, _power, optimizers, rate, set_rates
 from framefall.train.recipe import Optim
 

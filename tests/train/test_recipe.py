@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from framefall.config import from_json, override, to_json
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train.objective import window
 from framefall.train.recipe import Recipe
 

@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 from framefall import publish
 from framefall.data.folder import Folder
 from framefall.models import keys
-from framefall.recipes.presets import RECIPES
-from framefall.train.recipe import Recipe
+from framefall.recipes.registry import RECIPES
 
 STAGES = list(RECIPES["micro"]().stages)
 Ran = object  # of conftest.py

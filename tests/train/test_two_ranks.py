@@ -16,7 +16,7 @@ import torch
 from framefall import ranks
 from framefall.data import loader
 from framefall.data.folder import open_folder
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.train import objective
 from framefall.train.loop import Budget, initial, train
 from framefall.train.recipe import Recipe

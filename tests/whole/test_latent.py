@@ -8,9 +8,10 @@ import torch
 
 from framefall import publish
 from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
+from framefall.cascade.request import Request
 from framefall.data.folder import Folder
 from framefall.models.autoencoder import AutoencoderConfig
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.train import train_cascade
 from framefall.train.recipe import Recipe, StageRecipe
 
@@ -52,11 +53,11 @@ def test_a_run_publishes_every_stage_with_its_autoencoder(model: Path, recipe: R
 
 def test_a_model_that_is_saved_and_loaded_again_makes_the_same_bits(model: Path, tmp_path: Path) -> None:
     cascade = load_cascade(model)
-    made = cascade.sample(["a man talks"], seed=3, frames=11)
+    made = cascade.sample(Request("a man talks", seed=3, frames=11))
     assert made.shape == (1, 3, 11, 32, 32) and made.isfinite().all()
     save(cascade, tmp_path / "again")
-    assert torch.equal(load_cascade(tmp_path / "again").sample(["a man talks"], seed=3, frames=11), made)
-    assert not torch.equal(cascade.sample(["a man talks"], seed=4, frames=11), made)  # the control
+    assert torch.equal(load_cascade(tmp_path / "again").sample(Request("a man talks", seed=3, frames=11)), made)
+    assert not torch.equal(cascade.sample(Request("a man talks", seed=4, frames=11)), made)  # the control
 
 
 def test_a_run_that_stops_within_an_autoencoder_ends_with_the_same_bits(

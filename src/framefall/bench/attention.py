@@ -7,7 +7,7 @@ a long clip has fewer positions. What is reported is the cost of one position's 
 
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from framefall.layers.attention import attend
 from framefall.layers.patterns import window
 from framefall.layers.sparse import blocks_attend, sparse_attend
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped
 
 FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 WINDOW, HEADS, HEAD_DIM = window(4), 8, 64
@@ -38,7 +38,7 @@ WAYS: dict[str, Attention] = {
 }
 
 
-def attention_bench(seconds: float = 1.0, frames: Iterable[int] = FRAMES) -> Generator[Stepped, None, dict[str, Any]]:
+def attention_bench(seconds: float = 1.0, frames: Iterable[int] = FRAMES) -> Events[dict[str, Any]]:
     """Times (each way at each length for about `seconds`) and memory, as `results` and `ratios`.
 
     Ratios: a clip of 1024 frames over one of 64 (16 is linear), full over sparse at 1024, sparse over full at 32;

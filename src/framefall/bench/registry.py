@@ -1,6 +1,6 @@
 """Side-by-side measurements of this machine: interleaved runs, ratios with their spread, as one JSON object."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from framefall.bench.timing import ROUNDS
 from framefall.bench.trackers import trackers_bench
 from framefall.bench.worlds import world_bench
 from framefall.evaluate.certify.validity import markdown
-from framefall.progress import Stepped
+from framefall.progress import Events
 from framefall.runs.certify import as_json, validity_bench
 
 
@@ -33,7 +33,7 @@ class Options:
     picture: Path | None = None  # where a picture goes, of a benchmark that has one
 
 
-Run = Generator[Stepped, None, dict[str, Any]]
+Run = Events[dict[str, Any]]
 
 
 def render(options: Options) -> Run:

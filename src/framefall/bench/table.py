@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from framefall.jsonable import jsonable
 from framefall.provenance import commit, machine
 
 
 def report(name: str, results: Mapping[str, Any], ratios: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object of a benchmark."""
-    return {"name": name, "machine": machine(), "commit": commit(), "results": dict(results), "ratios": dict(ratios)}
+    values = {"name": name, "machine": machine(), "commit": commit(), "results": results, "ratios": ratios}
+    return dict(jsonable(values))
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[str]:

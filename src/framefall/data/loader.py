@@ -6,7 +6,7 @@ on any number of ranks (each takes its part of every batch) and of workers.
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -101,7 +101,7 @@ def batches(
     rank: int = 0,
     world_size: int = 1,
     workers: int = 0,
-) -> Iterator[list[Clip]]:
+) -> Generator[list[Clip], None, None]:
     """Endless batches from step `start` on; this rank's are positions rank, rank + world_size, ... of each.
 
     Step s is all images when floor((s + 1) * image_share) > floor(s * image_share); a folder of nothing but
@@ -191,7 +191,7 @@ def _batches(
     batch: int,
     start: int,
     workers: int,
-) -> Iterator[list[Clip]]:
+) -> Generator[list[Clip], None, None]:
     def positions(step: int) -> tuple[Endless, list[int]]:
         before = int(step * share)  # image batches before this step
         use_images = int((step + 1) * share) > before

@@ -34,6 +34,30 @@ class Condition:
         return replace(self, text_mask=mask, numbers=numbers)
 
 
+class BackboneSettings:
+    """What a network's config says of what it reads: 0 is nothing, and one that reads has fields of these names."""
+
+    @property
+    def text_dim(self) -> int:
+        """Features of a caption's token."""
+        return 0
+
+    @property
+    def words(self) -> int:
+        """Tokens of a caption that are read."""
+        return 0
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers condition a clip."""
+        return 0
+
+    @property
+    def fusion(self) -> str:
+        """How frames see each other, where that is a choice."""
+        return ""
+
+
 class Backbone(nn.Module, ABC):
     """A denoising network. What its output means (x0, noise or velocity) is its stage's business."""
 

@@ -14,12 +14,12 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.convolution import ResidualBlock, TemporalMixing
 from framefall.layers.modulation import LevelEmbedding, zeroed
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvNetConfig:
+class ConvNetConfig(BackboneSettings):
     """Sizes of a `SpaceTimeConvNet`."""
 
     kind: Literal["convnet"] = "convnet"

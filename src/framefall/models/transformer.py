@@ -17,12 +17,12 @@ from framefall.layers.fusion import SpatialAttention, TemporalAttention
 from framefall.layers.modulation import BlockModulation, LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class TransformerConfig(BackboneSettings):
     """Sizes of a `SpaceTimeTransformer`."""
 
     kind: Literal["transformer"] = "transformer"

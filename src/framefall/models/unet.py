@@ -16,7 +16,7 @@ from framefall.layers.modulation import LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Rows, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 Level = Float[Tensor, "batch instants level_dim"]
@@ -24,7 +24,7 @@ Words = Float[Tensor, "batch words features"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class UNetConfig:
+class UNetConfig(BackboneSettings):
     """Sizes of a `SpaceTimeUNet`. Level 0 is the outermost; each further one halves height and width.
 
     Most parameters sit where there are few pixels, so that they cost little (Saharia et al. 2022, Efficient U-Net).

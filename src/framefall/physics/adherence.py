@@ -8,9 +8,9 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
 from framefall.physics.evidence import NOTHING, Evidence, Finding
-from framefall.physics.motions import Motion
 from framefall.physics.outcome import outcome
 from framefall.physics.paths import Path
+from framefall.physics.segmented_paths import SegmentedPath
 from framefall.physics.truth import MOMENTS
 from framefall.tracking.colours import lab
 from framefall.worlds.captions.bins import BINS, Factor
@@ -28,19 +28,19 @@ _WAYS = {"right": (1.0, 0.0), "up": (0.0, -1.0), "left": (-1.0, 0.0), "down": (0
 
 def adherence(evidence: Evidence, shapes: Reference = MOMENTS) -> Finding:
     """The share of a caption's attributes that the clip shows, each right or wrong as a whole; the wrong ones named."""
-    found = attributes(evidence, shapes)
+    found = attribute_checks(evidence, shapes)
     if not found:
         return NOTHING, "there is no caption to hold the clip against"
     wrong = [word for word, right in found.items() if not right]
     return 1 - len(wrong) / len(found), f"wrong {', '.join(wrong)}" if wrong else ""
 
 
-def attributes(evidence: Evidence, shapes: Reference = MOMENTS) -> dict[str, bool]:
+def attribute_checks(evidence: Evidence, shapes: Reference = MOMENTS) -> dict[str, bool]:
     """For each attribute that a caption states, whether the clip shows it; a missing thing has every one wrong.
 
     `shapes` are the moments of each shape as the tracker measures them; other moments than these are not judged.
     """
-    said = evidence.said
+    said = evidence.attributes
     if said is None:
         return {}
     paths = [path for path in evidence.paths if path.seen.sum() > 1 and path.whole.any()]
@@ -104,7 +104,7 @@ def speed_of(evidence: Evidence, path: Path) -> str:
     return _nearest("speed", speed / evidence.tracks.height)
 
 
-def _motion(evidence: Evidence, path: Path) -> Motion:
+def _motion(evidence: Evidence, path: Path) -> SegmentedPath:
     return next(motion for motion in evidence.motions if motion.path is path)
 
 

@@ -67,9 +67,9 @@ def lighting(evidence: Evidence) -> Finding:
     worst: float | None = None
     for body, motion in evidence.bodies:
         frames = np.flatnonzero(motion.path.whole)
-        if not len(frames) or evidence.said is None:
+        if not len(frames) or evidence.attributes is None:
             continue
-        names = [thing.colour for thing in evidence.said.things]
+        names = [thing.colour for thing in evidence.attributes.things]
         told = np.array(lab(np.array(rgb(names[0])))) if len(names) == 1 else body.colour
         colour = motion.path.colour[frames]
         steady = np.linalg.norm(colour - np.median(colour, axis=0), axis=1)

@@ -49,7 +49,7 @@ def noise_of(position: Float[np.ndarray, "frames 2"], used: Bool[np.ndarray, " f
     return float(np.clip(found, NOISE[0], max(NOISE[0], NOISE[1] * size)))
 
 
-def cut(
+def segment(
     position: Float[np.ndarray, "frames 2"],
     used: Bool[np.ndarray, " frames"],
     fps: float,

@@ -75,7 +75,7 @@ def solidity(evidence: Evidence) -> Finding:
         seen = _well_placed(evidence, motion.path, places[index], body.reach)
         for solid in evidence.truth.solids if evidence.truth is not None and seen.any() else ():
             judged = True
-            gap = float(solid.gap(places[index][seen])[0].min())
+            gap = float(solid.signed_distance(places[index][seen])[0].min())
             worst = max(worst, (body.inside - gap) / body.radius)
     if not judged:
         return NOTHING, "there are no two things that could overlap"
@@ -91,7 +91,7 @@ def _well_placed(evidence: Evidence, path: Path, places: np.ndarray, reach: floa
     away = places - camera_of(evidence.tracks, evidence.truth)
     low = (away[:, 0] > reach) & (away[:, 0] < evidence.truth.width - reach) & (away[:, 1] > evidence.truth.height / 2)
     lost = ~path.seen  # on a straight line between two sights
-    clear = evidence.truth.share(np.nan_to_num(places), 0.0, np.arange(len(places))) > 0
+    clear = evidence.truth.visible_share(np.nan_to_num(places), 0.0, np.arange(len(places))) > 0
     return np.isfinite(places).all(axis=1) & (path.whole | (clear & (low | lost)))
 
 
@@ -101,19 +101,23 @@ def _blows(evidence: Evidence) -> Iterator[_Blow]:
     for index, (body, _) in enumerate(evidence.bodies):
         masses[index] = body.mass
     told: list[tuple[set[int], float]] = []
-    for joint in evidence.joints("blow"):
-        pair = {joint.path, joint.other}
-        if joint.normal is None or any(pair == who and abs(when - joint.time) * evidence.fps < 2 for who, when in told):
+    for changepoint in evidence.changepoints("blow"):
+        pair = {changepoint.path, changepoint.other}
+        if changepoint.normal is None or any(
+            pair == who and abs(when - changepoint.time) * evidence.fps < 2 for who, when in told
+        ):
             continue
-        theirs = velocities(evidence, joint.other, joint)
-        if theirs is None or not all(joint.sure):
+        theirs = velocities(evidence, changepoint.other, changepoint)
+        if theirs is None or not all(changepoint.sure):
             continue
-        told.append((pair, joint.time))
-        before, after = np.stack((joint.before, theirs[0])), np.stack((joint.after, theirs[1]))
-        closing = -float((before[0] - before[1]) @ joint.normal)
-        size = evidence.motions[joint.path].path.size
-        if closing > max(MEETS * joint.noise, 0.02 * size * evidence.fps):
-            yield _Blow(np.array([masses[joint.path], masses[joint.other]]), before, after, joint.normal)
+        told.append((pair, changepoint.time))
+        before, after = np.stack((changepoint.before, theirs[0])), np.stack((changepoint.after, theirs[1]))
+        closing = -float((before[0] - before[1]) @ changepoint.normal)
+        size = evidence.motions[changepoint.path].path.size
+        if closing > max(MEETS * changepoint.noise, 0.02 * size * evidence.fps):
+            yield _Blow(
+                np.array([masses[changepoint.path], masses[changepoint.other]]), before, after, changepoint.normal
+            )
 
 
 def _bridged(evidence: Evidence, index: int) -> np.ndarray:
@@ -126,7 +130,7 @@ def _bridged(evidence: Evidence, index: int) -> np.ndarray:
             frames = np.arange(left + 1, right)
             share = ((frames - left) / (right - left))[:, None]
             line = places[left] + share * (places[right] - places[left])
-            if evidence.truth is None or (evidence.truth.share(line, path.size / 2, frames) > 0.5).all():
+            if evidence.truth is None or (evidence.truth.visible_share(line, path.size / 2, frames) > 0.5).all():
                 places[frames] = line
     return places
 

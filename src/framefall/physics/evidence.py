@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from framefall.physics.joints import Joint
-from framefall.physics.motions import Motion, find_motions
+from framefall.physics.changepoints import Changepoint
 from framefall.physics.paths import Path, find_paths
+from framefall.physics.segmented_paths import SegmentedPath, segment_paths
 from framefall.physics.truth import TrueBody, Truth
 from framefall.tracking.trajectory import Tracks
 from framefall.worlds.scene import Attributes
@@ -18,9 +18,9 @@ class Evidence:
     """One clip. With a scene the first motions are those of its bodies, in its order."""
 
     tracks: Tracks
-    motions: tuple[Motion, ...]
+    motions: tuple[SegmentedPath, ...]
     truth: Truth | None = None
-    said: Attributes | None = None
+    attributes: Attributes | None = None
 
     @property
     def fps(self) -> float:
@@ -33,22 +33,24 @@ class Evidence:
         return [motion.path for motion in self.motions]
 
     @property
-    def bodies(self) -> list[tuple[TrueBody, Motion]]:
+    def bodies(self) -> list[tuple[TrueBody, SegmentedPath]]:
         """The scene's bodies with what was seen of them; none without a scene."""
         return list(zip(self.truth.bodies, self.motions, strict=False)) if self.truth is not None else []
 
     @property
-    def strangers(self) -> list[Motion]:
+    def unmatched(self) -> list[SegmentedPath]:
         """What is no body of the scene."""
         return list(self.motions[len(self.truth.bodies) :]) if self.truth is not None else []
 
-    def joints(self, *kinds: str) -> list[Joint]:
-        """The joints of some kinds, of all paths."""
-        return [joint for motion in self.motions for joint in motion.joints if joint.kind in kinds]
+    def changepoints(self, *kinds: str) -> list[Changepoint]:
+        """The changepoints of some kinds, of all paths."""
+        return [
+            changepoint for motion in self.motions for changepoint in motion.changepoints if changepoint.kind in kinds
+        ]
 
 
-def gather(tracks: Tracks, truth: Truth | None = None, said: Attributes | None = None) -> Evidence:
-    """Tracks made ready; with a scene its attributes are what was said, if nothing else was."""
+def gather(tracks: Tracks, truth: Truth | None = None, attributes: Attributes | None = None) -> Evidence:
+    """Tracks made ready; `attributes` are what a caption states, by itself those of the scene."""
     if truth is not None and (tracks.frames != truth.frames or tracks.fps != truth.fps):
         raise ValueError(
             f"tracks and scene must have the same frames, got {tracks.frames} at {tracks.fps} fps and "
@@ -59,5 +61,5 @@ def gather(tracks: Tracks, truth: Truth | None = None, said: Attributes | None =
             f"tracks and scene must have the same size, got {tracks.height}x{tracks.width} and "
             f"{truth.height}x{truth.width}; project the scene to the clip's own size"
         )
-    motions = find_motions(find_paths(tracks, truth), tracks.fps, truth)
-    return Evidence(tracks, motions, truth, said or (truth.said if truth is not None else None))
+    motions = segment_paths(find_paths(tracks, truth), tracks.fps, truth)
+    return Evidence(tracks, motions, truth, attributes or (truth.attributes if truth is not None else None))

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from framefall.physics.arcs import fit
+from framefall.physics.changepoints import SURE, Changepoint
 from framefall.physics.evidence import NOTHING, Evidence, Finding
-from framefall.physics.joints import SURE, Joint
-from framefall.physics.motions import Motion
+from framefall.physics.segmented_paths import SegmentedPath
 
 FLAT = 3.0  # |ln(g / g_true)| of what does not fall at all, or falls upwards
 SAG = 0.1  # diameters that an arc must sag for its acceleration to be told
@@ -105,7 +105,11 @@ def restitution(evidence: Evidence) -> Finding:
 
     Without a scene max(0, e - 1), of the worst contact.
     """
-    found = [(joint, e) for joint in evidence.joints("bounce", "blow") if (e := rebound(evidence, joint)) is not None]
+    found = [
+        (changepoint, e)
+        for changepoint in evidence.changepoints("bounce", "blow")
+        if (e := rebound(evidence, changepoint)) is not None
+    ]
     if evidence.truth is None:
         if not found:
             return NOTHING, "nothing bounces fast enough to be told"
@@ -116,34 +120,35 @@ def restitution(evidence: Evidence) -> Finding:
     return float(np.mean([min(1.0, abs(e - true)) for _, e in found])), ""
 
 
-def rebound(evidence: Evidence, joint: Joint) -> float | None:
+def rebound(evidence: Evidence, changepoint: Changepoint) -> float | None:
     """Speed apart over speed together along the normal at a contact; none if it was too slow to tell."""
-    if joint.normal is None or not all(joint.sure) or _rests(evidence, joint):
+    if changepoint.normal is None or not all(changepoint.sure) or _rests(evidence, changepoint):
         return None
     theirs = np.zeros(2), np.zeros(2)
-    if joint.kind == "blow":
-        if joint.other < joint.path and any(
-            j.other == joint.path and _at_once(j, joint, evidence.fps) for j in evidence.motions[joint.other].joints
+    if changepoint.kind == "blow":
+        if changepoint.other < changepoint.path and any(
+            j.other == changepoint.path and _at_once(j, changepoint, evidence.fps)
+            for j in evidence.motions[changepoint.other].changepoints
         ):
             return None  # the other one of the two tells it
-        told = velocities(evidence, joint.other, joint)
+        told = velocities(evidence, changepoint.other, changepoint)
         if told is None:
             return None
         theirs = told
-    into = -float((joint.before - theirs[0]) @ joint.normal)
-    out = float((joint.after - theirs[1]) @ joint.normal)
-    size = evidence.motions[joint.path].path.size
+    into = -float((changepoint.before - theirs[0]) @ changepoint.normal)
+    out = float((changepoint.after - theirs[1]) @ changepoint.normal)
+    size = evidence.motions[changepoint.path].path.size
     # it must also come some way between two frames, or the moment of the contact is not known well enough
-    if into <= max(STRONG * joint.noise, 0.02 * size * evidence.fps):
+    if into <= max(STRONG * changepoint.noise, 0.02 * size * evidence.fps):
         return None
     return out / into
 
 
-def velocities(evidence: Evidence, index: int, joint: Joint) -> tuple[np.ndarray, np.ndarray] | None:
+def velocities(evidence: Evidence, index: int, changepoint: Changepoint) -> tuple[np.ndarray, np.ndarray] | None:
     """Those of another object just before and after a contact; none if they are not well told."""
     motion = evidence.motions[index]
-    for other in motion.joints:
-        if _at_once(other, joint, evidence.fps):
+    for other in motion.changepoints:
+        if _at_once(other, changepoint, evidence.fps):
             return (other.before, other.after) if all(other.sure) else None
     near = [arc for arc in motion.arcs if len(arc.frames) > 3]
     if not near:
@@ -151,21 +156,22 @@ def velocities(evidence: Evidence, index: int, joint: Joint) -> tuple[np.ndarray
     arc = min(
         near,
         key=lambda arc: abs(
-            float(np.clip(joint.time * evidence.fps, arc.frames[0], arc.frames[-1])) - joint.time * evidence.fps
+            float(np.clip(changepoint.time * evidence.fps, arc.frames[0], arc.frames[-1]))
+            - changepoint.time * evidence.fps
         ),
     )
-    return arc.velocity(joint.time), arc.velocity(joint.time)
+    return arc.velocity(changepoint.time), arc.velocity(changepoint.time)
 
 
-def _rests(evidence: Evidence, joint: Joint) -> bool:
+def _rests(evidence: Evidence, changepoint: Changepoint) -> bool:
     """Whether what bounces comes to rest at that."""
-    path = evidence.motions[joint.path].path
+    path = evidence.motions[changepoint.path].path
     later = np.flatnonzero(path.whole)
-    later = later[later >= joint.frames[1]][:6]
-    return joint.kind == "bounce" and bool(np.ptp(path.position[later], axis=0).max() < 0.1 * path.size)
+    later = later[later >= changepoint.frames[1]][:6]
+    return changepoint.kind == "bounce" and bool(np.ptp(path.position[later], axis=0).max() < 0.1 * path.size)
 
 
-def _at_once(one: Joint, two: Joint, fps: float) -> bool:
+def _at_once(one: Changepoint, two: Changepoint, fps: float) -> bool:
     return abs(one.time - two.time) * fps < 1.5
 
 
@@ -180,7 +186,7 @@ def _spread(found: list[tuple[float, int]]) -> Finding:
     return min(FLAT, math.sqrt(float(np.average((logs - mean) ** 2, weights=weights)))), ""
 
 
-def _flies(motion: Motion, span: np.ndarray, size: float, fps: float) -> bool:
+def _flies(motion: SegmentedPath, span: np.ndarray, size: float, fps: float) -> bool:
     """Whether a span without a known scene is a flight: some arc in it sags, downwards more than sideways."""
     if motion.is_doubtful(span):
         return False

@@ -19,7 +19,7 @@ from framefall.physics import (
     flight,
     occlusion,
     outcome,
-    presence,
+    permanence,
     reference,
     unitfree,
 )
@@ -97,9 +97,9 @@ def _law(
 
 _10_PERCENT = math.log(1.1)
 _LAWS = (
-    _law("permanence", presence.permanence, "share", 1.0, "video", _ALL, 0.999,
+    _law("permanence", permanence.permanence, "share", 1.0, "video", _ALL, 0.999,
          "what is due is seen, and nothing comes from nowhere", "higher"),
-    _law("continuity", presence.continuity, "diameters", presence.JUMP, "video", _MOVE, 0.5,
+    _law("continuity", permanence.continuity, "diameters", permanence.JUMP, "video", _MOVE, 0.5,
          "largest miss of a constant acceleration's prediction, outside contacts"),
     _law("gravity", flight.gravity, "|ln g/g_true|", flight.FLAT, "video", _FLIGHTS, _10_PERCENT,
          "downward acceleration in free flight; its spread where the true one is not known"),
@@ -165,18 +165,18 @@ UNIT_FREE = ("galileo", "bounce_ratio", "equal_gravity", "time_symmetry", "sidew
 def laws(
     tracks: Tracks,
     truth: Truth | None = None,
-    said: Attributes | None = None,
+    attributes: Attributes | None = None,
     names: tuple[str, ...] = tuple(LAWS),
 ) -> dict[str, LawScore]:
     """Every law's number for one clip, of what was tracked, and of its scene and caption where they are known."""
     for name in names:
         if name not in LAWS:
             raise ValueError(f"a law must be one of {', '.join(LAWS)}; got {name!r}")
-    evidence = gather(tracks, truth, said)
+    evidence = gather(tracks, truth, attributes)
     if truth is None:
         return {name: _without_scene(LAWS[name], evidence) for name in names}
     shares = {
-        body.name: found.share for found, (body, _) in zip(presence.presences(evidence), evidence.bodies, strict=True)
+        body.name: found.share for found, (body, _) in zip(permanence.presences(evidence), evidence.bodies, strict=True)
     }
     missing = [name for name, share in shares.items() if share < MISSING]
     return {name: _with_scene(LAWS[name], evidence, min(shares.values()), missing) for name in names}
@@ -186,10 +186,10 @@ def _without_scene(law: Law, evidence: Evidence) -> LawScore:
     coverage = float(evidence.tracks.coverage)
     if law.needs == "state":
         return LawScore(math.nan, coverage, "the scene is not known")
-    scenario = evidence.said.scenario if evidence.said is not None else None
+    scenario = evidence.attributes.scenario if evidence.attributes is not None else None
     if scenario is not None and (scenario not in law.applies or (scenario, law.name) in _UNSEEN):
         return LawScore(math.nan, coverage, f"not a law of {scenario}, if nothing else is known of the scene")
-    if not evidence.tracks.objects and law.name == "adherence" and evidence.said is not None:
+    if not evidence.tracks.objects and law.name == "adherence" and evidence.attributes is not None:
         return LawScore(law.worst, coverage, "nothing of what was said is seen")
     if not evidence.tracks.measurable:
         share = f"{coverage:.0%} of the object-frames could be followed, {COVERAGE:.0%} must be"
@@ -201,7 +201,7 @@ def _without_scene(law: Law, evidence: Evidence) -> LawScore:
 
 def _with_scene(law: Law, evidence: Evidence, coverage: float, missing: list[str]) -> LawScore:
     assert evidence.truth is not None
-    scenario = evidence.truth.said.scenario
+    scenario = evidence.truth.attributes.scenario
     if scenario not in law.applies:
         return LawScore(math.nan, coverage, f"not a law of {scenario}")
     due, why = _ideal(evidence.truth, law.name)
@@ -220,12 +220,13 @@ def _with_scene(law: Law, evidence: Evidence, coverage: float, missing: list[str
 def _happens(ideal: Evidence, evidence: Evidence, kinds: tuple[str, ...]) -> bool:
     """Whether the scene's first contact that can be judged is seen in the clip at all."""
     due = sorted(
-        (joint for joint in ideal.joints(*kinds) if flight.rebound(ideal, joint) is not None), key=lambda j: j.time
+        (changepoint for changepoint in ideal.changepoints(*kinds) if flight.rebound(ideal, changepoint) is not None),
+        key=lambda j: j.time,
     )
     if not due:
         return True
     pair = {due[0].path, due[0].other}
-    return any({joint.path, joint.other} == pair for joint in evidence.joints(*kinds))
+    return any({changepoint.path, changepoint.other} == pair for changepoint in evidence.changepoints(*kinds))
 
 
 def _score(law: Law, evidence: Evidence, coverage: float) -> LawScore:

@@ -7,7 +7,7 @@ import numpy as np
 
 from framefall.physics.appearance import change
 from framefall.physics.evidence import NOTHING, Evidence, Finding
-from framefall.physics.motions import Motion
+from framefall.physics.segmented_paths import SegmentedPath
 from framefall.physics.truth import WHOLE, TrueBody, Truth
 
 HIDDEN = 0.02  # a share of a body that is as good as none
@@ -61,14 +61,14 @@ def reappearance_identity(evidence: Evidence) -> Finding:
     return max(each.changed for each in found), "" if all(each.back for each in found) else NEVER
 
 
-def _due_returns(truth: Truth, body: TrueBody, motion: Motion, fps: float) -> Iterator[Return]:
+def _due_returns(truth: Truth, body: TrueBody, motion: SegmentedPath, fps: float) -> Iterator[Return]:
     """Passages that the scene has."""
     path = motion.path
     gone = np.flatnonzero(np.diff(np.concatenate(([0], (body.visible < HIDDEN).astype(int), [0]))))
     for start, stop in zip(gone[::2].tolist(), gone[1::2].tolist(), strict=True):
         whole = np.flatnonzero(body.visible >= WHOLE)
         earlier, later = whole[whole < start], whole[whole >= stop]
-        covered = any(screen.holds(body.position[start : start + 1]).any() for screen in truth.screens)
+        covered = any(screen.contains(body.position[start : start + 1]).any() for screen in truth.screens)
         if len(earlier) < 2 or not len(later) or not covered:
             continue
         due = int(later[0])
@@ -95,9 +95,9 @@ def _emptied(seen: np.ndarray, start: int) -> int:
     return start + int(unseen[0]) if len(unseen) else 0
 
 
-def _expected(truth: Truth, body: TrueBody, motion: Motion, start: int, frame: int, fps: float) -> np.ndarray:
+def _expected(truth: Truth, body: TrueBody, motion: SegmentedPath, start: int, frame: int, fps: float) -> np.ndarray:
     """Where a body should be: on from its own way before, or, after a contact out of sight, where the scene has it."""
-    hidden = [struck for struck in body.struck if start / fps - 1 <= struck <= frame / fps and struck > 0]
+    hidden = [struck for struck in body.contact_times if start / fps - 1 <= struck <= frame / fps and struck > 0]
     unseen = [s for s in hidden if not motion.path.seen[min(int(s * fps), truth.frames - 1)]]
     frames = np.flatnonzero(motion.path.whole[:start])[-12:]
     if unseen or len(frames) < 2:
@@ -110,7 +110,7 @@ def _expected(truth: Truth, body: TrueBody, motion: Motion, start: int, frame: i
     return np.asarray(place + slope * ahead + pull * ahead**2 / 2)
 
 
-def _seen_returns(evidence: Evidence, motion: Motion) -> Iterator[Return]:
+def _seen_returns(evidence: Evidence, motion: SegmentedPath) -> Iterator[Return]:
     """Passages that the tracker saw, without a scene: straight on with the acceleration from before."""
     path = motion.path
     hidden = [

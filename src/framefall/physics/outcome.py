@@ -7,8 +7,8 @@ from scipy.optimize import least_squares
 
 from framefall.physics.arcs import fit
 from framefall.physics.evidence import NOTHING, Evidence, Finding
-from framefall.physics.motions import NEAR
 from framefall.physics.paths import Path, radius_of
+from framefall.physics.segmented_paths import NEAR
 from framefall.worlds.engines.pendulum import angles
 
 WORST = 3.0
@@ -71,7 +71,7 @@ def ramp(evidence: Evidence) -> Finding:
             seen = np.flatnonzero(path.whole)
             if len(seen) < 4:
                 continue
-            gap, out = solid.gap(path.position[seen])
+            gap, out = solid.signed_distance(path.position[seen])
             on = (np.abs(gap - body.inside) < 0.25 * path.size + 1) & (np.abs(out[:, 0]) > 0.08) & (out[:, 1] < -0.2)
             frames = seen[on]
             if len(frames) < 4:
@@ -92,12 +92,12 @@ def ramp(evidence: Evidence) -> Finding:
 
 def outcome(evidence: Evidence) -> Finding:
     """0 if a stack stands that should stand, or topples that should topple; else 1."""
-    if evidence.said is None or evidence.said.outcome not in ("stands", "topples"):
+    if evidence.attributes is None or evidence.attributes.outcome not in ("stands", "topples"):
         return NOTHING, "there is no stack in this scene"
     if not any(path.seen.any() for path in evidence.paths):
         return NOTHING, "no box is seen"
     found = "topples" if any(_toppled(path) for path in evidence.paths) else "stands"
-    return float(found != evidence.said.outcome), "" if found == evidence.said.outcome else f"it {found}"
+    return float(found != evidence.attributes.outcome), "" if found == evidence.attributes.outcome else f"it {found}"
 
 
 def support(evidence: Evidence) -> Finding:
@@ -140,7 +140,7 @@ def _supported(evidence: Evidence, index: int) -> np.ndarray:
     answer = np.zeros(len(path.seen), bool)
     slack = NEAR * path.size + 1.0
     for solid in evidence.truth.solids:
-        answer[path.seen] |= solid.gap(path.position[path.seen])[0] < reach + slack
+        answer[path.seen] |= solid.signed_distance(path.position[path.seen])[0] < reach + slack
     for other, its in enumerate(evidence.paths):
         if other == index or not its.seen.any():
             continue

@@ -18,7 +18,7 @@ def velocity_error(evidence: Evidence) -> Finding:
         true = np.diff(body.position, axis=0)
         due = (body.visible[:-1] > VISIBLE) & (body.visible[1:] > VISIBLE)
         due &= np.arange(len(true)) >= evidence.truth.given - 1
-        struck = np.array(body.struck) * evidence.fps
+        struck = np.array(body.contact_times) * evidence.fps
         moving = np.linalg.norm(true, axis=1) * evidence.fps > STILL * 2 * body.radius
         for frame in struck[np.isfinite(struck)]:
             near = np.abs(np.arange(len(true)) + 0.5 - frame) < 1.5

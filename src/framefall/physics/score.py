@@ -36,7 +36,7 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class Row:
+class LawRow:
     """One clip's value of one law, with the gates of that clip."""
 
     clip: str
@@ -87,7 +87,7 @@ def floor_of(errors: Mapping[str, Sequence[float]]) -> float:
     return min(means, default=math.nan)
 
 
-def physics_score(rows: Iterable[Row], anchors: Mapping[tuple[str, str], Anchor], seed: int = 0) -> PhysicsScore:
+def physics_score(rows: Iterable[LawRow], anchors: Mapping[tuple[str, str], Anchor], seed: int = 0) -> PhysicsScore:
     """The score of one model on one split; `anchors` are by (scenario, law). It does not depend on the rows' order."""
     tables, silent = _tables(rows, anchors)
     scenarios = {}
@@ -110,7 +110,7 @@ def physics_score(rows: Iterable[Row], anchors: Mapping[tuple[str, str], Anchor]
     return PhysicsScore(Interval(mean, min(low, mean), max(high, mean), clips), scenarios, silent)
 
 
-def strict_pass(rows: Iterable[Row], seed: int = 0) -> Interval:
+def strict_pass(rows: Iterable[LawRow], seed: int = 0) -> Interval:
     """The share of clips that pass every gate and are within every law's threshold, with its 95 % interval."""
     passed: dict[tuple[str, str], bool] = {}
     for row in rows:
@@ -128,12 +128,12 @@ def strict_pass(rows: Iterable[Row], seed: int = 0) -> Interval:
     return Interval(mean, max(0.0, min(low, mean)), min(1.0, max(high, mean)), n)
 
 
-def _law(row: Row) -> Law:
+def _law(row: LawRow) -> Law:
     return LAWS[row.law]
 
 
 def _tables(
-    rows: Iterable[Row], anchors: Mapping[tuple[str, str], Anchor]
+    rows: Iterable[LawRow], anchors: Mapping[tuple[str, str], Anchor]
 ) -> tuple[dict[str, tuple[list[str], Float[np.ndarray, "clips laws"]]], tuple[tuple[str, str], ...]]:
     """Each scenario's laws and its table of q, NaN where a law does not apply to a clip."""
     cells: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from framefall.physics.solids import Solid
+from framefall.physics.static_shapes import StaticShape
 from framefall.tracking.colours import lab
-from framefall.tracking.trajectory import Event, Tracks, Trajectory
+from framefall.tracking.trajectory import TrackEvent, Tracks, Trajectory
 from framefall.worlds.render.visibility import halton, visible_fraction
 from framefall.worlds.scene import Attributes, Body, Fixture, rgb
 from framefall.worlds.shapes import OUTLINES, outline, reach
@@ -36,7 +36,7 @@ class TrueBody:
     position: Float[np.ndarray, "frames 2"]
     velocity: Float[np.ndarray, "frames 2"]  # pixels a second
     visible: Float[np.ndarray, " frames"]  # the share of it that is to be seen, 0..1
-    struck: tuple[float, ...]  # seconds, when something touches it
+    contact_times: tuple[float, ...]  # seconds, when something touches it
     corners: Float[np.ndarray, "corners 2"]  # of its outline as it is turned at first; none for a ball
 
     @property
@@ -58,13 +58,13 @@ class TrueBody:
 class Truth:
     """A scene and what happens in it, at the frames of one clip."""
 
-    said: Attributes
+    attributes: Attributes
     gravity: float  # pixels a second squared, downwards
     restitution: float
     friction: float
     bodies: tuple[TrueBody, ...]
-    solids: tuple[Solid, ...]
-    screens: tuple[Solid, ...]  # they hide what is behind them
+    solids: tuple[StaticShape, ...]
+    screens: tuple[StaticShape, ...]  # they hide what is behind them
     camera: Float[np.ndarray, "frames 2"]  # where the view has gone since frame 0
     light: Float[np.ndarray, " frames"]  # degrees; 0 is from the right, 90 from above
     fps: float
@@ -78,14 +78,16 @@ class Truth:
         """Frames of the clip."""
         return len(self.camera)
 
-    def share(self, places: Float[np.ndarray, "n 2"], radius: float, frames: Int[np.ndarray, " n"]) -> np.ndarray:
+    def visible_share(
+        self, places: Float[np.ndarray, "n 2"], radius: float, frames: Int[np.ndarray, " n"]
+    ) -> np.ndarray:
         """How much of a disc is in view and behind no screen, put at these places in these frames."""
         corner = self.camera[np.clip(frames, 0, self.frames - 1)]
         points = places[:, None] + radius * _DISC
         view = points - corner[:, None]
         seen = ((view >= 0) & (view <= (self.width, self.height))).all(-1)
         for screen in self.screens:
-            seen &= ~screen.holds(points)
+            seen &= ~screen.contains(points)
         return np.asarray(seen.mean(axis=1))
 
 
@@ -100,7 +102,7 @@ def project(log: StateLog, frames: int, fps: float, height: int, width: int, sta
     bodies = tuple(_body(log, body, times, height, visible[body.name]) for body in scene.bodies)
     fixed = [fixture for fixture in scene.fixtures if fixture.follows is None]
     return Truth(
-        said=scene.attributes,
+        attributes=scene.attributes,
         gravity=scene.gravity * height,
         restitution=scene.restitution,
         friction=scene.friction,
@@ -123,13 +125,13 @@ def ideal_tracks(log: StateLog, frames: int, fps: float, height: int, width: int
     camera = (times - times[0])[:, None] * np.asarray(log.scene.camera.velocity) * (height, -height)
     visible = visible_fraction(log, times)
     objects: list[Trajectory] = []
-    events: list[Event] = []
+    events: list[TrackEvent] = []
     screens = [_solid(f, log, times[0], height) for f in log.scene.fixtures if f.front and f.follows is None]
     for body in log.scene.bodies:
         found = np.flatnonzero(visible[body.name] >= LEAST)
         if not len(found):
             continue
-        looks = log.looks_at(body.name, times[found])
+        looks = log.appearances_at(body.name, times[found])
         world = log.tracks[body.name].at(times[found]).position
         place = _places(world, log, times[0], height) - camera[found]
         share = visible[body.name][found]
@@ -159,8 +161,8 @@ def ideal_tracks(log: StateLog, frames: int, fps: float, height: int, width: int
 
 
 def _events(
-    index: int, one: Trajectory, place: np.ndarray, screens: list[Solid], frames: int, size: tuple[int, int]
-) -> list[Event]:
+    index: int, one: Trajectory, place: np.ndarray, screens: list[StaticShape], frames: int, size: tuple[int, int]
+) -> list[TrackEvent]:
     """Births, deaths and gaps, each explained by the picture's border or a screen if that is near."""
     events = []
     edges = np.flatnonzero(np.diff(one.frames) > 1)
@@ -174,15 +176,15 @@ def _events(
             by = _hider(place[at], one.size, one.position[at], bool(one.whole[at]), screens, size)
             gap = {"birth": "reappearance", "death": "occlusion"}[kind]
             named = gap if inner and by == "occluder" else kind
-            events.append(Event(named, frame, index, bool(by), by))  # type: ignore[arg-type]
+            events.append(TrackEvent(named, frame, index, bool(by), by))  # type: ignore[arg-type]
     return events
 
 
 def _hider(
-    place: np.ndarray, size: float, seen: np.ndarray, whole: bool, screens: list[Solid], view: tuple[int, int]
+    place: np.ndarray, size: float, seen: np.ndarray, whole: bool, screens: list[StaticShape], view: tuple[int, int]
 ) -> str:
     """What an object is near to that can hide it."""
-    if any(screen.gap(place[None])[0][0] < 0.75 * size for screen in screens):
+    if any(screen.signed_distance(place[None])[0][0] < 0.75 * size for screen in screens):
         return "occluder"
     edge = min(*seen, *(np.asarray(view) - seen))
     return "border" if edge < 0.75 * size and not (whole and edge > size) else ""
@@ -204,7 +206,7 @@ def _body(log: StateLog, body: Body, times: np.ndarray, height: int, visible: np
         position=_places(state.position, log, times[0], height),
         velocity=state.velocity * (height, -height),
         visible=visible,
-        struck=tuple(c.time - times[0] for c in log.contacts if body.name in (c.first, c.second)),
+        contact_times=tuple(c.time - times[0] for c in log.contacts if body.name in (c.first, c.second)),
         corners=turned * (height, -height),
     )
 
@@ -216,9 +218,9 @@ def _places(points: np.ndarray, log: StateLog, first: float, height: int) -> np.
     return np.asarray((np.asarray(points) - corner) * (height, -height) + (0, height))
 
 
-def _solid(fixture: Fixture, log: StateLog, first: float, height: int) -> Solid:
+def _solid(fixture: Fixture, log: StateLog, first: float, height: int) -> StaticShape:
     corners = _places(np.array(fixture.points, dtype=np.float64), log, first, height)
-    return Solid(fixture.name, corners, fixture.thickness * height)
+    return StaticShape(fixture.name, corners, fixture.thickness * height)
 
 
 def _moments(shape: str) -> Float[np.ndarray, "4"]:
@@ -226,7 +228,7 @@ def _moments(shape: str) -> Float[np.ndarray, "4"]:
     corners = OUTLINES[shape]
     if len(corners):
         grid = corners.min(0) + (corners.max(0) - corners.min(0)) * halton(20_000)
-        points = grid[Solid("", corners, 0.0).holds(grid)]
+        points = grid[StaticShape("", corners, 0.0).contains(grid)]
     else:
         points = np.sqrt(halton(20_000)[:, :1]) * _ways(2 * np.pi * halton(20_000)[:, 1])
     z = (points[:, 0] + 1j * points[:, 1]) / np.sqrt(np.pi)

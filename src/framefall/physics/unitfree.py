@@ -46,7 +46,7 @@ def bounce_ratio(evidence: Evidence) -> Finding:
     """The range of ln e over an object's bounces in a row: the same material, the same restitution."""
     worst: float | None = None
     for motion in evidence.motions:
-        ratios = [rebound(evidence, joint) for joint in motion.joints if joint.kind == "bounce"]
+        ratios = [rebound(evidence, changepoint) for changepoint in motion.changepoints if changepoint.kind == "bounce"]
         told = [ratio for ratio in ratios if ratio is not None and ratio > 0]
         if len(told) > 1:
             worst = max(worst or 0.0, float(np.ptp(np.log(told))))

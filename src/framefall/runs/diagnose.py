@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.request import Quality
 from framefall.data.folder import Folder
 from framefall.data.loader import validation
 from framefall.data.window import Window
@@ -61,10 +62,10 @@ def validated(certificate: Certificate, meta: Meta) -> Answer:
     return _json({**meta, "trusted": said, **as_json(certificate)}), head + "".join(lines)
 
 
-def blamed(cascade: Cascade, folder: Folder, count: int, seed: int, quality: str, meta: Meta) -> Answer:
+def blamed(cascade: Cascade, folder: Folder, count: int, seed: int, quality: Quality, meta: Meta) -> Answer:
     """What each stage adds, on real input and on generated input, and who is to blame for what."""
     links, base, last = blaming.cascade_links(cascade, quality, seed), cascade.stages[0], cascade.stages[-1]
-    if base.config.task != "base":
+    if base.task.super_resolution:
         raise ValueError(f"blame needs a whole cascade, and this one begins with {base.name}; take one with a base")
     time, space = math.prod(link.time for link in links), math.prod(link.space for link in links)
     shape = base.config.shape

@@ -1,7 +1,7 @@
 """Scores of clips on disk, and of a cascade's super-resolution on real ones."""
 
 import importlib.util
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.request import Quality
+from framefall.cascade.tasks import TemporalSR
 from framefall.data import decode as decoder
 from framefall.data import loader
 from framefall.data.clip import Clip
@@ -22,7 +24,7 @@ from framefall.evaluate.metrics.suite import ClipScores, Row, measured, rows
 from framefall.evaluate.sets.distribution import Distance
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.evaluate.stages.superres import compare_spatial, compare_temporal
-from framefall.progress import Stepped, finish
+from framefall.progress import Events, Stepped, finish
 from framefall.video import from_pixels
 
 NamedClip = tuple[str, Tensor, float]
@@ -43,9 +45,7 @@ def assess(clips: str | Path, references: str | Path | None = None) -> Assessmen
     return finish(assessing(clips, references))
 
 
-def assessing(
-    clips: str | Path, references: str | Path | None = None, workers: int = 1
-) -> Generator[Stepped, None, Assessment]:
+def assessing(clips: str | Path, references: str | Path | None = None, workers: int = 1) -> Events[Assessment]:
     """The same, step by step; `workers` threads."""
     skipped: list[tuple[str, str]] = []
     total = len(_sources(clips)) + (len(_sources(references)) if references else 0)
@@ -86,16 +86,16 @@ def _distances(sets: dict[str, list[NamedClip]]) -> list[Distance]:
 
 
 def assess_superres(
-    cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: str = "fast"
+    cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: Quality = "fast"
 ) -> list[Row]:
     """Real clips made small and few, given to the super-resolution stages, against blending and bicubic."""
     table: list[Row] = []
     for stage in cascade.stages:
-        if stage.config.task == "base":
+        task, shape = stage.task, stage.config.shape
+        if not task.super_resolution:
             continue
-        shape, factor = stage.config.shape, stage.config.factor
-        if stage.config.task == "temporal_sr":
-            span = 2 * stage.config.intervals * factor + 1
+        if isinstance(task, TemporalSR):
+            span = 2 * task.intervals * task.factor + 1
             cut = Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
         else:
             cut = Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
@@ -108,9 +108,9 @@ def assess_superres(
             )
 
         compared = (
-            compare_temporal(real, run, factor)
-            if stage.config.task == "temporal_sr"
-            else compare_spatial(real, run, factor)
+            compare_temporal(real, run, task.time_factor)
+            if task.time_factor > 1
+            else compare_spatial(real, run, task.space_factor)
         )
         table += [row.renamed(f"{stage.name}.{row.metric}") for row in compared]
     return table

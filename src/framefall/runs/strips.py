@@ -3,17 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.data.sheet import strips
-from framefall.models.backbone import Condition
-from framefall.models.text import encode, words
 from framefall.noise import Key
 from framefall.train.objective import stack, window
 from framefall.train.recipe import StageRecipe
@@ -27,15 +23,12 @@ def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path
     """A PNG with a few rows a clip: the truth, the plain guess if there is one, and the stage's own samples."""
     rows: list[tuple[str, np.ndarray]] = []
     for clip in loader.validation(source, window(recipe), CLIPS, seed):
-        truth, low = stage.task().shrink(stack([clip], stage.device))
-        shown = stage.task().show(low)
-        reads = getattr(stage.config.backbone, "text_dim", 0)
-        text, mask = encode([clip.caption], stage.device, words(stage.config.backbone)) if reads else (None, None)
-        rate = torch.tensor([clip.fps], device=stage.device)
-        condition = Condition(seconds=frame_seconds(truth.shape[2], rate), text=text, text_mask=mask)
+        truth, low = stage.task.example(stack([clip], stage.device))
+        known = stage.task.conditioning(low, truth.shape[2])
+        condition = stage.condition([clip.caption], frames=truth.shape[2], fps=clip.fps)
         rows.append(("real", _pixels(truth)))
-        if shown.prior is not None:
-            rows.append(("plain", _pixels(shown.prior)))
+        if known.prior is not None:
+            rows.append(("plain", _pixels(known.prior)))
         for quality in ("fast", "best"):
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])

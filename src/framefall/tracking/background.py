@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from framefall.tracking.picture import Picture, Pictures
+from framefall.tracking.working_clip import Picture, Pictures
 
 MOST = 21  # frames that a median is taken over
 APART = 14  # levels, 0..255, by which a known background must differ from the median

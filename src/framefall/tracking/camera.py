@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from framefall.tracking.picture import Pictures
+from framefall.tracking.working_clip import Pictures
 
 SIDE = 128  # pixels of the shorter side that motion is measured with
 LEAST = 0.6  # pixels, of the working picture, that the view must go in all

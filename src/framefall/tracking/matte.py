@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float
 
 from framefall.tracking.colours import lab
-from framefall.tracking.parts import Guess, is_halo, is_imprint, parts_of
-from framefall.tracking.picture import Picture
-from framefall.tracking.shade import dot, find_shade, unshaded
+from framefall.tracking.shading import dot, find_shading, unshaded
+from framefall.tracking.splitting import ExpectedObject, is_halo, is_imprint, split_blob
+from framefall.tracking.working_clip import Picture
 
 LEAST = 4.0  # pixels of mass; less is nothing
 ZONE = 12.0  # levels that a pixel must differ by, at least: gamma, JPEG and codecs stay below
@@ -33,7 +33,7 @@ _DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 class Blob:
     """One object in one frame; places in pixels of the working picture, from its corner."""
 
-    place: tuple[float, float]
+    position: tuple[float, float]
     area: float
     colour: tuple[float, float, float]  # CIE Lab
     contrast: Float[np.ndarray, "3"]  # levels by which it differs from the background
@@ -48,7 +48,7 @@ class Blob:
         return float((self.area / np.pi) ** 0.5)
 
 
-def find_blobs(picture: Picture, behind: Picture, noise: float, guesses: Sequence[Guess] = ()) -> list[Blob]:
+def find_blobs(picture: Picture, behind: Picture, noise: float, guesses: Sequence[ExpectedObject] = ()) -> list[Blob]:
     """The objects of one frame before a background; `guesses` say where objects of the frames before should be."""
     differs = _differs(picture, behind, noise)
     number, labels, stats, _ = cv2.connectedComponentsWithStats(differs, connectivity=8)
@@ -93,7 +93,12 @@ def _differs(picture: np.ndarray, behind: np.ndarray, noise: float) -> np.ndarra
 
 
 def _of_piece(
-    picture: np.ndarray, behind: np.ndarray, labels: np.ndarray, label: int, stats: np.ndarray, guesses: Sequence[Guess]
+    picture: np.ndarray,
+    behind: np.ndarray,
+    labels: np.ndarray,
+    label: int,
+    stats: np.ndarray,
+    guesses: Sequence[ExpectedObject],
 ) -> Iterator[Blob]:
     """The objects of one connected piece."""
     height, width = picture.shape[:2]
@@ -105,14 +110,14 @@ def _of_piece(
     labelled = labels[window]
     piece = labelled == label
     free = piece | (labelled == 0)
-    shade = find_shade(bytes_, below, piece)
+    shade = find_shading(bytes_, below, piece)
     if shade is not None:
         piece &= ~shade
         if piece.sum() < LEAST:
             return
     seen, back = bytes_.astype(np.float32), below.astype(np.float32)
     near = [guess.moved(-left, -top) for guess in guesses if guess.touches(left, top, right, bottom)]
-    masks = parts_of(bytes_, below, piece, near)
+    masks = split_blob(bytes_, below, piece, near)
     taken = np.zeros(piece.shape, np.uint8)
     for mask in masks:
         taken += mask.astype(np.uint8)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from framefall.tracking.trajectory import Event, Tracks
+from framefall.tracking.trajectory import TrackEvent, Tracks
 from framefall.video import Video, to_pixels
 
 SIDE = 192  # pixels that the shorter side of a drawn frame has at least
@@ -48,7 +48,7 @@ def _draw_way(frames: list[np.ndarray], tracks: Tracks, index: int, factor: int)
         _text(frames[frame], str(index), (middle[0] + 4, middle[1] - 4), INK)
 
 
-def _write(frames: list[np.ndarray], tracks: Tracks, event: Event, factor: int) -> None:
+def _write(frames: list[np.ndarray], tracks: Tracks, event: TrackEvent, factor: int) -> None:
     one = tracks.objects[event.track]
     nearest = int(np.abs(one.frames - event.frame).argmin())
     x, y = (int(v) for v in one.position[nearest] * factor)

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from framefall.tracking.known import Box
+from framefall.tracking.known_scene import Box
 from framefall.tracking.matte import Blob
-from framefall.tracking.strand import Strand
+from framefall.tracking.tracklet import Tracklet
 
 TOUCH = 1.0  # pixels: as near as this is touching
 SHOWS = 0.4  # of an object that must be outside of an occluder to be missed
@@ -62,15 +62,15 @@ class Scenery:
         )
         return bool((gone and self._beyond(last.box, 2 + 1.5 * float(np.abs(speed).max()))) or outward)
 
-    def hides(self, strand: Strand, place: np.ndarray, speed: np.ndarray) -> int | None:
+    def hides(self, tracklet: Tracklet, place: np.ndarray, speed: np.ndarray) -> int | None:
         """The occluder behind which an object that is missing has gone; a new one is noted."""
         reach = 1.0 + float(np.abs(speed).max())
-        shows = max(SHOWS, FEWEST / strand.area)
+        shows = max(SHOWS, FEWEST / tracklet.area)
         for index, box in enumerate(self.boxes()):
-            little = strand.last.area < shows * strand.area or _seen(place, strand.radius, box) < shows
-            if little and _overlap(strand.last.box, box, reach):
+            little = tracklet.last.area < shows * tracklet.area or _seen(place, tracklet.radius, box) < shows
+            if little and _overlap(tracklet.last.box, box, reach):
                 return index
-        cut = _cut_off(strand, self.height, self.width)
+        cut = _cut_off(tracklet, self.height, self.width)
         if cut is None:
             return None
         x, y = self.view
@@ -103,11 +103,11 @@ def _overlap(one: Box, two: Box, margin: float) -> bool:
     )
 
 
-def _cut_off(strand: Strand, height: int, width: int) -> Box | None:
+def _cut_off(tracklet: Tracklet, height: int, width: int) -> Box | None:
     """The box of what an object went behind: one side of what was seen of it stood still while it shrank."""
-    full = max(blob.area for blob in strand.blobs[-30:])
+    full = max(blob.area for blob in tracklet.blobs[-30:])
     run: list[Blob] = []
-    for blob in strand.blobs[:-13:-1]:
+    for blob in tracklet.blobs[:-13:-1]:
         if blob.area >= 0.97 * full:
             break
         run.insert(0, blob)

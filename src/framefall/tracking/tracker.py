@@ -12,14 +12,14 @@ from framefall.tracking.association import Association
 from framefall.tracking.background import Background, find_background
 from framefall.tracking.camera import find_camera
 from framefall.tracking.events import events_of
-from framefall.tracking.known import Known
+from framefall.tracking.known_scene import KnownScene
 from framefall.tracking.matte import find_blobs
-from framefall.tracking.parts import Guess
-from framefall.tracking.picture import Clip, look, pictures_of
-from framefall.tracking.points import follow_points
+from framefall.tracking.point_tracks import track_points
 from framefall.tracking.scenery import Scenery
-from framefall.tracking.strand import Strand
+from framefall.tracking.splitting import ExpectedObject
+from framefall.tracking.tracklet import Tracklet
 from framefall.tracking.trajectory import Tracks, Trajectory
+from framefall.tracking.working_clip import WorkingClip, working_clip, working_pictures
 from framefall.video import Video
 
 PARTLY = 0.95  # of its full area: what shows less of itself is not seen whole
@@ -28,10 +28,10 @@ RESTLESS = 0.35  # of the picture: where so much differs from the background, it
 MANY = 24  # objects: a scene nobody described that has more is not understood
 CRUMBS, BRIEF = 8, 0.3  # more objects than this, and most of them shorter than this share of the clip, are crumbs
 
-__all__ = ["Known", "track"]
+__all__ = ["KnownScene", "track"]
 
 
-def track(video: Video, fps: float, *, scene: Known | None = None) -> Tracks:
+def track(video: Video, fps: float, *, scene: KnownScene | None = None) -> Tracks:
     """The objects of the first video of a batch, and what happens to them.
 
     Coverage is the share of due object-frames in which the object was found: vanished objects stay due until the clip
@@ -40,18 +40,18 @@ def track(video: Video, fps: float, *, scene: Known | None = None) -> Tracks:
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps must be above 0, got {fps}; say how many frames a second the clip has")
-    scene = scene or Known()
-    clip = look(video)
+    scene = scene or KnownScene()
+    clip = working_clip(video)
     pictures = clip.pictures
     camera = _camera(clip, scene)
     back = find_background(pictures, camera, _known_pictures(scene, clip))
     found = None if _restless(pictures, back) else _matted(clip, back, camera, scene, fps)
     if found is not None and (scene.background is not None or (found.objects and not _chaotic(found))):
         return found
-    return follow_points(clip, fps, back.noise / 255)
+    return track_points(clip, fps, back.noise / 255)
 
 
-def _camera(clip: Clip, scene: Known) -> np.ndarray | None:
+def _camera(clip: WorkingClip, scene: KnownScene) -> np.ndarray | None:
     """The view's way in working pixels; None if it stands still."""
     if scene.camera is None:
         return find_camera(clip.pictures)
@@ -61,10 +61,10 @@ def _camera(clip: Clip, scene: Known) -> np.ndarray | None:
     return way if len(way) and np.ptp(way, axis=0).max() > 0 else None
 
 
-def _known_pictures(scene: Known, clip: Clip) -> np.ndarray | None:
+def _known_pictures(scene: KnownScene, clip: WorkingClip) -> np.ndarray | None:
     if scene.background is None:
         return None
-    pictures = pictures_of(scene.background)
+    pictures = working_pictures(scene.background)
     if pictures.shape[1:3] != clip.pictures.shape[1:3] or len(pictures) not in (1, len(clip.pictures)):
         raise ValueError(
             f"a known background must have the clip's size and 1 or {len(clip.pictures)} pictures, got "
@@ -90,7 +90,9 @@ def _chaotic(found: Tracks) -> bool:
     return len(lives) > MANY or (len(lives) > CRUMBS and float(np.median(lives)) < BRIEF)
 
 
-def _matted(clip: Clip, back: Background, camera: np.ndarray | None, scene: Known, fps: float) -> Tracks | None:
+def _matted(
+    clip: WorkingClip, back: Background, camera: np.ndarray | None, scene: KnownScene, fps: float
+) -> Tracks | None:
     """The tracks of mattes; None if there is no end of objects."""
     frames, height, width, _ = clip.pictures.shape
     boxes = [tuple(side / clip.scale for side in box) for box in scene.occluders]
@@ -99,17 +101,19 @@ def _matted(clip: Clip, back: Background, camera: np.ndarray | None, scene: Know
     for frame, picture in enumerate(clip.pictures):
         if camera is not None:
             scenery.view = (float(camera[frame, 0]), float(camera[frame, 1]))
-        guesses = [_guess(strand, frame) for strand in association.strands if not strand.lost and _trusted(strand)]
-        if scene.background is None and len(association.strands) > MANY + CRUMBS:
+        guesses = [
+            _guess(tracklet, frame) for tracklet in association.tracklets if not tracklet.lost and _trusted(tracklet)
+        ]
+        if scene.background is None and len(association.tracklets) > MANY + CRUMBS:
             return None
         association.step(frame, find_blobs(picture, back.at(frame, picture), back.noise, guesses))
-    strands = _lasting(association.strands)
-    events, missing = events_of(strands, scenery, frames, fps)
-    seen = sum(len(strand.frames) for strand in strands)
-    absent = frames * max(0, (scene.objects or 0) - len(strands))
+    tracklets = _lasting(association.tracklets)
+    events, missing = events_of(tracklets, scenery, frames, fps)
+    seen = sum(len(tracklet.frames) for tracklet in tracklets)
+    absent = frames * max(0, (scene.objects or 0) - len(tracklets))
     due = seen + missing + absent
     return Tracks(
-        objects=tuple(_trajectory(strand, clip.scale) for strand in strands),
+        objects=tuple(_trajectory(tracklet, clip.scale) for tracklet in tracklets),
         events=tuple(events),
         frames=frames,
         height=clip.height,
@@ -121,46 +125,46 @@ def _matted(clip: Clip, back: Background, camera: np.ndarray | None, scene: Know
     )
 
 
-def _trusted(strand: Strand) -> bool:
+def _trusted(tracklet: Tracklet) -> bool:
     """Whether a piece may be divided for its sake: what has just come up beside another may be that one's halo."""
-    return strand.born == "start" or len(strand.frames) > FLEETING
+    return tracklet.born == "start" or len(tracklet.frames) > FLEETING
 
 
-def _guess(strand: Strand, frame: int) -> Guess:
-    x, y = strand.place(frame)
-    return Guess(float(x), float(y), strand.radius)
+def _guess(tracklet: Tracklet, frame: int) -> ExpectedObject:
+    x, y = tracklet.predict(frame)
+    return ExpectedObject(float(x), float(y), tracklet.radius)
 
 
-def _lasting(strands: list[Strand]) -> list[Strand]:
+def _lasting(tracklets: list[Tracklet]) -> list[Tracklet]:
     """Without what is seen for a moment only and is far smaller than the rest, or is at the border."""
-    if not strands:
+    if not tracklets:
         return []
-    usual = float(np.median([strand.area for strand in strands if len(strand.frames) > FLEETING] or [np.inf]))
-    return [s for s in strands if len(s.frames) > FLEETING or s.area > 0.5 * usual]
+    usual = float(np.median([tracklet.area for tracklet in tracklets if len(tracklet.frames) > FLEETING] or [np.inf]))
+    return [s for s in tracklets if len(s.frames) > FLEETING or s.area > 0.5 * usual]
 
 
-def _trajectory(strand: Strand, scale: float) -> Trajectory:
-    area = np.array([blob.area for blob in strand.blobs])
+def _trajectory(tracklet: Tracklet, scale: float) -> Trajectory:
+    area = np.array([blob.area for blob in tracklet.blobs])
     return Trajectory(
-        frames=np.array(strand.frames),
-        position=np.array([blob.place for blob in strand.blobs]) * scale,
+        frames=np.array(tracklet.frames),
+        position=np.array([blob.position for blob in tracklet.blobs]) * scale,
         area=area * scale**2,
-        colour=np.array([blob.colour for blob in strand.blobs]),
-        shape=np.array([blob.shape for blob in strand.blobs]),
-        whole=_whole(strand, area),
+        colour=np.array([blob.colour for blob in tracklet.blobs]),
+        shape=np.array([blob.shape for blob in tracklet.blobs]),
+        whole=_whole(tracklet, area),
     )
 
 
-def _whole(strand: Strand, area: np.ndarray) -> np.ndarray:
+def _whole(tracklet: Tracklet, area: np.ndarray) -> np.ndarray:
     """Where it is clear of border and occluders; beside a gap, where it has its full area as well."""
-    whole = np.array(strand.clear)
+    whole = np.array(tracklet.clear)
     if not whole.any():
         return whole
     full = float(np.median(area[whole]))
-    frames = np.array(strand.frames)
+    frames = np.array(tracklet.frames)
     edges = np.flatnonzero(np.diff(frames) > 1)
-    ends = [len(frames) - 1] if strand.lost else []
-    starts = [0] if strand.born != "start" else []
+    ends = [len(frames) - 1] if tracklet.lost else []
+    starts = [0] if tracklet.born != "start" else []
     for index, step in [
         *((int(e), -1) for e in edges),
         *((int(e) + 1, 1) for e in edges),

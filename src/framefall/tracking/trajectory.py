@@ -30,7 +30,7 @@ class Trajectory:
 
 
 @dataclass(frozen=True)
-class Event:
+class TrackEvent:
     """Something that happens to an object at a frame; an unexplained one breaks permanence."""
 
     kind: EventKind
@@ -45,7 +45,7 @@ class Tracks:
     """Everything that was found in one clip."""
 
     objects: tuple[Trajectory, ...]
-    events: tuple[Event, ...]
+    events: tuple[TrackEvent, ...]
     frames: int
     height: int
     width: int

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from framefall import publish
 from framefall.cascade.checkpoint import check_tensors, read_tensors, stored
+from framefall.cascade.formats import upgrade_stage
 from framefall.config import from_dict, to_dict
 from framefall.models import keys
 from framefall.train.optim import AveragedWeights
@@ -150,7 +151,8 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
 def _completed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The identity in an older checkpoint, with the settings that recipes have had since, as they are by default."""
     try:
-        whole = to_dict(from_dict(StageRecipe, old["recipe"]))
+        recipe = {**old["recipe"], "stage": upgrade_stage(old["recipe"]["stage"])}
+        whole = to_dict(from_dict(StageRecipe, recipe))
     except (KeyError, ValueError):  # no recipe, or one with settings that are gone
         return old
     return {**old, "recipe": {name: value for name, value in whole.items() if name in new["recipe"]}}

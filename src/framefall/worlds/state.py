@@ -16,6 +16,7 @@ from framefall.config import to_dict
 from framefall.worlds.scene import Scene, is_colour
 from framefall.worlds.shapes import OUTLINES
 
+FrameTimes = Float[np.ndarray, " frames"]  # seconds
 VERSION = 1  # of the log's format
 _DECIMALS = 7  # kept in a log: a 25,000th of a pixel at 256
 
@@ -98,7 +99,7 @@ class Contact:
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """How a body looks from a moment on, where that is not as it began; `shown` is false while it has vanished."""
 
     time: float
@@ -119,7 +120,7 @@ class StateLog:
     scene: Scene
     tracks: dict[str, Track]  # by body
     contacts: tuple[Contact, ...] = ()
-    looks: dict[str, tuple[Look, ...]] | None = None  # of bodies that change, in the order of time
+    looks: dict[str, tuple[Appearance, ...]] | None = None  # of bodies that change, in the order of time
     violation: str = ""  # what breaks physics in it, if anything does
     violation_time: float | None = None  # seconds; everything before is as in the valid twin
     version: int = VERSION
@@ -136,10 +137,10 @@ class StateLog:
                 f"this is a log of version {self.version}, and version {VERSION} can be read; make it anew"
             )
 
-    def looks_at(self, name: str, times: Float[np.ndarray, " n"]) -> list[Look]:
+    def appearances_at(self, name: str, times: Float[np.ndarray, " n"]) -> list[Appearance]:
         """How a body looks at each moment."""
         body = next(body for body in self.scene.bodies if body.name == name)
-        first = Look(-math.inf, body.colour, body.shape if body.shape in OUTLINES else "ball", body.radius)
+        first = Appearance(-math.inf, body.colour, body.shape if body.shape in OUTLINES else "ball", body.radius)
         looks = [first, *(self.looks or {}).get(name, ())]
         places = np.searchsorted([look.time for look in looks], times, side="right") - 1
         return [looks[place] for place in places]
@@ -153,7 +154,7 @@ class StateLog:
         return replace(self, tracks=tracks)
 
 
-def frame_times(frames: int, fps: float, start: int = 0) -> Float[np.ndarray, " frames"]:
+def frame_times(frames: int, fps: float, start: int = 0) -> FrameTimes:
     """The moments of `frames` frames from frame `start` on; equal moments of two rates are equal numbers."""
     return np.arange(start, start + frames) / fps
 

@@ -11,7 +11,7 @@ from hand_made import PLAIN, SCREEN, body, log_of
 from framefall.worlds.render import raster
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scene import Backdrop, Fixture, Light, rgb
-from framefall.worlds.state import Look
+from framefall.worlds.state import Appearance
 
 LARGE, NOW = View(256, 256), np.zeros(1)
 
@@ -53,9 +53,9 @@ def test_a_rod_is_behind_its_body_and_before_the_scenery():
 
 def test_looks_switch_colour_shape_size_and_whether_it_is_there():
     looks = (
-        Look(1.0, "blue", "box", 0.1),
-        Look(2.0, "#e883b9", "box", 0.15),
-        Look(3.0, "#e883b9", "box", 0.15, shown=False),
+        Appearance(1.0, "blue", "box", 0.1),
+        Appearance(2.0, "#e883b9", "box", 0.15),
+        Appearance(3.0, "#e883b9", "box", 0.15, shown=False),
     )
     log = log_of(body(shape="diamond"), looks={"one": looks}, light=Light(shading=0.0), backdrop=PLAIN)
     seen = picture(log, [0.999, 1.0, 2.0, 3.0], LARGE)
@@ -75,7 +75,7 @@ def test_light_is_mixed_and_not_its_encoding():
     # its right side goes through the middle of column 160
     log = log_of(
         body(shape="box", position=(160.5 / 256 - half, 0.5)),
-        looks={"one": (Look(0.0, "#ffffff", "box", 0.1),)},
+        looks={"one": (Appearance(0.0, "#ffffff", "box", 0.1),)},
         light=Light(shading=0.0),
         backdrop=black,
     )

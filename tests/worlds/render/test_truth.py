@@ -14,7 +14,7 @@ from framefall.worlds.render.truth import body_truth, render_truth
 from framefall.worlds.render.visibility import visible_fraction
 from framefall.worlds.scene import Backdrop, Camera, Light
 from framefall.worlds.shapes import OUTLINES
-from framefall.worlds.state import Look, frame_times
+from framefall.worlds.state import Appearance, frame_times
 from framefall.worlds.world import World
 
 NOW = np.zeros(1)
@@ -56,7 +56,7 @@ HIDING = {
     "a screen": (log_of(body(position=(0.47, 0.5)), fixtures=(SCREEN,)), 0.2),
     "a body": (log_of(body(), body("two", (0.62, 0.45), "box", 0.08, angle=0.4)), 0.6),
     "a body that has a look": (
-        log_of(body(), body("two", (0.62, 0.45)), looks={"two": (Look(0.0, "blue", "triangle", 0.07),)}),
+        log_of(body(), body("two", (0.62, 0.45)), looks={"two": (Appearance(0.0, "blue", "triangle", 0.07),)}),
         0.7,
     ),
     "a body and a screen": (log_of(body(position=(0.45, 0.5)), body("two", (0.35, 0.5)), fixtures=(SCREEN,)), 0.3),
@@ -173,7 +173,7 @@ def test_a_rods_flow_turns_about_its_pivot():
 
 
 def test_a_body_that_has_vanished_has_no_matte():
-    log = log_of(body(), looks={"one": (Look(1.0, "red", "ball", 0.1, shown=False),)})
+    log = log_of(body(), looks={"one": (Appearance(1.0, "red", "ball", 0.1, shown=False),)})
     truth = render_truth(log, np.array([0.5, 1.5]), SMALL)
     assert truth.full[0, 0].sum() > 100 and truth.full[0, 1].sum() == truth.visible[0, 1].sum() == 0
     assert (truth.thing[1] == -1).all()
@@ -199,7 +199,7 @@ def test_body_truth_says_everything_and_is_json():
     log = log_of(
         body(position=(0.47, 0.5), velocity=(0.1, 0.0), angle=0.5, spin=2.0),
         body("two", (0.3, 0.2)),
-        looks={"two": (Look(0.5, "#e883b9", "box", 0.05), Look(1.5, "red", "box", 0.05, shown=False))},
+        looks={"two": (Appearance(0.5, "#e883b9", "box", 0.05), Appearance(1.5, "red", "box", 0.05, shown=False))},
         fixtures=(SCREEN,),
         gravity=1.5,
         restitution=0.8,

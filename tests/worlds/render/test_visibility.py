@@ -9,7 +9,7 @@ from hand_made import body, log_of
 from framefall.worlds.render.visibility import halton, hidden_shares, visible_fraction
 from framefall.worlds.scene import Camera, Fixture
 from framefall.worlds.shapes import OUTLINES
-from framefall.worlds.state import Look
+from framefall.worlds.state import Appearance
 
 TIMES = np.array([0.0, 1.0, 2.0])
 SCREEN = Fixture(name="screen", points=((0.5, 0.0), (0.9, 0.0), (0.9, 1.0), (0.5, 1.0)), solid=False, front=True)
@@ -79,7 +79,7 @@ def test_a_thick_line_hides_a_band():
 
 
 def test_a_look_hides_as_it_looks_and_not_while_it_is_gone():
-    looks = (Look(0.5, "red", "box", 0.3), Look(1.5, "red", "box", 0.3, shown=False))
+    looks = (Appearance(0.5, "red", "box", 0.3), Appearance(1.5, "red", "box", 0.3, shown=False))
     log = log_of(body("one", (0.3, 0.5)), body("two", (0.55, 0.5)), looks={"two": looks})
     seen = visible_fraction(log, TIMES)
     side = 0.3 - (0.55 - 0.3 * math.sqrt(math.pi) / 2)  # how far left of the ball's centre the box begins

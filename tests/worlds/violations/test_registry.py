@@ -103,13 +103,13 @@ def test_twins_are_the_same_to_the_last_bit_until_the_violation_and_differ_after
             assert (one.rotation == two.rotation).all() and (one.spin == two.spin).all()
             # the log itself has no knot at that moment, so it agrees to rounding only
             np.testing.assert_allclose(drawn_one.position, two.position, atol=1e-12)
-            assert valid.looks_at(body, before) == twin.looks_at(body, before)
+            assert valid.appearances_at(body, before) == twin.appearances_at(body, before)
             moved = np.abs(valid.tracks[body].at(after).position - twin.tracks[body].at(after).position).max()
             # a picture of 256 has pixels of 0.004
-            differs += moved > 0.004 or valid.looks_at(body, after) != twin.looks_at(body, after)
+            differs += moved > 0.004 or valid.appearances_at(body, after) != twin.appearances_at(body, after)
         assert differs
         extra = {body.name for body in twin.scene.bodies} - set(log.tracks)
-        assert not any(look.shown for body in extra for look in twin.looks_at(body, before))
+        assert not any(look.shown for body in extra for look in twin.appearances_at(body, before))
         assert [c for c in twin.contacts if c.time < time] == [c for c in log.contacts if c.time < time]
         kept = {"bodies": None, "fixtures": None}
         assert {k: v for k, v in vars(twin.scene).items() if k not in kept} == {
@@ -244,9 +244,9 @@ def test_what_passes_through_keeps_its_velocity_and_overlaps() -> None:
 
 def test_two_bodies_merge_into_one_of_both_areas_with_the_same_momentum() -> None:
     log, twin, time = broken("collision", "merge")
-    shown = [name for name in twin.tracks if twin.looks_at(name, np.array([time + 0.1]))[0].shown]
+    shown = [name for name in twin.tracks if twin.appearances_at(name, np.array([time + 0.1]))[0].shown]
     assert shown == ["a"]  # the heavier
-    look = twin.looks_at("a", np.array([time + 0.1]))[0]
+    look = twin.appearances_at("a", np.array([time + 0.1]))[0]
     assert look.radius**2 == pytest.approx(0.08**2 + 0.06**2)
     velocity = twin.tracks["a"].at(np.array([time + 0.1])).velocity[0]
     np.testing.assert_allclose(look.radius**2 * velocity, momentum(log, time), atol=1e-6)
@@ -295,10 +295,10 @@ def test_the_top_of_a_standing_stack_floats_off_its_support() -> None:
 def test_what_vanishes_never_comes_back_and_what_blinks_does() -> None:
     for name in ("vanish", "hidden_vanish"):
         log, twin, time = broken("passage", name)
-        looks = twin.looks_at("a", np.linspace(time, log.scene.seconds, 200))
+        looks = twin.appearances_at("a", np.linspace(time, log.scene.seconds, 200))
         assert not any(look.shown for look in looks)
     log, twin, time = broken("fall", "blink")
-    shown = [look.shown for look in twin.looks_at("a", time + np.array([0.0, 0.49, 0.51, 1.0]))]
+    shown = [look.shown for look in twin.appearances_at("a", time + np.array([0.0, 0.49, 0.51, 1.0]))]
     assert shown == [False, False, True, True]
 
 
@@ -306,8 +306,8 @@ def test_what_vanishes_never_comes_back_and_what_blinks_does() -> None:
 def test_a_blink_lasts_three_frames_of_the_rate_that_its_strength_is_for(fps: float, strength: float) -> None:
     log, twin, _ = broken("fall", "blink", strength)
     times = frame_times(round(log.scene.seconds * fps) + 1, fps)
-    assert sum(not look.shown for look in twin.looks_at("a", times)) == 3
-    assert all(look.shown for look in log.looks_at("a", times))
+    assert sum(not look.shown for look in twin.appearances_at("a", times)) == 3
+    assert all(look.shown for look in log.appearances_at("a", times))
 
 
 @pytest.mark.parametrize(
@@ -325,11 +325,11 @@ def test_a_switch_and_a_drift_change_one_property_alone(name: str, changes: set[
     log, twin, time = broken("passage", name)
     assert twin.tracks == log.tracks
     ends = np.array([time - 0.01, log.scene.seconds])
-    first, last = twin.looks_at("a", ends)
+    first, last = twin.appearances_at("a", ends)
     assert {
         key for key in ("colour", "shape", "radius", "shown") if getattr(first, key) != getattr(last, key)
     } == changes
-    steps = twin.looks_at("a", np.linspace(time, log.scene.seconds, 300))
+    steps = twin.appearances_at("a", np.linspace(time, log.scene.seconds, 300))
     assert (len(set(steps)) > 5) == name.endswith("drift")
 
 
@@ -378,7 +378,7 @@ def test_a_teleport_is_a_jump_of_one_and_a_half_diameters_at_full_strength(stren
 def test_a_duplicate_appears_beside_and_behaves_like_the_first() -> None:
     log, twin, time = broken("fall", "duplicate")
     times = np.array([time - 0.01, time, log.scene.seconds])
-    assert [look.shown for look in twin.looks_at("a-copy", times)] == [False, True, True]
+    assert [look.shown for look in twin.appearances_at("a-copy", times)] == [False, True, True]
     first, second = (twin.tracks[name].knot(time + 0.05) for name in ("a", "a-copy"))
     assert abs(first[2] - second[2]) < 1e-6 and abs(first[1] - second[1]) > 0.12
 
@@ -397,7 +397,7 @@ def test_more_strength_is_more_wrong(name: str) -> None:
             size += float(np.abs(twin.tracks[body].at(times).velocity - log.tracks[body].at(times).velocity).mean())
             radius = body_of(log, body).radius
             later = np.linspace(twin.violation_time, log.scene.seconds, 400)
-            looks = twin.looks_at(body, later)
+            looks = twin.appearances_at(body, later)
             size += sum(abs(np.log(look.radius / radius)) + (not look.shown) for look in looks) / 400
             colours = {look.colour for look in looks if look.colour.startswith("#")}
             size += max((colour_distance(body_of(log, body).colour, colour) for colour in colours), default=0.0)

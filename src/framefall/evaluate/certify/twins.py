@@ -18,7 +18,7 @@ from torch import Tensor
 from framefall.noise import Key
 from framefall.video import Video, from_pixels
 from framefall.worlds.render.renderer import View, render
-from framefall.worlds.state import Look, StateLog, Track, frame_times
+from framefall.worlds.state import Appearance, StateLog, Track, frame_times
 from framefall.worlds.violations.continuation import joined
 from framefall.worlds.violations.events import clearance
 from framefall.worlds.violations.registry import VIOLATIONS, matched_pair
@@ -138,7 +138,7 @@ def _looking_so(
     """
     if set(valid.tracks) != set(broken.tracks) or valid.tracks != broken.tracks:
         return None
-    wrong: dict[str, tuple[Look, Frames]] = {}
+    wrong: dict[str, tuple[Appearance, Frames]] = {}
     for name in valid.tracks:
         right, seen = (_looks(log, name, times) for log in (valid, broken))
         places = np.array([a != b for a, b in zip(right, seen, strict=True)])
@@ -198,6 +198,6 @@ def _is_free(log: StateLog, name: str, track: Track, until: float) -> bool:
     return True
 
 
-def _looks(log: StateLog, name: str, times: np.ndarray) -> list[Look]:
+def _looks(log: StateLog, name: str, times: np.ndarray) -> list[Appearance]:
     """How a body looks in each frame, whenever it began to."""
-    return [replace(look, time=-1.0) for look in log.looks_at(name, times)]
+    return [replace(look, time=-1.0) for look in log.appearances_at(name, times)]

@@ -1,11 +1,11 @@
 """Rows of scores as a plain-text table and as one JSON object."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from framefall.evaluate.metrics.suite import Row, protocol
+from framefall.jsonable import json_text
 
 _HEADER = ("metric", "value", "95% interval", "n", "better", "unit", "real video")
 
@@ -24,21 +24,20 @@ def to_json(rows: Sequence[Row], meta: Mapping[str, Any] | None = None) -> str:
     """One JSON object: `meta` as it is, `protocol`, `n` clips, and `metrics` by name; NaN becomes null."""
     metrics = {
         row.metric: {
-            "value": _null(row.value),
-            "low": _null(row.low),
-            "high": _null(row.high),
+            "value": row.value,
+            "low": row.low,
+            "high": row.high,
             "n": row.n,
             "not_measurable": row.clips - row.n,
             "better": row.better,
             "unit": row.unit,
-            "floor": _null(row.floor),
-            "per_clip": {name: _null(value) for name, value in row.per_clip.items()},
+            "floor": row.floor,
+            "per_clip": row.per_clip,
         }
         for row in rows
     }
     clips = max((row.clips for row in rows), default=0)
-    values = {**(meta or {}), "protocol": protocol(), "n": clips, "metrics": metrics}
-    return json.dumps(values, indent=2, allow_nan=False) + "\n"
+    return json_text({**(meta or {}), "protocol": protocol(), "n": clips, "metrics": metrics})
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -53,7 +52,3 @@ _ARROW = {"lower": "↓", "higher": "↑", "one": "→1"}
 
 def _number(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
-
-
-def _null(value: float) -> float | None:
-    return value if math.isfinite(value) else None

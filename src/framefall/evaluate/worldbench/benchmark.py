@@ -19,16 +19,16 @@ from framefall.flow import Motion, look
 from framefall.metric import Interval, interval
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, LawScore, laws
-from framefall.physics.score import Anchor, PhysicsScore, Row, floor_of, physics_score, strict_pass
-from framefall.physics.solids import Solid
+from framefall.physics.score import Anchor, LawRow, PhysicsScore, floor_of, physics_score, strict_pass
+from framefall.physics.static_shapes import StaticShape
 from framefall.physics.truth import Truth, project
-from framefall.tracking.known import Known
+from framefall.tracking.known_scene import KnownScene
 from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks
 from framefall.video import Video, from_pixels
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scene import Scene
-from framefall.worlds.state import Look, StateLog, frame_times
+from framefall.worlds.state import Appearance, StateLog, frame_times
 from framefall.worlds.world import World
 
 MINI = ("projectile", "collision", "pendulum", "occluder", "double_drop")
@@ -98,17 +98,17 @@ class Case:
         )
 
     @cached_property
-    def known(self) -> Known:
+    def known(self) -> KnownScene:
         """What the tracker is told: the scene without its bodies."""
         scene = self.log.scene
         still = replace(scene, fixtures=tuple(one for one in scene.fixtures if one.follows is None))
-        gone: dict[str, tuple[Look, ...]] = {
-            body.name: (Look(0.0, body.colour, body.shape, body.radius, shown=False),) for body in scene.bodies
+        gone: dict[str, tuple[Appearance, ...]] = {
+            body.name: (Appearance(0.0, body.colour, body.shape, body.radius, shown=False),) for body in scene.bodies
         }
         moving = any(scene.camera.velocity)
         empty = replace(self.log, scene=still, looks=gone)
         times = self.times if moving else self.times[:1]
-        return Known(
+        return KnownScene(
             background=from_pixels(render([empty], [times], self.view)),
             occluders=tuple(_box(one) for one in self.truth.screens),
             objects=len(scene.bodies),
@@ -131,7 +131,7 @@ class Verdict:
 
     case: Case
     laws: dict[str, LawScore]
-    rows: list[Row]
+    rows: list[LawRow]
     tracks: Tracks
     flicker: float
 
@@ -159,7 +159,8 @@ def judge(case: Case, video: Video) -> Verdict:
     seen, real = look(video, case.protocol.fps), look(case.video, case.protocol.fps)
     ratio, right = _ratio(seen, real), _count_right(found, case.truth)
     rows = [
-        Row(case.name, case.scenario, name, score.value, score.coverage, right, ratio) for name, score in scores.items()
+        LawRow(case.name, case.scenario, name, score.value, score.coverage, right, ratio)
+        for name, score in scores.items()
     ]
     return Verdict(case, scores, rows, found, float(coherence.excess(seen)))
 
@@ -283,7 +284,7 @@ def _count_right(found: Tracks, truth: Truth) -> bool:
 _UNSURE = 0.25  # of many touching bodies so many may be told apart wrongly
 
 
-def _box(screen: Solid) -> tuple[float, float, float, float]:
+def _box(screen: StaticShape) -> tuple[float, float, float, float]:
     corners = screen.corners
     thick = screen.thickness
     low, high = corners.min(axis=0) - thick, corners.max(axis=0) + thick

@@ -6,12 +6,12 @@ is visible; other words and other gravities are met only out of distribution, ne
 
 from typing import Literal
 
-Interval = tuple[float, float]
+ValueRange = tuple[float, float]
 Factor = Literal["size", "speed", "gravity"]
 Region = Literal["train", "near", "far"]
 
 # what a scene's values are drawn from; gravity has no words in captions, only numbers
-BINS: dict[Factor, dict[Region, dict[str, Interval]]] = {
+BINS: dict[Factor, dict[Region, dict[str, ValueRange]]] = {
     "size": {  # radius in heights
         "train": {"small": (0.050, 0.062), "medium": (0.078, 0.095), "large": (0.115, 0.140)},
         "near": {"tiny": (0.038, 0.043), "huge": (0.165, 0.185)},

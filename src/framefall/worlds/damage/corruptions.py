@@ -14,8 +14,8 @@ from jaxtyping import Bool, UInt8
 
 from framefall.noise import Key
 
-Clip = UInt8[np.ndarray, "channels frames height width"]
-Resampled = UInt8[np.ndarray, "channels _ height width"]  # of another number of frames
+ClipPixels = UInt8[np.ndarray, "channels frames height width"]
+ResampledPixels = UInt8[np.ndarray, "channels _ height width"]  # of another number of frames
 Masks = Bool[np.ndarray, "frames height width"]
 
 
@@ -25,11 +25,11 @@ class Corruption:
 
     name: str
     group: Literal["temporal", "per-frame", "patch"]
-    apply: Callable[[Clip, float, Key], Resampled]
+    apply: Callable[[ClipPixels, float, Key], ResampledPixels]
     keeps_length: bool = True
     scales: bool = True  # whether the strength means anything to it
 
-    def __call__(self, clip: Clip, key: Key, strength: float = 1.0) -> Resampled:
+    def __call__(self, clip: ClipPixels, key: Key, strength: float = 1.0) -> ResampledPixels:
         """The damaged clip."""
         if not 0 < strength <= 1:
             raise ValueError(f"strength must be above 0 and at most 1, got {strength}")
@@ -38,7 +38,7 @@ class Corruption:
         return self.apply(clip, strength, key)
 
 
-def shuffle(clip: Clip, strength: float, key: Key) -> Clip:
+def shuffle(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Frames in another order, within windows of `strength` of the clip."""
     frames = clip.shape[1]
     window = max(2, round(strength * frames))
@@ -49,13 +49,13 @@ def shuffle(clip: Clip, strength: float, key: Key) -> Clip:
     return np.ascontiguousarray(clip[:, moved])
 
 
-def freeze(clip: Clip, strength: float, key: Key) -> Clip:
+def freeze(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """The last `strength` of the clip stands still; all of it at 1: every frame is the first one."""
     last = round((1 - strength) * (clip.shape[1] - 1))
     return np.ascontiguousarray(clip[:, np.minimum(np.arange(clip.shape[1]), last)])
 
 
-def stall(clip: Clip, strength: float, key: Key) -> Clip:
+def stall(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """From the middle on it stands still for `strength` of the rest, then jumps to where it would be."""
     frames = clip.shape[1]
     half = frames // 2
@@ -64,7 +64,7 @@ def stall(clip: Clip, strength: float, key: Key) -> Clip:
     return np.ascontiguousarray(clip[:, np.where((index > half) & (index < until), half, index)])
 
 
-def judder(clip: Clip, strength: float, key: Key) -> Clip:
+def judder(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Frames come one too late or one too early, a share of `strength` of them."""
     frames = clip.shape[1]
     index = np.arange(frames)
@@ -73,7 +73,7 @@ def judder(clip: Clip, strength: float, key: Key) -> Clip:
     return np.ascontiguousarray(clip[:, np.clip(index + step, 0, frames - 1)])
 
 
-def position_jitter(clip: Clip, strength: float, key: Key) -> Clip:
+def position_jitter(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Every frame is moved by a random fraction of the picture, 0.012 widths standard deviation at 1."""
     channels, frames, height, width = clip.shape
     out = np.empty_like(clip)
@@ -87,23 +87,23 @@ def position_jitter(clip: Clip, strength: float, key: Key) -> Clip:
     return out
 
 
-def double_speed(clip: Clip, strength: float, key: Key) -> Resampled:
+def double_speed(clip: ClipPixels, strength: float, key: Key) -> ResampledPixels:
     """Up to twice as fast: fewer frames, at the same frame rate."""
     count = math.floor((clip.shape[1] - 1) / (1 + strength)) + 1
     return np.ascontiguousarray(clip[:, np.round(np.arange(count) * (1 + strength)).astype(int)])
 
 
-def half_speed(clip: Clip, strength: float, key: Key) -> Clip:
+def half_speed(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Up to twice as slow: as many frames, of the beginning alone, each shown up to twice as a player does."""
     return np.ascontiguousarray(clip[:, (np.arange(clip.shape[1]) / (1 + strength)).astype(int)])
 
 
-def reverse(clip: Clip, strength: float, key: Key) -> Clip:
+def reverse(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Backwards."""
     return np.ascontiguousarray(clip[:, ::-1])
 
 
-def flicker(clip: Clip, strength: float, key: Key) -> Clip:
+def flicker(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Each frame's brightness varies by 2 % and the colours of what moves by 3 %, as of frames made one by one."""
     channels, frames, *_ = clip.shape
     background = np.median(clip, axis=1, keepdims=True)
@@ -118,13 +118,13 @@ def flicker(clip: Clip, strength: float, key: Key) -> Clip:
     return to_bytes(clip * gain)
 
 
-def brightness_flicker(clip: Clip, strength: float, key: Key) -> Clip:
+def brightness_flicker(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Each frame is brighter or darker as a whole by up to 10 %."""
     gain = np.array([1 + 0.1 * strength * (2 * key.uniform(i) - 1) for i in range(clip.shape[1])])
     return to_bytes(clip * gain[None, :, None, None])
 
 
-def independent(clips: Sequence[Clip]) -> Clip:
+def independent(clips: Sequence[ClipPixels]) -> ClipPixels:
     """Frames that know nothing of each other: frame k is frame k of the k-th clip, round and round.
 
     Of clips with one caption this is what a model of single frames makes.
@@ -135,7 +135,7 @@ def independent(clips: Sequence[Clip]) -> Clip:
     return np.stack([clips[index % len(clips)][:, index] for index in frames], axis=1)
 
 
-def erase(clip: Clip, masks: Masks, start: int, stop: int) -> Clip:
+def erase(clip: ClipPixels, masks: Masks, start: int, stop: int) -> ClipPixels:
     """What the masks cover is replaced by the background (the clip's median over time) in frames start..stop-1."""
     background = np.median(clip, axis=1).astype(np.uint8)
     out = clip.copy()
@@ -144,7 +144,7 @@ def erase(clip: Clip, masks: Masks, start: int, stop: int) -> Clip:
     return out
 
 
-def displace(clip: Clip, masks: Masks, start: int, down: int, right: int) -> Clip:
+def displace(clip: ClipPixels, masks: Masks, start: int, down: int, right: int) -> ClipPixels:
     """What the masks cover stands elsewhere from frame `start` on, by whole pixels; what leaves the picture is lost."""
     out = erase(clip, masks, start, clip.shape[1])
     height, width = clip.shape[2:]

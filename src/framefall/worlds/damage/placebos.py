@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from framefall.noise import Key, normal_field
-from framefall.worlds.damage.corruptions import Clip, reverse, to_bytes
+from framefall.worlds.damage.corruptions import ClipPixels, reverse, to_bytes
 from framefall.worlds.state import StateLog
 
 
@@ -21,38 +21,38 @@ class Placebo:
     """One harmless change; `symmetric_only` ones are harmless only for a log of which `symmetric` is true."""
 
     name: str
-    apply: Callable[[Clip, float, Key], Clip]
+    apply: Callable[[ClipPixels, float, Key], ClipPixels]
     psnr: float  # decibels that the clip keeps at least, compared where it came to lie
     symmetric_only: bool = False
 
-    def __call__(self, clip: Clip, key: Key, strength: float = 1.0) -> Clip:
+    def __call__(self, clip: ClipPixels, key: Key, strength: float = 1.0) -> ClipPixels:
         """The changed clip."""
         if not 0 < strength <= 1:
             raise ValueError(f"strength must be above 0 and at most 1, got {strength}")
         return self.apply(clip, strength, key)
 
 
-def noise(clip: Clip, strength: float, key: Key) -> Clip:
+def noise(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Gaussian noise, a standard deviation of 0.03 of the whole range."""
     channels, frames, height, width = clip.shape
     field = normal_field(key, channels, range(frames), range(height), range(width)).numpy()
     return to_bytes(clip + 255 * 0.03 * strength * field)
 
 
-def gamma(clip: Clip, strength: float, key: Key) -> Clip:
+def gamma(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """A darker middle: every value to the power 1.1."""
     table = to_bytes(255 * (np.arange(256) / 255) ** (1 + 0.1 * strength))
     return table[clip]
 
 
-def jpeg(clip: Clip, quality: int) -> Clip:
+def jpeg(clip: ClipPixels, quality: int) -> ClipPixels:
     """Every frame through JPEG; of other than three channels, each alone as a grey picture."""
     if clip.shape[0] != 3:
         return np.concatenate([_jpeg(channel[..., None], quality) for channel in clip])
     return _jpeg(np.moveaxis(clip, 0, -1)[..., ::-1], quality)[::-1].copy()
 
 
-def crop(clip: Clip, strength: float, key: Key) -> Clip:
+def crop(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """One row and one column less, on sides that the key chooses; the opposite edges are repeated to fill the size."""
     down, right = (2 * key.integer(2, axis) - 1 for axis in (0, 1))
     padded = np.pad(clip, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
@@ -60,12 +60,12 @@ def crop(clip: Clip, strength: float, key: Key) -> Clip:
     return np.ascontiguousarray(padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width])
 
 
-def flip(clip: Clip, strength: float, key: Key) -> Clip:
+def flip(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """Left and right exchanged."""
     return np.ascontiguousarray(clip[..., ::-1])
 
 
-def codec(clip: Clip, strength: float, key: Key) -> Clip:
+def codec(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     """H.264 and back, in memory: a constant quantiser of 18 at strength 1, colour at half resolution as in any mp4.
 
     Sides must be even for it, so odd ones are filled up and cut again.

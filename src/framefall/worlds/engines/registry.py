@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from framefall.worlds.engines import analytic, contacts
+from framefall.worlds.engines import analytic, rigid_bodies
 from framefall.worlds.scene import Scene
 from framefall.worlds.state import StateLog
 
-Engine = Callable[[Scene], StateLog]
+SimulationEngine = Callable[[Scene], StateLog]
 
 
 def _solids(scene: Scene) -> StateLog:
@@ -16,7 +16,11 @@ def _solids(scene: Scene) -> StateLog:
     return solids.simulate(scene)
 
 
-ENGINES: dict[str, Engine] = {"analytic": analytic.simulate, "pymunk": contacts.simulate, "mujoco": _solids}
+ENGINES: dict[str, SimulationEngine] = {
+    "analytic": analytic.simulate,
+    "pymunk": rigid_bodies.simulate,
+    "mujoco": _solids,
+}
 
 
 def simulate(scene: Scene, engine: str | None = None) -> StateLog:

@@ -17,7 +17,7 @@ from framefall.worlds.render.patches import Patches
 LEVELS = 32768  # steps of the encoding table for linear light 0..1
 _BRIGHTEST = 2.0  # what shading can make of white
 
-Distance = Float[Tensor, "n height width"]  # pixels; negative inside
+SignedDistance = Float[Tensor, "n height width"]  # pixels; negative inside
 
 
 def decode(srgb: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -64,12 +64,12 @@ def block_mean(fine: Float[Tensor, "*lead height width"], factor: int) -> Tensor
     return mean.mul_(1.0 / factor**2)
 
 
-def coverage(distance: Distance) -> Distance:
+def coverage(distance: SignedDistance) -> SignedDistance:
     """How much of each pixel a shape covers: a linear ramp of the distance, one pixel wide. In place."""
     return distance.neg_().add_(0.5).clamp_(0.0, 1.0)
 
 
-def penumbra(distance: Distance, width: float) -> Distance:
+def penumbra(distance: SignedDistance, width: float) -> SignedDistance:
     """The share of a soft light that a shape hides: a smoothstep of the distance, `width` pixels wide. In place."""
     share = distance.mul_(-1.0 / width).add_(0.5).clamp_(0.0, 1.0)
     return (share * share).mul_(share.mul_(-2.0).add_(3.0))
@@ -124,7 +124,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 def signed_distance(
     kind: str, numbers: Float[np.ndarray, "n count"], centre: Float[np.ndarray, "n 2"], patches: Patches
-) -> Distance:
+) -> SignedDistance:
     """The distance of each pixel's middle from a shape's rim, exact inside and near the rim's sides."""
     dx, dy = patches.offsets(centre)
     table = torch.from_numpy(numbers.astype(np.float32)).to(dx.device)
@@ -133,7 +133,7 @@ def signed_distance(
 
 def polygon_coverage(
     numbers: Float[np.ndarray, "n count"], centre: Float[np.ndarray, "n 2"], patches: Patches
-) -> Distance:
+) -> SignedDistance:
     """How much of each pixel a convex polygon covers: the product of its sides' ramps.
 
     A pixel at a corner is therefore not taken for one at a side, which would make a small box 1% larger.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from framefall.worlds.render import backdrop, raster, sprites
@@ -21,7 +21,7 @@ from framefall.worlds.render.patches import Patches, put, take
 from framefall.worlds.render.sprites import Grid, Sprite, View, fixtures
 from framefall.worlds.scene import COLOURS
 from framefall.worlds.shapes import OUTLINES
-from framefall.worlds.state import StateLog
+from framefall.worlds.state import FrameTimes, StateLog
 
 __all__ = ["RENDERER", "View", "render"]
 
@@ -53,18 +53,17 @@ RENDERER = renderer_name()
 # frames drawn at once with a still and with a moving camera: few enough for a core's cache, or many for a GPU
 _AT_ONCE = {("cpu", False): 16, ("cpu", True): 4}
 
-Clips = UInt8[Tensor, "clips 3 frames height width"]
-Times = Float[np.ndarray, " frames"]
+RenderedClips = UInt8[Tensor, "clips 3 frames height width"]
 
 
 def render(
     logs: Sequence[StateLog],
-    times: Sequence[Times],
+    times: Sequence[FrameTimes],
     view: View,
     device: torch.device | str | None = None,
     shutter: float = 0.0,
     samples: int = 8,
-) -> Clips:
+) -> RenderedClips:
     """Each log at its own `times` in seconds, as sRGB bytes.
 
     With a `shutter` above 0 each frame is the mean of `samples` pictures spread evenly over that share of the
@@ -93,7 +92,7 @@ def render(
     return total.add_(samples // 2).div_(samples, rounding_mode="floor").to(torch.uint8)
 
 
-def _render(logs: Sequence[StateLog], times: Sequence[Times], view: View, device: torch.device) -> Clips:
+def _render(logs: Sequence[StateLog], times: Sequence[FrameTimes], view: View, device: torch.device) -> RenderedClips:
     clips, frames = len(logs), len(times[0])
     out = torch.empty(clips, 3, frames, view.height, view.width, dtype=torch.uint8, device=device)
     flat: list[int] = []
@@ -125,7 +124,7 @@ def _render(logs: Sequence[StateLog], times: Sequence[Times], view: View, device
 
 
 def draw_frames(
-    logs: Sequence[StateLog], times: Sequence[Times], view: View, stills: "Stills | None", picture: Tensor
+    logs: Sequence[StateLog], times: Sequence[FrameTimes], view: View, stills: "Stills | None", picture: Tensor
 ) -> None:
     """Draws into `picture` of `[clips * frames, 3, height, width]` bytes."""
     grids = [Grid(log.scene, moments, view) for log, moments in zip(logs, times, strict=True)]

@@ -13,17 +13,15 @@ from jaxtyping import Float, Int, UInt8
 
 from framefall.worlds.engines.solids import DISTANCE, build_model, load_mujoco
 from framefall.worlds.render.sprites import View
-from framefall.worlds.state import StateLog
+from framefall.worlds.state import FrameTimes, StateLog
 
 ELEVATION = -12.0  # degrees: the camera looks down a little
 MIDDLE = 0.40  # z of what the camera looks at
 _LIGHT = 2.0  # heights, from the light to the middle
 _FINER = 2  # pictures are drawn so many times as large and averaged
 
-Times = Float[np.ndarray, " frames"]
 
-
-def render(log: StateLog, times: Times, view: View) -> UInt8[np.ndarray, "3 frames height width"]:
+def render(log: StateLog, times: FrameTimes, view: View) -> UInt8[np.ndarray, "3 frames height width"]:
     """Pictures of a log at `times`; nothing is simulated again, so any rate and size show the same motion."""
     pictures = []
     for renderer, (height, width) in _shots(log, times, view, _FINER):
@@ -32,7 +30,7 @@ def render(log: StateLog, times: Times, view: View) -> UInt8[np.ndarray, "3 fram
     return np.ascontiguousarray(np.moveaxis(np.stack(pictures), -1, 0))
 
 
-def masks(log: StateLog, times: Times, view: View) -> Int[np.ndarray, "frames height width"]:
+def masks(log: StateLog, times: FrameTimes, view: View) -> Int[np.ndarray, "frames height width"]:
     """Which body is seen at each pixel's middle: its place in the scene from 1 on, 0 for everything else."""
     pictures = []
     for renderer, _ in _shots(log, times, view, 1):
@@ -46,7 +44,7 @@ def masks(log: StateLog, times: Times, view: View) -> Int[np.ndarray, "frames he
     return np.stack(pictures)
 
 
-def depths(log: StateLog, times: Times, view: View) -> Float[np.ndarray, "frames height width"]:
+def depths(log: StateLog, times: FrameTimes, view: View) -> Float[np.ndarray, "frames height width"]:
     """How far what is seen is from the camera's plane, in heights."""
     pictures = []
     for renderer, _ in _shots(log, times, view, 1):
@@ -56,7 +54,7 @@ def depths(log: StateLog, times: Times, view: View) -> Float[np.ndarray, "frames
     return np.stack(pictures)
 
 
-def project(log: StateLog, times: Times, view: View) -> dict[str, Float[np.ndarray, "frames 2"]]:
+def project(log: StateLog, times: FrameTimes, view: View) -> dict[str, Float[np.ndarray, "frames 2"]]:
     """Where each body's middle is: x to the right, y down, in pixels from the view's upper left corner."""
     start, turn = log.scene.camera.orbit
     azimuth, elevation = np.radians(90 + start + turn * np.asarray(times)), math.radians(ELEVATION)
@@ -77,7 +75,7 @@ def project(log: StateLog, times: Times, view: View) -> dict[str, Float[np.ndarr
     return answer
 
 
-def _shots(log: StateLog, times: Times, view: View, finer: int) -> Iterator[tuple[Any, tuple[int, int]]]:
+def _shots(log: StateLog, times: FrameTimes, view: View, finer: int) -> Iterator[tuple[Any, tuple[int, int]]]:
     """MuJoCo's renderer, once for each moment with the scene set to it; and the whole picture's height and width."""
     mujoco = load_mujoco()
     height, width = view.pixels, round(view.pixels * log.scene.width)

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from framefall.worlds.render.raster import capsule_numbers, decode, polygon_numbers, rounded_numbers
 from framefall.worlds.scene import Fixture, Scene, rgb
 from framefall.worlds.shapes import OUTLINES, outline, reach
-from framefall.worlds.state import Look, StateLog
+from framefall.worlds.state import Appearance, FrameTimes, StateLog
 
 FINE = 256  # pixels a picture height that the fine grid has at least
 LARGEST = 4096  # pixels a side of a picture
@@ -65,7 +65,7 @@ class View:
 class Grid:
     """The fine grid of a view, and where the camera holds it at each moment; x to the right, y down."""
 
-    def __init__(self, scene: Scene, times: Float[np.ndarray, " frames"], view: View) -> None:
+    def __init__(self, scene: Scene, times: FrameTimes, view: View) -> None:
         self.factor = view.factor
         self.scale = view.pixels * view.factor  # fine pixels a height
         self.rows, self.columns = view.height * view.factor, view.width * view.factor
@@ -131,7 +131,7 @@ class Sprite:
 _ARRAYS = ("frame", "centre", "box", "numbers", "colour", "slope", "stripe")
 
 
-def sprites(log: StateLog, times: Float[np.ndarray, " frames"], grid: Grid) -> Iterator[Sprite]:
+def sprites(log: StateLog, times: FrameTimes, grid: Grid) -> Iterator[Sprite]:
     """Every thing of a log that moves by itself, from behind: shadows, rods, bodies."""
     bodies = [sprite for index in range(len(log.scene.bodies)) for sprite in _body(log, index, times, grid)]
     if log.scene.light.shadow > 0:
@@ -178,10 +178,10 @@ def _body(log: StateLog, index: int, times: np.ndarray, grid: Grid) -> Iterator[
     body = log.scene.bodies[index]
     states = log.tracks[body.name].at(times)
     if (log.looks or {}).get(body.name):
-        looks = log.looks_at(body.name, times)
+        looks = log.appearances_at(body.name, times)
         parts = [(look, np.array([i for i, seen in enumerate(looks) if seen is look])) for look in dict.fromkeys(looks)]
     else:
-        parts = [(Look(-math.inf, body.colour, body.shape, body.radius), np.arange(len(times)))]
+        parts = [(Appearance(-math.inf, body.colour, body.shape, body.radius), np.arange(len(times)))]
     for look, frame in parts:
         if look.shown:
             centre, angle = grid.place(states.position[frame], frame), states.rotation[frame, 0]

@@ -17,7 +17,7 @@ from framefall.worlds.render.raster import block_mean
 from framefall.worlds.render.renderer import render
 from framefall.worlds.render.sprites import Grid, Sprite, View
 from framefall.worlds.render.visibility import Shares, hidden_shares, visible_fraction
-from framefall.worlds.state import StateLog
+from framefall.worlds.state import FrameTimes, StateLog
 
 Mattes = Float[Tensor, "bodies frames height width"]  # 0..1: how much of a pixel a body covers
 __all__ = ["Rendered", "body_truth", "render_truth", "visible_fraction"]
@@ -40,7 +40,7 @@ class Rendered:
     angle: Float[np.ndarray, "bodies frames"]  # radians, anticlockwise
 
 
-def render_truth(log: StateLog, times: Float[np.ndarray, " frames"], view: View) -> Rendered:
+def render_truth(log: StateLog, times: FrameTimes, view: View) -> Rendered:
     """A flat scene's picture with its truth."""
     if log.scene.engine == "mujoco":
         raise ValueError(
@@ -128,7 +128,7 @@ def _motion(log: StateLog, thing: int, times: np.ndarray) -> tuple[np.ndarray, n
     return start, np.unwrap(np.arctan2(arm[:, 1], arm[:, 0]))
 
 
-def body_truth(log: StateLog, times: Float[np.ndarray, " frames"]) -> dict[str, Any]:
+def body_truth(log: StateLog, times: FrameTimes) -> dict[str, Any]:
     """Everything that is known of each frame, ready for JSON; lengths in heights, y upwards.
 
     With depth z is upwards, `angle` is a unit quaternion (w, x, y, z), `spin` has three axes, and what hides what is
@@ -168,7 +168,7 @@ def _rows(
     """Each frame's bodies."""
     names = [body.name for body in log.scene.bodies]
     states = {name: log.tracks[name].at(times) for name in names}
-    looks = {name: log.looks_at(name, times) for name in names}
+    looks = {name: log.appearances_at(name, times) for name in names}
     shapes = {body.name: body.shape for body in log.scene.bodies}
     for frame in range(len(times)):
         rows = []

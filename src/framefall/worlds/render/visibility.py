@@ -8,14 +8,14 @@ from jaxtyping import Bool, Float
 
 from framefall.worlds.scene import Body, Fixture
 from framefall.worlds.shapes import OUTLINES
-from framefall.worlds.state import Look, StateLog
+from framefall.worlds.state import Appearance, FrameTimes, StateLog
 
 POINTS = 2048  # inside each body
 
 Shares = dict[str, Float[np.ndarray, " frames"]]
 
 
-def visible_fraction(log: StateLog, times: Float[np.ndarray, " frames"]) -> Shares:
+def visible_fraction(log: StateLog, times: FrameTimes) -> Shares:
     """How much of each body can be seen in the scene's whole picture at each moment, 0..1.
 
     By geometry alone: points spread over the body are tested against the view, nearer bodies and front fixtures.
@@ -23,9 +23,7 @@ def visible_fraction(log: StateLog, times: Float[np.ndarray, " frames"]) -> Shar
     return {body.name: hidden_shares(log, body.name, times)[0] for body in log.scene.bodies}
 
 
-def hidden_shares(
-    log: StateLog, name: str, times: Float[np.ndarray, " frames"]
-) -> tuple[Float[np.ndarray, " frames"], Shares]:
+def hidden_shares(log: StateLog, name: str, times: FrameTimes) -> tuple[Float[np.ndarray, " frames"], Shares]:
     """The share of one body that is seen, and for each thing nearer than it the share that it hides.
 
     What several hide counts for the nearest of them; what lies beyond the picture's edge counts for none.
@@ -35,7 +33,7 @@ def hidden_shares(
     nearer: list[Fixture | Body] = [f for f in reversed(scene.fixtures) if f.front and f.follows is None]
     nearer += reversed(scene.bodies[index + 1 :])
     moving = [name, *(body.name for body in scene.bodies[index + 1 :])]
-    looks = {moved: log.looks_at(moved, times) for moved in moving}
+    looks = {moved: log.appearances_at(moved, times) for moved in moving}
     states = {moved: log.tracks[moved].at(times) for moved in moving}
     corner = np.asarray(scene.camera.start) + np.asarray(times)[:, None] * np.asarray(scene.camera.velocity)
     seen = np.zeros(len(times))
@@ -94,7 +92,7 @@ def _turned(points: np.ndarray, angle: float) -> np.ndarray:
     return points @ np.array([[cosine, sine], [-sine, cosine]])
 
 
-def _in_body(points: np.ndarray, look: Look, angle: float) -> Bool[np.ndarray, " points"]:
+def _in_body(points: np.ndarray, look: Appearance, angle: float) -> Bool[np.ndarray, " points"]:
     """Which points, from the body's centre, are inside it."""
     if not look.shown:
         return np.zeros(len(points), dtype=bool)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from framefall.noise import Key
-from framefall.worlds.captions.bins import BINS, Factor, Interval, Region
+from framefall.worlds.captions.bins import BINS, Factor, Region, ValueRange
 from framefall.worlds.scene import BODY_COLOURS, Body, Point, Thing
 from framefall.worlds.shapes import extent, reach
 from framefall.worlds.splits import COMPOUNDS, FACTORS_OF, FAR, GRID, RESIDUES, SHAPES, SPLITS, held_out
@@ -97,7 +97,7 @@ class Draw:
         """Heights a second squared, from the split's box."""
         return self.uniform(*self._interval("gravity")[1])
 
-    def speed(self) -> tuple[str, Interval]:
+    def speed(self) -> tuple[str, ValueRange]:
         """A word and the speeds that it stands for."""
         return self._interval("speed")
 
@@ -110,14 +110,14 @@ class Draw:
         colour, shape = self._look({item.thing.colour for item in taken}, first)
         return Item(Thing(colour, shape, word), self.radius(interval))
 
-    def radius(self, interval: Interval) -> float:
+    def radius(self, interval: ValueRange) -> float:
         """A radius whose residue is the split's."""
         residue = SPLITS.index(self.split)
         low = math.ceil((interval[0] / GRID - residue) / RESIDUES)
         high = math.ceil((interval[1] / GRID - residue) / RESIDUES) - 1
         return (self.integer(low, high) * RESIDUES + residue) * GRID
 
-    def _interval(self, factor: Factor, moved: bool = True) -> tuple[str, Interval]:
+    def _interval(self, factor: Factor, moved: bool = True) -> tuple[str, ValueRange]:
         region: Region = FAR[self.split] if moved and factor in self.moved else "train"
         return self.choice(list(BINS[factor][region].items()))
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from framefall.noise import Key
-from framefall.worlds.scenarios.contact import billiards, collision
+from framefall.worlds.scenarios.collisions import billiards, collision
+from framefall.worlds.scenarios.constrained import pendulum, ramp
 from framefall.worlds.scenarios.draw import Draw
 from framefall.worlds.scenarios.flight import double_drop, fall, projectile, uniform
-from framefall.worlds.scenarios.guided import pendulum, ramp
-from framefall.worlds.scenarios.hidden import occluder, occluder_bounce
 from framefall.worlds.scenarios.light import light
+from framefall.worlds.scenarios.occlusions import occluder, occluder_bounce
 from framefall.worlds.scenarios.piles import pour, stack
 from framefall.worlds.scene import Scene
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from framefall.worlds.state import Look, StateLog, Track
+from framefall.worlds.state import Appearance, StateLog, Track
 from framefall.worlds.violations.continuation import Knot, bodies_at, middle, resumed, splice
 from framefall.worlds.violations.events import (
     Blow,
@@ -180,7 +180,7 @@ def merge(log: StateLog, moment: Moment, time: float, strength: float) -> StateL
     tracks, contacts = resumed(log, time, bodies)
     looks = {name: tuple(look for look in of if look.time < time) for name, of in (log.looks or {}).items()}
     for body, radius, shown in ((kept, size, True), (lost, lost.radius, False)):
-        looks[body.name] = (*looks.get(body.name, ()), Look(time, body.colour, body.shape, radius, shown))
+        looks[body.name] = (*looks.get(body.name, ()), Appearance(time, body.colour, body.shape, radius, shown))
     return replace(splice(log, time, tracks, contacts), looks=looks)
 
 

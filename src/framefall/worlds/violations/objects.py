@@ -9,7 +9,7 @@ import numpy as np
 from framefall.noise import Key
 from framefall.worlds.scene import BODY_COLOURS, Body, rgb
 from framefall.worlds.shapes import OUTLINES, reach
-from framefall.worlds.state import Look, StateLog, Track
+from framefall.worlds.state import Appearance, StateLog, Track
 from framefall.worlds.violations.continuation import bodies_at, resumed, splice
 from framefall.worlds.violations.events import Moment, blows, body_of, clearance, grid, is_seen, spans
 
@@ -36,16 +36,16 @@ def plain(log: StateLog) -> list[Moment]:
     return answer
 
 
-def look(log: StateLog, name: str, time: float, **changes: object) -> StateLog:
+def with_appearance(log: StateLog, name: str, time: float, **changes: object) -> StateLog:
     """The log in which a body looks otherwise from `time` on."""
-    last = log.looks_at(name, np.array([time]))[0]
-    return _looking(log, {name: (replace(last, time=time, **changes),)})  # type: ignore[arg-type]
+    last = log.appearances_at(name, np.array([time]))[0]
+    return _with_appearances(log, {name: (replace(last, time=time, **changes),)})  # type: ignore[arg-type]
 
 
 def blink(log: StateLog, moment: Moment, time: float, strength: float, key: Key) -> StateLog:
     """A body is not there for a moment."""
-    gone = look(log, moment.body, time, shown=False)
-    return look(gone, moment.body, time + BLINK * strength, shown=True)
+    gone = with_appearance(log, moment.body, time, shown=False)
+    return with_appearance(gone, moment.body, time + BLINK * strength, shown=True)
 
 
 def colour_drift(log: StateLog, moment: Moment, time: float, strength: float, key: Key) -> StateLog:
@@ -55,21 +55,25 @@ def colour_drift(log: StateLog, moment: Moment, time: float, strength: float, ke
     shares = _drift(log, time)
     mixed = [(at, (old + strength * share * (new - old)).tolist()) for at, share in shares]
     names = [(at, "#" + "".join(f"{round(255 * value):02x}" for value in colour)) for at, colour in mixed]
-    return _looking(log, {body.name: tuple(Look(at, name, body.shape, body.radius) for at, name in names)})
+    return _with_appearances(
+        log, {body.name: tuple(Appearance(at, name, body.shape, body.radius) for at, name in names)}
+    )
 
 
 def size_drift(log: StateLog, moment: Moment, time: float, strength: float, key: Key) -> StateLog:
     """A body grows by up to 60 % or shrinks by as much until the clip ends."""
     body = body_of(log, moment.body)
     factor = (1 + 0.6 * strength) ** (1 if key.uniform() < 0.5 else -1)
-    looks = tuple(Look(at, body.colour, body.shape, body.radius * factor**share) for at, share in _drift(log, time))
-    return _looking(log, {body.name: looks})
+    looks = tuple(
+        Appearance(at, body.colour, body.shape, body.radius * factor**share) for at, share in _drift(log, time)
+    )
+    return _with_appearances(log, {body.name: looks})
 
 
 def shape_switch(log: StateLog, moment: Moment, time: float, strength: float, key: Key) -> StateLog:
     """A body has another shape of the same area."""
     others = [shape for shape in OUTLINES if shape != body_of(log, moment.body).shape]
-    return look(log, moment.body, time, shape=others[key.integer(len(others))])
+    return with_appearance(log, moment.body, time, shape=others[key.integer(len(others))])
 
 
 def colour_switch(log: StateLog, moment: Moment, time: float, strength: float, key: Key) -> StateLog:
@@ -77,7 +81,7 @@ def colour_switch(log: StateLog, moment: Moment, time: float, strength: float, k
     body = body_of(log, moment.body)
     new, old = np.array(rgb(other_colour(log, body, key))), np.array(rgb(body.colour))
     mixed = (old + strength * (new - old)).tolist()
-    return look(log, body.name, time, colour="#" + "".join(f"{round(255 * value):02x}" for value in mixed))
+    return with_appearance(log, body.name, time, colour="#" + "".join(f"{round(255 * value):02x}" for value in mixed))
 
 
 def other_colour(log: StateLog, body: Body, key: Key) -> str:
@@ -126,11 +130,11 @@ def with_another(log: StateLog, time: float, extra: Body, track: Track | None = 
     scene = replace(log.scene, bodies=(*log.scene.bodies, extra))
     wider = replace(old, scene=scene, tracks={**old.tracks, extra.name: track})
     # looks hold from their moment on: it is gone from before the clip begins
-    gone = Look(-1.0, extra.colour, extra.shape, extra.radius, False)
-    return _looking(wider, {extra.name: (gone, replace(gone, time=time, shown=True))})
+    gone = Appearance(-1.0, extra.colour, extra.shape, extra.radius, False)
+    return _with_appearances(wider, {extra.name: (gone, replace(gone, time=time, shown=True))})
 
 
-def _looking(log: StateLog, more: Mapping[str, tuple[Look, ...]]) -> StateLog:
+def _with_appearances(log: StateLog, more: Mapping[str, tuple[Appearance, ...]]) -> StateLog:
     looks = dict(log.looks or {})
     for name, new in more.items():
         looks[name] = (*(old for old in looks.get(name, ()) if old.time < new[0].time), *new)

@@ -1,4 +1,4 @@
-"""Bodies that come out otherwise from behind what hides them: not at all is `objects.look`'s, elsewhere, late, back."""
+"""Bodies that come out otherwise from behind what hides them: elsewhere, late, back, or another one before them."""
 
 from dataclasses import replace
 

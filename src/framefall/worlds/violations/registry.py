@@ -69,7 +69,7 @@ def _bounce(restitution: Callable[[float, float], float], lasts: bool) -> Edit:
 
 
 def _vanish(log: StateLog, moment: Moment, time: float, strength: float, key: Key) -> StateLog:
-    return objects.look(log, moment.body, time, shown=False)
+    return objects.with_appearance(log, moment.body, time, shown=False)
 
 
 _ALL = (
