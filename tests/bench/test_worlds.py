@@ -7,7 +7,6 @@ import pytest
 
 from framefall.bench import worlds as worldbench
 from framefall.bench.table import lines
-from framefall.progress import finish
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource
 from framefall.runs.train import train_cascade
@@ -35,7 +34,7 @@ def test_the_renderer_is_above_and_a_fresh_model_below(knowing: Path, monkeypatc
     small = replace(worldbench.Protocol(), scenarios=("projectile",), training=20)
     monkeypatch.setattr(worldbench, "Protocol", lambda **values: replace(small, **values))
     monkeypatch.setattr(worldbench, "VIOLATIONS", {name: VIOLATIONS[name] for name in ("gravity_flip", "teleport")})
-    scores = finish(worldbench.world_bench(str(knowing), 3))
+    scores = worldbench.worlds_bench(str(knowing), 3)
     for split in ("id", "horizon"):
         rows = scores[split]["references"]
         assert set(rows) >= {"renderer", "nearest_training", "copy_last", "inertia", "per_frame", "model"}
