@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from framefall.evaluate.metrics.seen import Seen
 from torch import Tensor
 
-from framefall.evaluate.metrics.seen import Seen
 from framefall.evaluate.metrics.suite import LAW_METRICS, METRICS, measure, protocol, rows
 
 
