@@ -52,7 +52,7 @@ def classified(
     fps: float,
     truth: Truth | None,
 ) -> Changepoint:
-    """A changepoint with its kind: by how many pixels its two arcs miss each other is `gap`, the arc before is `one`."""
+    """A changepoint with its kind: its two arcs miss each other by `gap` pixels, and `one` is the arc before."""
     path = paths[changepoint.path]
     kicked = changepoint.after - changepoint.before
     strong = float(np.linalg.norm(kicked)) > max(SURE * changepoint.noise, 1e-9)
