@@ -19,7 +19,7 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
     Gives the scores as a table to read and as JSON values.
     """
     frames = np.stack([frame.pixels for frame in decoder.decode(path)])
-    contact_sheet(frames[:: max(1, len(frames) // 15)], path.with_suffix(".png"))
+    contact_sheet(frames, path.with_suffix(".png"), decoder.probe(path).fps or 24.0)
     rows = assess(path).rows
     text = to_json(rows, {"clips": str(path)})
     with publish.file(path.with_suffix(".json")) as partial:
