@@ -142,9 +142,9 @@ def test_gated_mlp_is_what_the_formula_says():
         layer = SwiGLU(24).double()
     x = noise(2, 3, 24)
     gate, value = layer.gate_up_proj.weight.chunk(2)
-    expected = ((x @ gate.T) * torch.sigmoid(x @ gate.T) * (x @ value.T)) @ layer.outside.weight.T
+    expected = ((x @ gate.T) * torch.sigmoid(x @ gate.T) * (x @ value.T)) @ layer.down_proj.weight.T
     torch.testing.assert_close(layer(x), expected)
-    exchanged = ((x @ value.T) * torch.sigmoid(x @ value.T) * (x @ gate.T)) @ layer.outside.weight.T
+    exchanged = ((x @ value.T) * torch.sigmoid(x @ value.T) * (x @ gate.T)) @ layer.down_proj.weight.T
     assert (layer(x) - exchanged).abs().max() > 1e-3
 
 

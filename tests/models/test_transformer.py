@@ -177,8 +177,8 @@ def test_a_detail_head_joins_patches_and_leaves_an_untrained_network_as_it_is(fr
     assert names == {f"detail.{layer}.{kind}" for layer in ("first", "second") for kind in ("weight", "bias")}
     joined = network(x_t, t, condition)
     assert joined.shape == x_t.shape
-    torch.nn.init.zeros_(network.detail.second.weight)
-    torch.nn.init.zeros_(network.detail.second.bias)
+    torch.nn.init.zeros_(network.detail.conv2.weight)
+    torch.nn.init.zeros_(network.detail.conv2.bias)
     assert apart(network(x_t, t, condition), joined) > 1e-3
 
 

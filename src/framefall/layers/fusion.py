@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from framefall.layers.attention import Heads, Rows, attend
 from framefall.layers.patterns import Pattern
-from framefall.layers.sparse import Cache, sparse_attend, stream_attend, whole_attend
+from framefall.layers.sparse import sparse_attend, whole_attend
 from framefall.layers.tokens import time_angles
 
 Seconds = Float[Tensor, "batch frames"]
@@ -40,17 +40,6 @@ class TemporalAttention(Heads):
             mixed = sparse_attend(query, key, value, self.pattern)
         return self.proj(mixed.movedim(-2, 1).flatten(-2))
 
-    def stream(self, x: Rows, seconds: Seconds, cache: Cache | None = None) -> tuple[Rows, Cache]:
-        """The same for the next frames of a clip, given what the earlier ones left; needs a causal pattern.
-
-        A stream does not know whether it will have a second frame: its first frame is not zero here.
-        """
-        if self.pattern is None:
-            raise ValueError("a stream needs a causal pattern, got none: try causal+window(4)")
-        query, key, value = self._along_time(x, seconds)
-        mixed, cache = stream_attend(query, key, value, self.pattern, cache)
-        return self.proj(mixed.movedim(-2, 1).flatten(-2)), cache
-
     def _along_time(self, x: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views `[batch, positions, heads, frames, head_dim]`."""
         angles = time_angles(seconds, x.shape[-1] // self.heads)[:, :, None]
@@ -75,37 +64,17 @@ class SpatialAttention(Heads):
 
 
 class JointAttention(Heads):
-    """Every position of every frame attends to all positions of the frames that its frame sees: all, or a pattern's."""
-
-    def __init__(self, dim: int, heads: int, pattern: Pattern | None = None) -> None:
-        super().__init__(dim, heads)
-        self.pattern = pattern
+    """Every position of every frame attends to all positions of all frames."""
 
     def forward(self, x: Rows, angles: Angles, context: Context | None = None) -> Rows:
         """What to add to the rows; `angles` are those of all tokens in the order frames, positions."""
         batch, frames, positions, _ = x.shape
         angles = angles.reshape(batch, frames, positions, -1)
-        query, key, value = (part.transpose(2, 3) for part in self.project(x, angles))  # b f k n d
+        parts = (part.transpose(2, 3) for part in self.project(x, angles))  # b f k n d
+        query, key, value = (part.transpose(1, 2).flatten(2, 3) for part in parts)
         words = _words(self, context) if context is not None else None
-        if self.pattern is None:
-            query, key, value = (part.transpose(1, 2).flatten(2, 3) for part in (query, key, value))
-            mixed = _beside(query, key, value, words).unflatten(2, (frames, positions)).movedim(1, 3)
-        else:
-            mixed = self._near(query, key, value, words, self.pattern).transpose(2, 3)
+        mixed = _beside(query, key, value, words).unflatten(2, (frames, positions)).movedim(1, 3)
         return self.proj(mixed.flatten(-2))
-
-    @staticmethod
-    def _near(
-        query: Tensor, key: Tensor, value: Tensor, words: tuple[Tensor, Tensor] | None, pattern: Pattern
-    ) -> Tensor:
-        """Frame by frame: all positions of a frame see the same keys, so that no mask is needed."""
-        keys, values = key.unbind(1), value.unbind(1)
-        mixed = []
-        for frame, one in enumerate(query.unbind(1)):
-            seen = pattern.seen(frame, len(keys))
-            near, shown = (torch.cat([each[other] for other in seen], dim=2) for each in (keys, values))
-            mixed.append(_beside(one, near, shown, words))
-        return torch.stack(mixed, dim=1)
 
 
 class WindowedAttention(JointAttention):

@@ -1,8 +1,4 @@
-"""Dense motion between two frames, and frames moved by it.
-
-The flow is OpenCV's DIS (Kroeger et al. 2016): classical, no weights, a few milliseconds at small sizes. A
-network that starts from it has only to mend what it gets wrong.
-"""
+"""Frames moved along dense motion: a network that starts from it has only to mend what it gets wrong."""
 
 from itertools import pairwise
 
@@ -13,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from framefall.flow import dense_flow, one_thread
 from framefall.video import Video
 
 Flow = Float[Tensor, "batch 2 frames height width"]  # right and down, in pixels
@@ -35,18 +32,11 @@ def warp(video: Video, flow: Flow) -> Video:
 
 
 def flows(keyframes: Video) -> tuple[Between, Between]:
-    """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames.
-
-    Always found on one thread: DIS gives other numbers for another number of them.
-    """
+    """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames."""
     grey = keyframes.detach().float().mean(1).add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
+    with one_thread():
         forth = [[_flow(a, b) for a, b in pairwise(clip)] for clip in grey]
         back = [[_flow(b, a) for a, b in pairwise(clip)] for clip in grey]
-    finally:
-        cv2.setNumThreads(threads)
     forward, backward = (
         torch.from_numpy(np.array(flow, np.float32)).permute(0, 4, 1, 2, 3).to(keyframes.device)
         for flow in (forth, back)
@@ -74,5 +64,4 @@ def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     if scale > 1:
         size = (width * scale, height * scale)
         first, second = (cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in (first, second))
-    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
-    return cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA) / scale if scale > 1 else found
+    return dense_flow(first, second, (height, width))

@@ -51,12 +51,6 @@ class Pattern:
         """How many frames ahead the farthest offset lies."""
         return self.offsets[-1]
 
-    def seen(self, frame: int, frames: int) -> list[int]:
-        """The frames that one frame of a clip of `frames` sees, rising."""
-        near = {frame + offset for offset in self.offsets if 0 <= frame + offset < frames}
-        last = frame + 1 if self.causal else frames
-        return sorted(near | set(range(min(self.anchors, last, frames))))
-
     def sees(self, queries: Int[Tensor, "*blocks queries"], keys: Int[Tensor, "*blocks keys"]) -> Table:
         """Whether the frames numbered `queries` see those numbered `keys`; a frame before the first is never seen."""
         apart = keys[..., None, :] - queries[..., :, None]
@@ -67,13 +61,10 @@ class Pattern:
         near &= (keys >= 0)[..., None, :]
         return near & (apart <= 0) if self.causal else near
 
-    def mask(self, queries: int, keys: int | None = None, start: int = 0) -> Bool[Tensor, "queries keys"]:
-        """The dense table for frames `start ... start + queries` against the first `keys`: for references, not for use.
-
-        `keys` defaults to every frame up to the last query.
-        """
-        frames = torch.arange(start, start + queries)
-        return self.sees(frames, torch.arange(start + queries if keys is None else keys))
+    def mask(self, frames: int) -> Bool[Tensor, "frames frames"]:
+        """The dense table of a clip of `frames`: for short clips, references and pictures."""
+        numbers = torch.arange(frames)
+        return self.sees(numbers, numbers)
 
     def blocks(self, frames: int, size: int | None = None) -> "Blocks":
         """The layout for a clip of `frames`, in blocks of `size` neighbouring queries."""

@@ -30,11 +30,8 @@ class FrameNorm(nn.GroupNorm):
 class FrameConv(nn.Conv2d):
     """1x3x3: each frame by itself."""
 
-    reach = 0  # frames
-
-    def __init__(self, inside: int, outside: int, causal: bool = False) -> None:
+    def __init__(self, inside: int, outside: int) -> None:
         super().__init__(inside, outside, 3, padding=1)
-        self.causal = causal
 
     def forward(self, x: Rows, frames: int) -> Made:  # type: ignore[override]
         """Rows of clips of `frames` frames each; `outside` channels."""
@@ -44,13 +41,11 @@ class FrameConv(nn.Conv2d):
 class FactorisedConv(FrameConv):
     """1x3x3, then 3x1x1 on what it found (Tran et al. 2018, R(2+1)D): s + T(s) with T zero at the start.
 
-    Beyond the ends of the clip there are zeros. Causal: T sees a frame and the two before it.
+    Beyond the ends of the clip there are zeros.
     """
 
-    reach = 1
-
-    def __init__(self, inside: int, outside: int, causal: bool = False) -> None:
-        super().__init__(inside, outside, causal)
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__(inside, outside)
         self.temporal = zeroed(nn.Conv2d(outside, outside, (3, 1), bias=False))
 
     def forward(self, x: Rows, frames: int) -> Made:  # type: ignore[override]
@@ -58,31 +53,27 @@ class FactorisedConv(FrameConv):
         space = super().forward(x, frames)
         if frames == 1:
             return space
-        return space + along_time(space, self.temporal.weight, frames, self.causal)
+        return space + along_time(space, self.temporal.weight, frames)
 
 
 class JointConv(FrameConv):
-    """3x3x3 (Ho et al. 2022): the frame's own kernel, and `sides` for two other frames, zero at the start.
+    """3x3x3 (Ho et al. 2022): the frame's own kernel, and `sides` for those before and after, zero at the start.
 
-    The frames are those before and after; causal: the two before. Beyond the ends of the clip there are zeros.
+    Beyond the ends of the clip there are zeros.
     """
 
-    reach = 1
-
-    def __init__(self, inside: int, outside: int, causal: bool = False) -> None:
-        super().__init__(inside, outside, causal)
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__(inside, outside)
         self.sides = nn.ParameterList(torch.zeros_like(self.weight) for _ in range(2))
 
     def forward(self, x: Rows, frames: int) -> Made:  # type: ignore[override]
         """Rows of clips of `frames` frames each; `outside` channels."""
         if frames == 1:
             return super().forward(x, frames)
-        first, second = self.sides
-        parts = (first, second, self.weight) if self.causal else (first, self.weight, second)
-        kernel = torch.stack(parts, dim=2)
+        before, after = self.sides
+        kernel = torch.stack((before, self.weight, after), dim=2)
         clips = x.unflatten(0, (-1, frames)).transpose(1, 2)  # b d f h w
-        made = F.conv3d(clips, kernel, self.bias, padding=(2 if self.causal else 1, 1, 1))
-        return made[:, :, :frames].transpose(1, 2).flatten(0, 1)
+        return F.conv3d(clips, kernel, self.bias, padding=1).transpose(1, 2).flatten(0, 1)
 
 
 CONVOLUTIONS: dict[str, type[FrameConv]] = {
@@ -92,11 +83,11 @@ CONVOLUTIONS: dict[str, type[FrameConv]] = {
 }
 
 
-def along_time(x: Rows, weight: Float[Tensor, "outside channels 3 1"], frames: int, causal: bool = False) -> Made:
-    """A 3x1x1 convolution, zeros beyond the ends of the clip; causal: of a frame and the two before it."""
+def along_time(x: Rows, weight: Float[Tensor, "outside channels 3 1"], frames: int) -> Made:
+    """A 3x1x1 convolution, zeros beyond the ends of the clip."""
     _, dim, height, width = x.shape
     clips = x.permute(0, 2, 3, 1).reshape(-1, frames, height * width, dim)  # a view, as channels are last
-    made = F.conv2d(clips.permute(0, 3, 1, 2), weight, padding=(2 if causal else 1, 0))[:, :, :frames]
+    made = F.conv2d(clips.permute(0, 3, 1, 2), weight, padding=(1, 0))
     return made.permute(0, 2, 3, 1).reshape(-1, height, width, weight.shape[0]).permute(0, 3, 1, 2)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from framefall.evaluate.metrics import coherence
 from framefall.evaluate.metrics.seen import Seen
 from framefall.evaluate.metrics.suite import LAW_METRICS, METRICS, measure, protocol, rows
 
@@ -152,5 +153,5 @@ def test_a_batch_is_not_a_clip() -> None:
 def test_the_protocol_changes_with_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
     before = protocol()
     assert before == protocol() and len(before) == 16
-    monkeypatch.setattr("framefall.evaluate.metrics.coherence.STILL", 0.4)
+    monkeypatch.setattr(coherence, "STILL", 0.4)
     assert protocol() != before

@@ -58,8 +58,7 @@ def moves(motion: Motion) -> bool:
     """
     every = 1 if math.isnan(motion.fps) else max(1, round(motion.fps / 8))
     frames = motion.luma[::every]
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    fields = [flow_between(engine, one, other) for one, other in itertools.pairwise(frames)]
+    fields = [flow_between(one, other) for one, other in itertools.pairwise(frames)]
     if not fields:
         return False
     alive, least = _alive(motion), 6.0 * min(motion.luma.shape[1:]) / 256.0
