@@ -174,7 +174,7 @@ def test_a_detail_head_joins_patches_and_leaves_an_untrained_network_as_it_is(fr
     condition = replace(condition, text=None, text_mask=None, numbers=None)
     network = trained(config)
     names = {name for name, _ in network.named_parameters() if name.startswith("detail")}
-    assert names == {f"detail.{layer}.{kind}" for layer in ("first", "second") for kind in ("weight", "bias")}
+    assert names == {f"detail.{layer}.{kind}" for layer in ("conv1", "conv2") for kind in ("weight", "bias")}
     joined = network(x_t, t, condition)
     assert joined.shape == x_t.shape
     torch.nn.init.zeros_(network.detail.conv2.weight)
