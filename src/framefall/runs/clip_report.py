@@ -19,7 +19,7 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
     Gives the scores that mean something for this clip as a table to read, and all of them as JSON values.
     """
     frames = np.stack([frame.pixels for frame in decoder.decode(path)])
-    contact_sheet(frames[:: max(1, len(frames) // 15)], path.with_suffix(".png"))
+    contact_sheet(frames, path.with_suffix(".png"), decoder.probe(path).fps or 24.0)
     found = assess(path)
     scores = path.with_suffix(".json")
     values = found.values(clips=str(path))
