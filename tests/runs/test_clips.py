@@ -41,7 +41,7 @@ def opened(path: Path) -> ClipSet:
 
 
 def test_a_clip_is_read_as_it_is(clip: Write) -> None:
-    video, fps = read(clip("a.npy"))
+    video, fps = read(clip("a.mkv"))
     assert fps == 24.0 and video.shape == (1, 3, 24, 32, 48)
     np.testing.assert_array_equal(to_pixels(video)[0].permute(1, 2, 3, 0).numpy(), bar(24, 32, 48, 24.0))
 
