@@ -9,7 +9,7 @@ from framefall.bench import worlds as worldbench
 from framefall.bench.table import lines
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource
-from framefall.runs.train import train_cascade
+from framefall.runs.train import train
 from framefall.worlds.violations.registry import VIOLATIONS
 from framefall.worlds.world import open_world
 
@@ -19,13 +19,11 @@ def knowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its base and its temporal stage, trained for a moment."""
     recipe = RECIPES["micro"]()
     base = recipe.stages["base"]
-    stage = replace(base.stage, known=3, backbone=replace(base.stage.backbone, low_res_channels=4))
+    backbone = replace(base.stage.backbone, low_res_channels=4)
+    stage = replace(base.stage, task=replace(base.stage.task, known=3), backbone=backbone)
     stages = {"base": replace(base, stage=stage), "temporal_sr": recipe.stages["temporal_sr"]}
     folder = tmp_path_factory.mktemp("knowing") / "model"
-    for _ in train_cascade(
-        replace(recipe, stages=stages), WorldSource(open_world("projectile", size=40)), folder, steps=3
-    ):
-        pass
+    train(WorldSource(open_world("projectile", size=40)), folder, replace(recipe, stages=stages), steps=3)
     return folder
 
 
