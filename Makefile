@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test check fix smoke kills odd-files captions validity clean
+.PHONY: setup demo test test-full check fix smoke kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -30,6 +30,9 @@ fix: .venv/ready  ## format, sort imports, repair what can be repaired
 
 test: check  ## check, then the fast tests
 	$(BIN)/pytest -m "not slow and not gpu"
+
+test-full: check  ## everything: the slow tests too, and property tests with their full count of examples
+	FRAMEFALL_FULL=1 $(BIN)/pytest
 
 smoke: .venv/ready  ## train all three stages for a few steps on real clips, generate, evaluate
 	$(BIN)/python tests/batteries/smoke.py

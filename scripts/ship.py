@@ -14,7 +14,7 @@ import torch
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade, save
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 SOURCES = [
     "world.mp4 from the package gradio 6.31 (Apache-2.0)",

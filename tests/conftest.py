@@ -1,30 +1,56 @@
 """What several rooms' tests share: real clips, one cache, a toy cascade that is trained once, the command line."""
 
+import os
+
+# before anything loads torch: the workers of pytest-xdist share the cores, so each computes on one thread
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")
+# a process that a test starts runs the code that is tested, whichever copy of the package is installed
+os.environ["PYTHONPATH"] = os.path.join(os.path.dirname(os.path.dirname(__file__)), "src")
+
 import contextlib
 import importlib.util
 import io
-import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from framefall.data.folder import Folder, open_folder
-from framefall.recipes.presets import RECIPES
-from framefall.runs.train import train_cascade
+from framefall.recipes.registry import RECIPES
+
+Fill = Callable[[Path], object]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Fill], Path]:
+    """`once("clips", fill)`: a folder that the first worker which asks for it fills; the others wait and read it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # a worker has a folder of its own in there
+
+    def make(name: str, fill: Fill) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """What is ingested lies here, and never in the home of whoever runs the tests."""
-    before, path = os.environ.get("FRAMEFALL_CACHE"), tmp_path_factory.mktemp("cache")
-    os.environ["FRAMEFALL_CACHE"] = str(path)
-    yield path
-    os.environ.pop("FRAMEFALL_CACHE")
-    if before is not None:
-        os.environ["FRAMEFALL_CACHE"] = before
+def cache(once: Callable[[str, Fill], Path]) -> Iterator[Path]:
+    """What is ingested or compiled lies here, and never in the home of whoever runs the tests."""
+    path = once("cache", lambda folder: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAMEFALL_CACHE", str(path))
+        yield path
 
 
 @pytest.fixture(scope="session")
@@ -36,28 +62,30 @@ def real() -> Path:
 
 
 @pytest.fixture(scope="session")
-def clips(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(real: Path, once: Callable[[str, Fill], Path]) -> Path:
     """A folder of two real videos, one with a caption; the other's name says nothing."""
-    folder = tmp_path_factory.mktemp("clips")
-    (folder / "0001.mp4").symlink_to(real / "carphone_pristine.mp4")
-    (folder / "0002.mp4").symlink_to(real / "bikes.mp4")
-    (folder / "captions.csv").write_text("file,caption\n0001.mp4,a man talks in a moving car\n")
-    return folder
+
+    def fill(folder: Path) -> None:
+        (folder / "0001.mp4").symlink_to(real / "carphone_pristine.mp4")
+        (folder / "0002.mp4").symlink_to(real / "bikes.mp4")
+        (folder / "captions.csv").write_text("file,caption\n0001.mp4,a man talks in a moving car\n")
+
+    return once("clips", fill)
 
 
 @pytest.fixture(scope="session")
-def folder(clips: Path) -> Folder:
-    """The same, ingested."""
-    return open_folder(clips, RECIPES["micro"]().data)
+def folder(clips: Path, once: Callable[[str, Fill], Path]) -> Folder:
+    """The same, ingested: decoded by one worker, read from the cache by the others."""
+    data = RECIPES["micro"]().data
+    once("ingested", lambda _: open_folder(clips, data))
+    return open_folder(clips, data)
 
 
 @pytest.fixture(scope="session")
-def trained(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(folder: Folder, once: Callable[[str, Fill], Path]) -> Path:
     """A toy cascade of three stages, trained for a few steps."""
-    model = tmp_path_factory.mktemp("trained") / "toy"
-    for _ in train_cascade(replace(RECIPES["micro"](), save_every=2), folder, model, steps=4):
-        pass
-    return model
+    recipe = replace(RECIPES["micro"](), save_every=2)
+    return once("trained", lambda models: train(folder, models / "toy", recipe, steps=4)) / "toy"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from framefall.config import from_dict, from_json, override, schema, to_dict, to_json
+from framefall.config import from_dict, from_json, override, to_dict, to_json
 from framefall.diffusion.times import LogitNormal
 from framefall.video import VideoShape
 
@@ -127,22 +127,3 @@ def test_settings_replace_values_by_their_path():
 def test_a_setting_that_does_not_fit_is_refused(setting, sentence):
     with pytest.raises(ValueError, match=sentence):
         override(RECIPE, [setting])
-
-
-def properties(node: dict, root: dict) -> dict:
-    """An object's fields in a JSON Schema, through a reference into its definitions."""
-    if "$ref" in node:
-        node = root["$defs"][node["$ref"].removeprefix("#/$defs/")]
-    assert node["type"] == "object" and node["additionalProperties"] is False
-    return node["properties"]
-
-
-def test_the_schema_names_what_the_config_takes():
-    root = schema(Recipe)
-    assert json.loads(json.dumps(root)) == root
-    fields = properties(root, root)
-    assert fields.keys() == to_dict(RECIPE).keys() and root["required"] == ["name"]
-    assert (fields["steps"]["type"], fields["steps"]["default"]) == ("integer", 100)
-    assert properties({"$ref": "#/$defs/VideoShape"}, root).keys() == to_dict(VideoShape()).keys()
-    kinds = [properties(one, root)["kind"]["const"] for one in fields["backbone"]["anyOf"]]
-    assert kinds == ["conv", "transformer"]

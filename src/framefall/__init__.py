@@ -3,37 +3,66 @@
 Importing this loads nothing heavy: each public name arrives when it is first used.
 """
 
-from importlib import import_module
+import sys
 from importlib.metadata import version
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 __version__ = version("framefall")
 
-# public name: where it lives
-_PUBLIC = {
-    "Cascade": "framefall.cascade.cascade",
-    "Event": "framefall.cascade.cascade",
-    "RECIPES": "framefall.recipes.presets",
-    "Stage": "framefall.cascade.stage",
-    "assess": "framefall.runs.evaluate",
-    "generate": "framefall.runs.generate",
-    "load_cascade": "framefall.cascade.checkpoint",
-    "open_folder": "framefall.data.folder",
-    "to_pixels": "framefall.video",
-    "train_cascade": "framefall.runs.train",
-    "upscale": "framefall.runs.generate",
-    "write": "framefall.data.writer",
-}
+__all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "evaluate", "generate", "load", "open_folder"]
+__all__ += ["open_world", "to_pixels", "train", "upscale", "write"]
 
-__all__ = ["RECIPES", "Cascade", "Event", "Stage", "assess", "generate", "load_cascade", "open_folder", "to_pixels"]
-__all__ += ["train_cascade", "upscale", "write"]
+if TYPE_CHECKING:
+    from framefall.cascade.cascade import Cascade
+    from framefall.cascade.checkpoint import load_cascade as load
+    from framefall.cascade.request import Request
+    from framefall.cascade.stage import Stage
+    from framefall.data.folder import open_folder
+    from framefall.data.writer import write
+    from framefall.recipes.registry import RECIPES
+    from framefall.runs.compare import compare
+    from framefall.runs.evaluate import assess as evaluate
+    from framefall.runs.generate import generate
+    from framefall.runs.train import train
+    from framefall.runs.upscale import upscale
+    from framefall.video import to_pixels
+    from framefall.worlds.world import open_world
+else:
+    # public name: the module it lives in, and its name there where that is another
+    _PUBLIC = {
+        "Cascade": "framefall.cascade.cascade",
+        "RECIPES": "framefall.recipes.registry",
+        "Request": "framefall.cascade.request",
+        "Stage": "framefall.cascade.stage",
+        "compare": "framefall.runs.compare",
+        "evaluate": "framefall.runs.evaluate",
+        "generate": "framefall.runs.generate",
+        "load": "framefall.cascade.checkpoint",
+        "open_folder": "framefall.data.folder",
+        "open_world": "framefall.worlds.world",
+        "to_pixels": "framefall.video",
+        "train": "framefall.runs.train",
+        "upscale": "framefall.runs.upscale",
+        "write": "framefall.data.writer",
+    }
+    _RENAMED = {"load": "load_cascade", "evaluate": "assess"}
 
+    def __getattr__(name):
+        from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'framefall' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'framefall' has no attribute {name!r}")
+        return getattr(import_module(_PUBLIC[name]), _RENAMED.get(name, name))
 
+    def __dir__():
+        return [*sorted(_PUBLIC), "__version__"]
 
-def __dir__() -> list[str]:
-    return sorted(_PUBLIC)
+    class _Package(ModuleType):
+        """`framefall.train` is what trains, also after the import system has loaded the room of that name."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in _PUBLIC or not isinstance(value, ModuleType):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package

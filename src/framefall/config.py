@@ -35,12 +35,6 @@ def to_dict(config: Any) -> dict[str, Any]:
     return values
 
 
-def schema(kind: type) -> dict[str, Any]:
-    """The JSON Schema of a config class."""
-    values: dict[str, Any] = _adapter(kind).json_schema()
-    return values
-
-
 def override(config: Any, settings: list[str]) -> Any:
     """A copy with `key=value` settings applied; keys are dotted paths, values are JSON or plain text."""
     values = to_dict(config)

@@ -1,11 +1,15 @@
-"""How a clip moves: optical flow between neighbouring frames, worked out once for every metric that needs it.
+"""Dense optical flow: between two frames, and of a whole clip, worked out once for every metric that needs it.
 
-Cost is bounded whatever the clip: pixels are compared on frames of at most 256 x 256 pixels' area, and flow is found
-on a grid of at most 128 x 128 (larger frames are averaged down). Smaller clips are taken as they are.
+The flow is OpenCV's DIS (Kroeger et al. 2016): classical, no weights, a few milliseconds at small sizes. The cost of a
+clip's is bounded: pixels are compared on frames of at most 256 x 256 pixels' area, and flow is found on a grid of at
+most 128 x 128 (larger frames are averaged down). Smaller clips are taken as they are.
 """
 
 import itertools
 import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -23,6 +27,8 @@ FLOW_SIDE = 64  # pixels; smaller grids are enlarged to this inside, DIS needs r
 _LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 Clip = Float[Tensor, "1 channels frames height width"]  # one video, -1..1
+Grey = UInt8[np.ndarray, "rows columns"]
+Field = Float[np.ndarray, "rows columns 2"]  # right and down
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +58,17 @@ class Motion:
         """The length of the flow forth, pixels of the grid a frame."""
         return np.sqrt(square(self.forth))
 
-    def next_seen_from(self, index: int) -> "Seen":
+    def next_seen_from(self, index: int) -> "WarpedFrame":
         """Frame `index + 1` fetched onto frame `index`."""
         return _fetch(self.frames[index + 1], self.forth[index], self.sure_forth[index])
 
-    def last_seen_from(self, index: int) -> "Seen":
+    def last_seen_from(self, index: int) -> "WarpedFrame":
         """Frame `index - 1` fetched onto frame `index`, in the same way."""
         return _fetch(self.frames[index - 1], self.back[index - 1], self.sure_back[index - 1])
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class WarpedFrame:
     """A neighbouring frame fetched onto another; where it lies inside the picture, and where the flow is sure."""
 
     image: Float[np.ndarray, "height width channels"]
@@ -79,16 +85,16 @@ def look(video: Clip, fps: float = math.nan) -> Motion:
     frames = seen.permute(1, 2, 3, 0).contiguous().numpy()
     small = _bounded(torch.from_numpy(brightness(frames))[None], GRID_SIDE)[0]  # one channel to shrink instead of all
     luma = small.mul(255).round().clamp(0, 255).byte().numpy()
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     roomy = [_with_room(image) for image in luma]
     shape = (max(len(luma) - 1, 0), *luma.shape[1:])
     forth, back = np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2), np.float32)
     sure_forth, sure_back = np.zeros(shape, bool), np.zeros(shape, bool)
-    for index, (one, other) in enumerate(itertools.pairwise(roomy)):
-        forth[index] = _flow(engine, one, other, shape[1:])
-        back[index] = _flow(engine, other, one, shape[1:])
-        sure_forth[index] = _sure(forth[index], back[index])
-        sure_back[index] = _sure(back[index], forth[index])
+    with one_thread():
+        for index, (one, other) in enumerate(itertools.pairwise(roomy)):
+            forth[index] = dense_flow(one, other, luma.shape[1:])
+            back[index] = dense_flow(other, one, luma.shape[1:])
+            sure_forth[index] = _sure(forth[index], back[index])
+            sure_back[index] = _sure(back[index], forth[index])
     return Motion(frames, luma, forth, back, sure_forth, sure_back, fps)
 
 
@@ -98,11 +104,46 @@ def brightness(frames: Float[np.ndarray, "*rest channels"]) -> Float[np.ndarray,
     return frames @ np.array(_LUMA if channels == 3 else [1 / channels] * channels, np.float32)
 
 
-def flow_between(
-    engine: "cv2.DISOpticalFlow", one: UInt8[np.ndarray, "rows columns"], other: UInt8[np.ndarray, "rows columns"]
-) -> Float[np.ndarray, "rows columns 2"]:
+def flow_between(one: Grey, other: Grey) -> Field:
     """DIS flow between any two frames of a grid, in its pixels."""
-    return _flow(engine, _with_room(one), _with_room(other), one.shape)
+    return dense_flow(_with_room(one), _with_room(other), one.shape)
+
+
+def dense_flow(
+    one: UInt8[np.ndarray, "high wide"], other: UInt8[np.ndarray, "high wide"], size: Sequence[int]
+) -> Field:
+    """Where each place of `one` lies in `other`, found at their size and given on a grid of `size`, in its pixels.
+
+    Always on one thread of OpenCV's, so that it cannot depend on the number of cores.
+    """
+    with one_thread():
+        found = np.asarray(cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(one, other, None))
+    rows, columns = size
+    if found.shape[:2] == (rows, columns):
+        return found
+    scale = np.array((found.shape[1] / columns, found.shape[0] / rows), np.float32)
+    return np.asarray(cv2.resize(found, (columns, rows), interpolation=cv2.INTER_AREA) / scale)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV on one thread for the length of the block, and on as many as before when the last such block ends."""
+    global _blocks, _before
+    with _lock:  # the setting is the process's, and clips are measured by several threads of it
+        if not _blocks:
+            _before = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _blocks += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks -= 1
+            if not _blocks:
+                cv2.setNumThreads(_before)
+
+
+_lock, _blocks, _before = threading.Lock(), 0, 0
 
 
 def follow(
@@ -133,7 +174,7 @@ def _sure(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     return np.asarray(square(there + returned) <= 0.01 * (square(there) + square(returned)) + 0.5)
 
 
-def _fetch(image: np.ndarray, flow: np.ndarray, sure: np.ndarray) -> Seen:
+def _fetch(image: np.ndarray, flow: np.ndarray, sure: np.ndarray) -> WarpedFrame:
     """An image seen along a flow of its own or a smaller size."""
     height, width = image.shape[:2]
     rows, columns = flow.shape[:2]
@@ -147,16 +188,7 @@ def _fetch(image: np.ndarray, flow: np.ndarray, sure: np.ndarray) -> Seen:
     # bicubic: a linear fetch blurs, and every crisp detail would then stick out of its envelope
     groups = np.split(image, range(4, image.shape[2], 4), axis=2)  # OpenCV fetches no more than 4 channels at once
     fetched = [cv2.remap(group, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) for group in groups]
-    return Seen(np.concatenate([each.reshape(height, width, -1) for each in fetched], axis=2), inside, sure)
-
-
-def _flow(engine: "cv2.DISOpticalFlow", one: np.ndarray, other: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    flow = np.asarray(engine.calc(one, other, None))
-    rows, columns = size
-    scale = np.array((columns / flow.shape[1], rows / flow.shape[0]), np.float32)
-    if flow.shape[:2] != (rows, columns):
-        flow = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(flow * scale)
+    return WarpedFrame(np.concatenate([each.reshape(height, width, -1) for each in fetched], axis=2), inside, sure)
 
 
 def _with_room(image: np.ndarray) -> np.ndarray:

@@ -50,23 +50,21 @@ class Key:
         return radius * math.cos(2.0 * math.pi * self.uniform(*counters, 1))
 
 
-def normal_field(
-    key: Key, channels: int, frames: Sequence[int], rows: range, columns: range, device: torch.device | None = None
-) -> Tensor:
+def normal_field(key: Key, channels: int, frames: Sequence[int], rows: range, columns: range) -> Tensor:
     """Standard normal noise `[channels, frames, rows, columns]` at absolute frames, rows and columns.
 
     `frames` may be any frame numbers in any order; `rows` and `columns` are ranges of step 1 and may
-    begin below 0 (a halo around the picture has noise of its own). The same bits for every request on
-    one machine; another device may round the logarithm and the sine otherwise in the last place.
+    begin below 0 (a halo around the picture has noise of its own). Made on the CPU, so that every device gets the same
+    bits; another machine may round the logarithm and the sine otherwise in the last place.
     """
     first, last = rows.start // 2, -(-rows.stop // 2)  # two rows share one 64-bit word
-    lines = torch.arange(first, last, device=device)[:, None]
-    across = torch.arange(columns.start, columns.stop, device=device)
-    depth = torch.arange(channels, device=device)[:, None, None]
+    lines = torch.arange(first, last)[:, None]
+    across = torch.arange(columns.start, columns.stop)
+    depth = torch.arange(channels)[:, None, None]
     # pairs of rows and columns take 28 and 24 bits (signed), channels 12: no two places share a counter
     place = ((lines << 36) + ((across & 0xFFFFFF) << 12) + depth).mul_(_signed(_GOLDEN))
 
-    out = torch.empty(channels, len(frames), 2 * (last - first), len(columns), device=device)
+    out = torch.empty(channels, len(frames), 2 * (last - first), len(columns))
     words = [_signed(key.word(frame)) for frame in frames]
     height = max(1, _BLOCK // max(1, channels * len(columns)))
     for top in range(0, last - first, height):
@@ -80,11 +78,10 @@ def normal_field(
     return out[:, :, skip : skip + len(rows)].contiguous()
 
 
-def normal(keys: Sequence[Key], shape: Sequence[int], device: torch.device | None = None, start: int = 0) -> Tensor:
-    """Noise `[clips, channels, frames, height, width]`, one key a clip, from absolute frame `start`."""
+def normal(keys: Sequence[Key], shape: Sequence[int]) -> Tensor:
+    """Noise `[clips, channels, frames, height, width]` from frame 0 on, one key a clip."""
     channels, frames, height, width = shape
-    span = range(start, start + frames)
-    return torch.stack([normal_field(k, channels, span, range(height), range(width), device) for k in keys])
+    return torch.stack([normal_field(key, channels, range(frames), range(height), range(width)) for key in keys])
 
 
 def _mix_(z: Tensor, spare: Tensor) -> None:

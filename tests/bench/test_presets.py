@@ -2,7 +2,7 @@ import pytest
 
 from framefall.bench.presets import presets_bench, sized
 from framefall.progress import finish
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.recipes.systems import SYSTEMS
 
 

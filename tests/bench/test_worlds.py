@@ -8,7 +8,7 @@ import pytest
 from framefall.bench import worlds as worldbench
 from framefall.bench.table import lines
 from framefall.progress import finish
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource
 from framefall.runs.train import train_cascade
 from framefall.worlds.violations.registry import VIOLATIONS

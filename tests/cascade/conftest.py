@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,58 +8,65 @@ from torch import Tensor, nn
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import save
-from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.models import precision
-from framefall.models.backbone import Condition
 from framefall.models.registry import build
 from framefall.noise import Key
-from framefall.recipes.presets import RECIPES
+from framefall.recipes.registry import RECIPES
 
 Make = Callable[[str, StageConfig], Stage]
+
+
+def _configs() -> dict[str, StageConfig]:
+    return {name: recipe.stage for name, recipe in RECIPES["micro"]().stages.items()}
+
+
+def _fresh(name: str, config: StageConfig) -> Stage:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Stage(name=name, config=config, backbone=build(config.backbone).eval())
+
+
+def _learned(name: str, config: StageConfig) -> Stage:
+    stage = _fresh(name, config)
+    generator = torch.Generator().manual_seed(1)
+    for path, parameter in stage.backbone.named_parameters():
+        if path.endswith("_norm.weight"):
+            nn.init.uniform_(parameter, 1.0, 2.0, generator=generator)  # so that attention chooses
+        else:
+            size = 0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
+            nn.init.normal_(parameter, std=size, generator=generator)
+    return stage
+
+
+def _cascade() -> Cascade:
+    configs = _configs()
+    stages = tuple(_learned(name, config) for name, config in configs.items())
+    return Cascade(config=CascadeConfig(name="toy", stages=configs), stages=stages)
 
 
 @pytest.fixture
 def configs() -> dict[str, StageConfig]:
     """The stages of the toy recipe: 8 frames at 16 x 16 -> 15 -> 32 x 32."""
-    return {name: recipe.stage for name, recipe in RECIPES["micro"]().stages.items()}
+    return _configs()
 
 
 @pytest.fixture
 def fresh() -> Make:
     """A stage as training begins with it."""
-
-    def make(name: str, config: StageConfig) -> Stage:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            return Stage(name=name, config=config, backbone=build(config.backbone).eval())
-
-    return make
+    return _fresh
 
 
 @pytest.fixture
-def learned(fresh: Make) -> Make:
+def learned() -> Make:
     """A stage no weight of whose network is zero, as after training."""
-
-    def make(name: str, config: StageConfig) -> Stage:
-        stage = fresh(name, config)
-        generator = torch.Generator().manual_seed(1)
-        for path, parameter in stage.backbone.named_parameters():
-            if path.endswith("_norm.weight"):
-                nn.init.uniform_(parameter, 1.0, 2.0, generator=generator)  # so that attention chooses
-            else:
-                size = 0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
-                nn.init.normal_(parameter, std=size, generator=generator)
-        return stage
-
-    return make
+    return _learned
 
 
 @pytest.fixture
-def cascade(configs: dict[str, StageConfig], learned: Make) -> Cascade:
+def cascade() -> Cascade:
     """The toy cascade, with weights that are not zero."""
-    stages = tuple(learned(name, config) for name, config in configs.items())
-    return Cascade(config=CascadeConfig(name="toy", stages=configs), stages=stages)
+    return _cascade()
 
 
 @pytest.fixture
@@ -95,16 +103,23 @@ def base(configs: dict[str, StageConfig], learned: Make) -> Stage:
     return learned("base", configs["base"])
 
 
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy cascade as a folder; not to be touched."""
+    folder = tmp_path_factory.mktemp("saved") / "toy"
+    save(_cascade(), folder)
+    return folder
+
+
 @pytest.fixture
-def model(cascade: Cascade, tmp_path: Path) -> Path:
-    """The toy cascade as a folder."""
-    save(cascade, tmp_path / "toy")
-    return tmp_path / "toy"
+def model(saved: Path, tmp_path: Path) -> Path:
+    """A copy of it to do anything with."""
+    return shutil.copytree(saved, tmp_path / "toy")
 
 
 @pytest.fixture
 def run() -> Callable[..., Tensor]:
-    """The finished frames of one window of a stage."""
+    """The finished frames of one segment of a stage."""
 
     def make(
         stage: Stage,
@@ -114,9 +129,9 @@ def run() -> Callable[..., Tensor]:
         keys: Sequence[Key] = (Key(0, "sample", "0"),),
     ) -> Tensor:
         shape = stage.config.shape
-        size = (shape.height, shape.width) if low is None else stage.task().size(low)
-        seconds = frame_seconds(len(frames), torch.full((len(keys),), shape.fps))
-        *_, last = stage.sample(Condition(seconds=seconds), low, size, frames, keys, sampling)
+        size = (shape.height, shape.width) if low is None else stage.task.output_size(low)
+        condition = stage.condition([None] * len(keys), frames=len(frames), fps=shape.fps)
+        *_, last = stage.sample(condition, low, size, frames, keys, sampling)
         return last.x
 
     return make

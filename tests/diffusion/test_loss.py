@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from framefall.diffusion.loss import FLOOR, denoising_loss, weight
-from framefall.diffusion.prediction import PREDICTIONS, split, target
-from framefall.diffusion.process import PROCESSES, RectifiedFlow
+from framefall.diffusion.prediction import PREDICTIONS, coefficients, split
+from framefall.diffusion.process import PROCESSES, RectifiedFlow, per_clip
 
 every_process = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
 every_space = pytest.mark.parametrize("space", PREDICTIONS)
@@ -19,7 +19,8 @@ def direct(space, x0_hat, x0, noise, t, process):
     """The loss as papers write it: the squared distance between what is said in that space and what is true."""
     x_t = process.add_noise(x0, noise, t)
     _, noise_hat = split("x0", x0_hat, x_t, t, process)
-    error = target(space, x0_hat, noise_hat, t, process) - target(space, x0, noise, t, process)
+    a, b = (per_clip(coefficient, x0) for coefficient in coefficients(space, t, process))
+    error = (a * x0_hat + b * noise_hat) - (a * x0 + b * noise)
     return error.square().mean(dim=(1, 2, 3, 4))
 
 

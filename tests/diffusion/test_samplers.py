@@ -121,11 +121,11 @@ def test_a_bridge_begins_at_its_prior():
 def test_a_steady_belief_is_walked_to_exactly(name, process):
     x0 = endpoint(seed=9).clamp(-1, 1)
     steps = list(
-        SAMPLERS[name](lambda x, t: x0, process, process.start(endpoint()), grid(7, 2.0, 0.1), lambda d: endpoint())
+        SAMPLERS[name](lambda x, t: x0, process, process.start(endpoint()), grid(7, 2.0), lambda d: endpoint())
     )
     assert torch.equal(steps[-1].x, x0)
     assert [step.index for step in steps] == list(range(7)) and {step.total for step in steps} == {7}
-    assert [step.t for step in steps] == grid(7, 2.0, 0.1)[1:].tolist()
+    assert [step.t for step in steps] == grid(7, 2.0)[1:].tolist()
     if name != "ancestral":  # on the way it is on the straight path between x0 and the endpoint
         x, noise = steps[3].x, (process.start(endpoint()) - process.scales(torch.ones(1))[0].item() * x0)
         noise = noise / process.scales(torch.ones(1))[1].item()

@@ -19,7 +19,7 @@ def attention_of(dim: int, heads: int) -> SelfAttention:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         layer = SelfAttention(dim, heads).double()
-        for norm in (layer.query_norm, layer.key_norm):
+        for norm in (layer.q_norm, layer.k_norm):
             assert norm.weight is not None
             torch.nn.init.uniform_(norm.weight, 0.5, 2.0)
     return layer
@@ -34,7 +34,7 @@ def reference(layer: SelfAttention, x: Tensor, angles: Tensor) -> Tensor:
         parts = (x[clip] @ layer.qkv.weight.T).reshape(tokens, 3, layer.heads, size)
         for head in range(layer.heads):
             turned = []
-            for part, norm in enumerate((layer.query_norm, layer.key_norm)):
+            for part, norm in enumerate((layer.q_norm, layer.k_norm)):
                 rows = parts[:, part, head]
                 rows = rows / (rows.square().mean(1, keepdim=True) + torch.finfo(rows.dtype).eps).sqrt() * norm.weight
                 pairs = torch.complex(rows[:, : size // 2], rows[:, size // 2 :])
@@ -43,7 +43,7 @@ def reference(layer: SelfAttention, x: Tensor, angles: Tensor) -> Tensor:
                 scores = (turned[0][token] * turned[1].conj()).real.sum(1) / size**0.5
                 weights = scores.exp() / scores.exp().sum()
                 out[clip, token, head * size : (head + 1) * size] = weights @ parts[:, 2, head]
-    return out @ layer.out.weight.T
+    return out @ layer.proj.weight.T
 
 
 @pytest.mark.parametrize(("dim", "heads"), [(16, 1), (32, 2), (24, 3)])
@@ -141,10 +141,10 @@ def test_gated_mlp_is_what_the_formula_says():
         torch.manual_seed(0)
         layer = SwiGLU(24).double()
     x = noise(2, 3, 24)
-    gate, value = layer.inside.weight.chunk(2)
-    expected = ((x @ gate.T) * torch.sigmoid(x @ gate.T) * (x @ value.T)) @ layer.outside.weight.T
+    gate, value = layer.gate_up_proj.weight.chunk(2)
+    expected = ((x @ gate.T) * torch.sigmoid(x @ gate.T) * (x @ value.T)) @ layer.down_proj.weight.T
     torch.testing.assert_close(layer(x), expected)
-    exchanged = ((x @ value.T) * torch.sigmoid(x @ value.T) * (x @ gate.T)) @ layer.outside.weight.T
+    exchanged = ((x @ value.T) * torch.sigmoid(x @ value.T) * (x @ gate.T)) @ layer.down_proj.weight.T
     assert (layer(x) - exchanged).abs().max() > 1e-3
 
 

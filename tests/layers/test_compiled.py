@@ -32,7 +32,7 @@ def test_without_a_working_compiler_there_is_another_way(rebuilt, tmp_path, comp
     parts = torch.randn(3, 2, 150, 16, generator=torch.Generator().manual_seed(0)).unbind()
     assert not kernel.serves(*parts, window(4))
     assert not any(compiled.has(*source) for source in SOURCES)
-    mask = window(4).mask(150, 150)
+    mask = window(4).mask(150)
     true = torch.nn.functional.scaled_dot_product_attention(*(part.double() for part in parts), mask)
     assert (sparse_attend(*parts, window(4)).double() - true).abs().max() < 1e-5
     gate, value = parts[0].chunk(2, dim=-1)

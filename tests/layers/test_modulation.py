@@ -48,7 +48,7 @@ def test_nothing_shared_and_nothing_learned_closes_every_gate():
 
 def test_a_block_adds_its_own_offsets_for_every_clip():
     modulation = BlockModulation(4, branches=1)
-    modulation.table.data[2] = 5.0
+    modulation.scale_shift_table.data[2] = 5.0
     shared = torch.arange(24.0).reshape(2, 3, 4)
     (only,) = modulation(shared)
     assert torch.equal(only.gate[:, 0], shared[:, 2] + 5.0) and torch.equal(only.scale[:, 0], shared[:, 1])

@@ -45,25 +45,11 @@ def table(text: str, frames: int) -> Tensor:
 @pytest.mark.parametrize("frames", FRAMES)
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_a_mask_is_what_the_words_say(text, frames):
-    assert torch.equal(parse(text).mask(frames, frames), table(text, frames))
+    assert torch.equal(parse(text).mask(frames), table(text, frames))
 
 
 def test_a_wider_window_is_another_mask():
-    assert not torch.equal(window(5).mask(17, 17), table("window(4)", 17))
-
-
-@pytest.mark.parametrize("text", EXAMPLES)
-def test_a_mask_may_begin_anywhere_in_the_clip(text):
-    pattern = parse(text)
-    assert torch.equal(pattern.mask(5, 33, start=20), pattern.mask(33, 33)[20:25])
-    assert pattern.mask(5, start=20).shape == (5, 25)  # up to the last query
-
-
-@pytest.mark.parametrize("text", EXAMPLES)
-def test_the_frames_seen_are_those_of_the_mask(text):
-    pattern, mask = parse(text), table(text, 17)
-    for frame in range(17):
-        assert pattern.seen(frame, 17) == mask[frame].nonzero()[:, 0].tolist()
+    assert not torch.equal(window(5).mask(17), table("window(4)", 17))
 
 
 @pytest.mark.parametrize("size", [None, 1, 4, 16])
@@ -102,7 +88,7 @@ def test_reach_is_the_farthest_frame_back():
 
 def test_a_union_sees_what_either_sees():
     one, other = window(2), dilated(2, 7)
-    assert torch.equal((one | other).mask(33, 33), one.mask(33, 33) | other.mask(33, 33))
+    assert torch.equal((one | other).mask(33), one.mask(33) | other.mask(33))
     assert one | other == other | one
     assert not (one | other).causal
     assert (one | Pattern(causal=True)).causal

@@ -7,7 +7,7 @@ from framefall.layers.spacetime import CONVOLUTIONS, FactorisedConv, FrameNorm, 
 
 INSIDE, OUTSIDE, FRAMES = 6, 5, 4
 KINDS = sorted(CONVOLUTIONS)
-FUSING = [kind for kind in KINDS if CONVOLUTIONS[kind].reach]
+FUSING = [kind for kind in KINDS if kind != "per_frame"]
 
 
 def rows(clips: int = 2, frames: int = FRAMES, dim: int = INSIDE, seed: int = 0) -> Tensor:
@@ -29,30 +29,27 @@ def clips(x: Tensor, frames: int = FRAMES) -> Tensor:
     return x.unflatten(0, (-1, frames)).transpose(1, 2).contiguous()
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_a_joint_convolution_is_torchs_3d_convolution(causal):
-    layer, x = trained(JointConv(INSIDE, OUTSIDE, causal)), rows()
-    first, second = layer.sides
-    order = (first, second, layer.weight) if causal else (first, layer.weight, second)
-    padded = F.pad(clips(x), (1, 1, 1, 1, *((2, 0) if causal else (1, 1))))
+def test_a_joint_convolution_is_torchs_3d_convolution():
+    layer, x = trained(JointConv(INSIDE, OUTSIDE)), rows()
+    before, after = layer.sides
+    order = (before, layer.weight, after)
+    padded = F.pad(clips(x), (1, 1, 1, 1, 1, 1))
     expected = F.conv3d(padded, torch.stack(order, dim=2), layer.bias)
     torch.testing.assert_close(clips(layer(x, FRAMES)), expected)
     turned = F.conv3d(padded, torch.stack(order[::-1], dim=2), layer.bias)
     assert (clips(layer(x, FRAMES)) - turned).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_a_factorised_convolution_is_the_joint_one_of_a_separable_kernel(causal):
-    factorised, joint = (trained(kind(INSIDE, INSIDE, causal)) for kind in (FactorisedConv, JointConv))
+def test_a_factorised_convolution_is_the_joint_one_of_a_separable_kernel():
+    factorised, joint = (trained(kind(INSIDE, INSIDE)) for kind in (FactorisedConv, JointConv))
     along = torch.randn(3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     factorised.bias.data.zero_()  # a bias would be mixed along time, with zeros beyond the ends
     joint.bias.data.zero_()
-    own, (one, two) = (2, (0, 1)) if causal else (1, (0, 2))
     shares = along.clone()
-    shares[own] -= 1  # the frame itself is added to what was found along time
+    shares[1] -= 1  # the frame itself is added to what was found along time
     factorised.temporal.weight.data = torch.eye(INSIDE, dtype=torch.float64)[..., None, None] * shares[:, None]
-    joint.weight.data = along[own] * factorised.weight.data
-    for side, frame in zip(joint.sides, (one, two), strict=True):
+    joint.weight.data = along[1] * factorised.weight.data
+    for side, frame in zip(joint.sides, (0, 2), strict=True):
         side.data = along[frame] * factorised.weight.data
     x = rows()
     torch.testing.assert_close(factorised(x, FRAMES), joint(x, FRAMES))
@@ -60,24 +57,21 @@ def test_a_factorised_convolution_is_the_joint_one_of_a_separable_kernel(causal)
     assert (factorised(x, FRAMES) - joint(x, FRAMES)).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_a_convolution_along_time_is_torchs_3d_convolution(causal):
+def test_a_convolution_along_time_is_torchs_3d_convolution():
     weight = torch.randn(OUTSIDE, INSIDE, 3, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    padded = F.pad(clips(rows()), (0, 0, 0, 0, *((2, 0) if causal else (1, 1))))
-    made = along_time(rows(), weight, FRAMES, causal)
+    padded = F.pad(clips(rows()), (0, 0, 0, 0, 1, 1))
+    made = along_time(rows(), weight, FRAMES)
     torch.testing.assert_close(clips(made), F.conv3d(padded, weight[..., None]))
     assert made.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("causal", [False, True])
-def test_a_frame_reaches_those_beside_it_or_only_later_ones(kind, causal):
-    layer, x = trained(CONVOLUTIONS[kind](INSIDE, OUTSIDE, causal)), rows(1, 7)
+def test_a_frame_reaches_those_beside_it(kind):
+    layer, x = trained(CONVOLUTIONS[kind](INSIDE, OUTSIDE)), rows(1, 7)
     other = x.clone()
     other[3] += 1.0
     moved = (layer(other, 7) != layer(x, 7)).flatten(1).any(1).nonzero().flatten().tolist()
-    expected = {"per_frame": [3]}.get(kind, [3, 4, 5] if causal else [2, 3, 4])
-    assert moved == expected
+    assert moved == ([3] if kind == "per_frame" else [2, 3, 4])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,9 +84,8 @@ def test_clips_of_a_batch_do_not_mix(kind):
 
 
 @pytest.mark.parametrize("kind", FUSING)
-@pytest.mark.parametrize("causal", [False, True])
-def test_a_fresh_layer_and_a_clip_of_one_frame_are_treated_frame_by_frame(kind, causal):
-    layer, plain = CONVOLUTIONS[kind](INSIDE, OUTSIDE, causal).double(), CONVOLUTIONS["per_frame"](INSIDE, OUTSIDE)
+def test_a_fresh_layer_and_a_clip_of_one_frame_are_treated_frame_by_frame(kind):
+    layer, plain = CONVOLUTIONS[kind](INSIDE, OUTSIDE).double(), CONVOLUTIONS["per_frame"](INSIDE, OUTSIDE)
     plain.double().load_state_dict(layer.state_dict(), strict=False)
     x = rows()
     torch.testing.assert_close(layer(x, FRAMES), plain(x, FRAMES))

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from framefall.layers import compiled, kernel, sparse
 from framefall.layers.patterns import Pattern, parse, window
-from framefall.layers.sparse import Cache, sparse_attend, stream_attend, whole_attend
+from framefall.layers.sparse import sparse_attend, whole_attend
 
 BFLOAT = 2.0**-8  # one rounding to bfloat16
 EXAMPLES = [
@@ -61,7 +61,7 @@ def worst(found: list[Tensor], true: list[Tensor]) -> float:
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_values_and_gradients_are_those_of_dense_masked_attention(way, text, frames):
     pattern, parts = parse(text), inputs(frames)
-    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(frames, frames)), parts, torch.float64)
+    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(frames)), parts, torch.float64)
     found = with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.float32)
     for one, other in zip(found, true, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
@@ -71,7 +71,7 @@ def test_values_and_gradients_are_those_of_dense_masked_attention(way, text, fra
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_bfloat16_costs_a_few_roundings(way, text):
     pattern, parts = parse(text), [part.bfloat16().double() for part in inputs(150)]
-    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150, 150)), parts, torch.float64)
+    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150)), parts, torch.float64)
     found = with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.bfloat16)
     # the kernel rounds its answer alone; blocks round scores, weights and products too
     assert worst(found, true) < (
@@ -85,7 +85,7 @@ def test_bfloat16_costs_a_few_roundings(way, text):
 )
 def test_another_pattern_is_another_answer(way, change):
     parts = inputs(33)
-    true = with_gradients(lambda *qkv: dense(*qkv, window(4).mask(33, 33)), parts, torch.float64)
+    true = with_gradients(lambda *qkv: dense(*qkv, window(4).mask(33)), parts, torch.float64)
     assert worst(with_gradients(lambda *qkv: sparse_attend(*qkv, parse(change)), parts, torch.float32), true) > 1e-2
 
 
@@ -93,7 +93,7 @@ def test_another_pattern_is_another_answer(way, change):
 @pytest.mark.parametrize("rows", [(), (3,), (2, 1, 3), (2, 2, 1, 2)])
 def test_any_head_size_and_any_rows_will_do(way, rows, dim):
     pattern, parts = parse("window(2)+anchors(1)"), inputs(150, dim, rows)
-    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150, 150)), parts, torch.float64)
+    true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150)), parts, torch.float64)
     assert worst(with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.float32), true) < 1e-5
 
 
@@ -118,7 +118,7 @@ def test_gradients_that_are_one_number_spread_out_are_read_right(way):
     leaves = [part.float().requires_grad_() for part in parts]
     found = torch.autograd.grad(sparse_attend(*leaves, window(4)).sum(), leaves)
     exact = [part.clone().requires_grad_() for part in parts]
-    true = torch.autograd.grad(dense(*exact, window(4).mask(150, 150)).sum(), exact)
+    true = torch.autograd.grad(dense(*exact, window(4).mask(150)).sum(), exact)
     assert worst([one.double() for one in found[1:]], list(true[1:])) < 1e-5
 
 
@@ -133,7 +133,7 @@ def test_the_whole_clip_is_the_widest_pattern(way, frames, rows):
 def test_large_numbers_do_not_overflow(way):
     query, key, value = (part.float() for part in inputs(150))
     found = sparse_attend(1e4 * query, 1e4 * key, value, window(4))
-    true = dense(1e8 * query.double(), key.double(), value.double(), window(4).mask(150, 150))
+    true = dense(1e8 * query.double(), key.double(), value.double(), window(4).mask(150))
     assert (found.double() - true).abs().max() < 0.1  # weights are nearly 0 or 1; scores of 1e8 have 7 digits
 
 
@@ -178,7 +178,7 @@ def test_memory_grows_with_the_clip_and_not_with_its_square(way, text):
     short, long = (largest(lambda *qkv: sparse_attend(*qkv, pattern), frames) for frames in (512, 2048))
     assert long <= 4.2 * short  # the last block may be a filling more
     assert long < 2048**2 / 8
-    assert largest(lambda *qkv: dense(*qkv, pattern.mask(2048, 2048)), 2048) >= 2048**2  # the measure sees tables
+    assert largest(lambda *qkv: dense(*qkv, pattern.mask(2048)), 2048) >= 2048**2  # the measure sees tables
 
 
 def test_many_rows_are_taken_in_parts(monkeypatch):
@@ -187,46 +187,6 @@ def test_many_rows_are_taken_in_parts(monkeypatch):
     whole = sparse_attend(*parts, window(4))
     monkeypatch.setattr(sparse, "_ROWS", 2)
     assert torch.equal(sparse_attend(*parts, window(4)), whole)
-
-
-# streaming
-
-
-STREAMED = [text for text in EXAMPLES if "causal" in text] + ["causal+window(0)", "causal+window(80)"]
-
-
-@pytest.mark.parametrize("steps", [[1] * 90, [7, 1, 30, 52], [90]])
-@pytest.mark.parametrize("text", STREAMED)
-def test_a_stream_gives_what_the_whole_clip_gives(text, steps):
-    pattern, parts = parse(text), [part.float() for part in inputs(90)]
-    cache, mixed = None, []
-    for step in zip(*(part.split(steps, dim=-2) for part in parts), strict=True):
-        out, cache = stream_attend(*step, pattern, cache)
-        assert cache.key.shape[-2] <= pattern.reach + pattern.anchors
-        mixed.append(out)
-    torch.testing.assert_close(torch.cat(mixed, dim=-2), sparse_attend(*parts, pattern), rtol=1e-5, atol=1e-5)
-    assert cache.seen == 90
-    forgetful = [
-        stream_attend(*step, pattern)[0] for step in zip(*(part.split(steps, dim=-2) for part in parts), strict=True)
-    ]
-    if len(steps) > 1 and pattern.reach + pattern.anchors:
-        assert (torch.cat(forgetful, dim=-2) - torch.cat(mixed, dim=-2)).abs().max() > 1e-2
-
-
-def test_a_stream_leaves_its_cache_as_it_was():
-    pattern, parts = parse("causal+window(3)+anchors(1)"), [part.float() for part in inputs(9)]
-    _, cache = stream_attend(*parts, pattern)
-    kept = cache.key.clone()
-    once, again = (stream_attend(*parts, pattern, cache)[0] for _ in range(2))
-    assert torch.equal(once, again)
-    assert torch.equal(cache.key, kept)
-    assert isinstance(cache, Cache)
-    assert cache.frames.tolist() == [0, 6, 7, 8]
-
-
-def test_a_stream_cannot_look_ahead():
-    with pytest.raises(ValueError, match=r"a stream needs a causal pattern.*try causal\+window\(4\)"):
-        stream_attend(*inputs(3), window(4))
 
 
 # the kernel

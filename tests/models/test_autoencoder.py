@@ -35,7 +35,7 @@ def learned(config: AutoencoderConfig) -> VideoAutoencoder:
         size = 0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
         nn.init.normal_(parameter, std=size, generator=generator)
     network.shift.copy_(noise(config.latent_channels))
-    network.scale.uniform_(0.5, 2.0, generator=generator)
+    network.latents_std.uniform_(0.5, 2.0, generator=generator)
     return network
 
 

@@ -50,7 +50,7 @@ def test_trained_it_may_say_anything(toys, trained):
 def test_a_network_that_moves_one_keyframe_moves_pixels(toys, fresh):
     network = fresh(toys[InterpolatorConfig]())
     before, _, _ = keyframes(0.5)
-    bias = network.trunk.leave.bias.data.view(-1, 8)  # for each pixel of a patch: 2 flows, mask, 3 residuals
+    bias = network.trunk.proj_out.bias.data.view(-1, 8)  # for each pixel of a patch: 2 flows, mask, 3 residuals
     bias[:, 0] = 0.5  # two pixels: outputs count four each
     bias[:, 4] = 50.0  # all of it from the keyframe before
     found = between(network, 0.5)
@@ -61,7 +61,7 @@ def test_a_network_that_moves_one_keyframe_moves_pixels(toys, fresh):
 def test_the_mask_chooses_a_keyframe_and_the_residual_adds_to_it(toys, fresh):
     network = fresh(toys[InterpolatorConfig]())
     _, after, _ = keyframes(0.5)
-    bias = network.trunk.leave.bias.data.view(-1, 8)
+    bias = network.trunk.proj_out.bias.data.view(-1, 8)
     bias[:, 4], bias[:, 5:] = -50.0, 0.125
     torch.testing.assert_close(between(network, 0.5), after + 0.125, rtol=0, atol=1e-5)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.noise import Key
 from framefall.physics.collisions import energy, momentum
 from framefall.physics.evidence import gather

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.noise import Key
 from framefall.physics.laws import laws
 from framefall.physics.truth import Truth, ideal_tracks, project

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.noise import Key
 from framefall.tracking.association import Association
 from framefall.tracking.known_scene import Box

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from examples import FULL, examples
 from torch import Tensor
 
+from examples import FULL, examples
 from framefall.noise import Key
 from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks

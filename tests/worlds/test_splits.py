@@ -5,9 +5,9 @@ import math
 from itertools import product
 
 import pytest
-from examples import examples
 from split_checks import is_compound, moved_factors, region_of, split_of, word_of
 
+from examples import examples
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import BODY_COLOURS, Scene
 from framefall.worlds.splits import (

@@ -28,7 +28,7 @@ def draw_attention(results: Mapping[str, Any], path: Path) -> None:
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     masks, curves = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.5))))
     for axes, text in zip(masks.subplots(1, len(SHOWN)), SHOWN, strict=True):
-        axes.imshow(parse(text).mask(_FRAMES, _FRAMES).numpy(), cmap="Blues", vmin=0, vmax=1.3, interpolation="nearest")
+        axes.imshow(parse(text).mask(_FRAMES).numpy(), cmap="Blues", vmin=0, vmax=1.3, interpolation="nearest")
         axes.set_title(text, fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])

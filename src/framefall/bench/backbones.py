@@ -1,6 +1,6 @@
 """Our networks beside those of other packages: forward and a training step, time and memory, same clip, same size."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,9 @@ import numpy as np
 from framefall.bench.contestants import CONTESTANTS, INSTALL, find_peers
 from framefall.bench.timing import ROUNDS, ratio
 from framefall.bench.worker import DTYPES, WORK, Worker
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
 
-Run = Generator[Stepped, None, dict[str, Any]]
+Run = Events[dict[str, Any]]
 
 # what is compared: one of ours, and the peers whose fastest it is measured against
 _OTHERS = ("video_diffusion", "imagen", "unet3d", "motion", "svd")
@@ -49,6 +49,7 @@ class _Record:
         return self.first[work, self.better(work)]
 
 
+@operation
 def backbones_bench(
     peers: Path | None,
     seconds: float,

@@ -1,7 +1,7 @@
 """What sampling on a CPU gains from compiling our networks: torch.compile and OpenVINO beside eager torch."""
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -9,22 +9,23 @@ import torch
 from torch import Tensor
 
 from framefall.bench.timing import in_turns, ratio
-from framefall.cascade.checkpoint import SHIPPED, load_cascade
+from framefall.cascade.checkpoint import load_cascade
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.engine import Network, openvino_engine
 from framefall.models.registry import build
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.video import Time, Video
 
-Run = Generator[Stepped, None, dict[str, Any]]
+Run = Events[dict[str, Any]]
 Inputs = tuple[Video, Time, Condition]
 Case = Callable[[], tuple[Backbone, Inputs]]
 
 EAGER = "eager_bfloat16"  # what the others are measured against
 
 
+@operation
 def engines_bench(seconds: float, cases: Iterable[str] | None = None, engines: Iterable[str] | None = None) -> Run:
     """A forward pass of each network by each engine: CPU time of one thread, taking turns.
 
@@ -118,7 +119,7 @@ def _fresh(config: UNetConfig | TransformerConfig, frames: int, size: int) -> tu
 
 def _shipped(stage: str, frames: int, size: int) -> tuple[Backbone, Inputs]:
     """A stage of the cascade that generates by default."""
-    cascade = load_cascade(SHIPPED / "pico")
+    cascade = load_cascade("pico")
     network = next(one.backbone for one in cascade.stages if one.name == stage)
     generator = torch.Generator().manual_seed(0)
     clip = torch.randn(1, 3, frames, size, size, generator=generator)

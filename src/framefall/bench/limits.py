@@ -3,7 +3,7 @@
 One thread, CPU time. Rates are GFLOP/s, of memory GB/s; each with its spread.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from framefall.bench.layers import LAYERS, Ceiling, Parts, share
 from framefall.bench.timing import Spread, in_turns, ratio, spread
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
 
-Run = Generator[Stepped, None, dict[str, Any]]
+Run = Events[dict[str, Any]]
 Probe = tuple[Callable[[], object], int]  # a call of something simple, and how many operations or bytes it is
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -23,6 +23,7 @@ _MIB = 2**20
 SIZES = (_MIB, 16 * _MIB, 256 * _MIB)  # bytes that a pass over memory touches: in cache, between, beyond
 
 
+@operation
 def limits_bench(seconds: float) -> Run:
     """Rates of the machine, then of each layer of our networks its fraction of the ceiling, and what bounds it.
 

@@ -1,6 +1,5 @@
 """What each preset is: parameters, operations and memory of every stage, on the meta device, which computes nothing."""
 
-from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -11,17 +10,17 @@ from framefall.cascade.stage import StageConfig
 from framefall.models.autoencoder import VideoAutoencoder
 from framefall.models.backbone import Condition
 from framefall.models.registry import build
-from framefall.models.text import TEXT_DIM, words
-from framefall.progress import Stepped
-from framefall.recipes.presets import RECIPES
-from framefall.recipes.systems import SYSTEMS
+from framefall.models.text import TEXT_DIM
+from framefall.progress import Events, Stepped, operation
+from framefall.recipes.registry import RECIPES
 
 _TRAINED = 16  # bytes a parameter: weights, gradient, and two moments of AdamW, in float32
 
 
-def presets_bench() -> Generator[Stepped, None, dict[str, Any]]:
+@operation
+def presets_bench() -> Events[dict[str, Any]]:
     """One row a stage of every recipe; a call of the network is on one clip of the stage's own shape."""
-    recipes = {name: make() for name, make in {**RECIPES, **SYSTEMS}.items()}
+    recipes = {name: make() for name, make in RECIPES.items()}
     total = sum(len(recipe.stages) for recipe in recipes.values())
     results: dict[str, Any] = {}
     done = 0
@@ -31,7 +30,7 @@ def presets_bench() -> Generator[Stepped, None, dict[str, Any]]:
             yield Stepped(done, total, f"{name} {stage}")
             results[name][stage] = sized(part.stage)
             done += 1
-    return results
+    return {"results": results}
 
 
 def sized(config: StageConfig) -> dict[str, Any]:
@@ -48,8 +47,8 @@ def sized(config: StageConfig) -> dict[str, Any]:
 
     with torch.device("meta"):
         network = build(config.backbone)
-        reads = getattr(config.backbone, "text_dim", 0)
-        count = words(config.backbone) if reads else 0
+        reads = config.backbone.text_dim
+        count = config.backbone.words if reads else 0
         told = Condition(
             seconds=torch.empty(1, grid[0]),
             text=torch.empty(1, count, TEXT_DIM) if reads else None,
@@ -58,7 +57,7 @@ def sized(config: StageConfig) -> dict[str, Any]:
             if config.backbone.low_res_channels
             else None,
             low_res_noise=torch.empty(1) if config.backbone.low_res_channels else None,
-            prior=torch.empty(1, config.channels, *grid) if config.bridge is not None else None,
+            prior=torch.empty(1, config.channels, *grid) if config.task.bridge is not None else None,
         )
         counter = FlopCounterMode(display=False)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
@@ -69,7 +68,7 @@ def sized(config: StageConfig) -> dict[str, Any]:
     gflops = counter.get_total_flops() / 1e9
     return {
         "kind": config.backbone.kind,
-        "fusion": getattr(config.backbone, "fusion", ""),
+        "fusion": config.backbone.fusion,
         "clip": f"{shape.frames}x{shape.height}x{shape.width} at {shape.fps:g}",
         "parameters": parameters,
         "autoencoder_parameters": frozen,

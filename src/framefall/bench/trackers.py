@@ -1,17 +1,17 @@
 """How good the tracker is where the answer is known: the ceiling of everything that is read off its tracks."""
 
 import math
-from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
-from framefall.metric import Interval, interval
+from framefall.jsonable import jsonable
+from framefall.metric import interval
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, LawScore, laws
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks
 from framefall.worlds.scenarios.registry import SCENARIOS
@@ -23,9 +23,10 @@ FALLS = ("fall", "projectile", "double_drop")
 SWAPS = "hidden_colour"  # what comes out from behind a screen is another one
 
 
+@operation
 def trackers_bench(
     clips: int, seed: int = 0, sizes: Sequence[int] = SIZES, scenarios: Sequence[str] = tuple(SCENARIOS)
-) -> Generator[Stepped, None, dict[str, Any]]:
+) -> Events[dict[str, Any]]:
     """Clean renders of every scenario at 32, 64 and 128 pixels, 24 frames a second, tracked with the scene known."""
     total, done = len(sizes) * len(scenarios) * clips, 0
     results: dict[str, Any] = {}
@@ -58,12 +59,12 @@ def trackers_bench(
             "gravity_error_percent_median": float(np.median(gravities)),
             "gravity_error_percent_90": float(np.percentile(gravities, 90)),
             "gravity_n": len(gravities),
-            "clips_with_unexplained_events": _json(interval(events, seed)),
-            "swaps_seen": _json(interval(swaps, seed)),
-            "swaps_seen_where_none_are": _json(interval(alarms, seed)),
+            "clips_with_unexplained_events": interval(events, seed),
+            "swaps_seen": interval(swaps, seed),
+            "swaps_seen_where_none_are": interval(alarms, seed),
             "strict_pass": {scenario: float(np.mean(values)) for scenario, values in passed.items()},
         }
-    return results
+    return dict(jsonable({"results": results}))
 
 
 def _distances(case: Case, found: Tracks) -> list[float]:
@@ -83,7 +84,3 @@ def _distances(case: Case, found: Tracks) -> list[float]:
 
 def _swapped(said: dict[str, LawScore]) -> float:
     return float(not LAWS["reappearance_identity"].passes(said["reappearance_identity"].value))
-
-
-def _json(value: Interval) -> dict[str, Any]:
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(value).items()}

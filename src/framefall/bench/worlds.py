@@ -1,20 +1,18 @@
 """The world benchmark of a trained cascade: continuation, text alone, and what its denoiser expects."""
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import ks_2samp
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
-from framefall.cascade.stage import Stage
-from framefall.evaluate.certify.twins import Trial, world_trials
+from framefall.cascade.request import Quality, Request
 from framefall.evaluate.stages.blame import cascade_links
-from framefall.evaluate.stages.likelihood import Expectation, expectation_error, overall, stage_judge
+from framefall.evaluate.stages.likelihood import overall
 from framefall.evaluate.stages.retention import Retention, blend, retention
 from framefall.evaluate.worldbench.benchmark import (
     SPLITS,
@@ -28,27 +26,24 @@ from framefall.evaluate.worldbench.benchmark import (
     references,
     summary,
 )
-from framefall.metric import Interval, interval
-from framefall.models.backbone import Condition
-from framefall.models.text import encode, words
+from framefall.jsonable import jsonable
+from framefall.metric import interval
 from framefall.noise import Key
 from framefall.physics.evidence import gather
 from framefall.physics.flight import falls
 from framefall.physics.laws import laws
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
+from framefall.runs.diagnose import expectations
 from framefall.tracking.tracker import track
 from framefall.video import Video
 from framefall.worlds.captions.sentences import describe
-from framefall.worlds.render.renderer import View
 from framefall.worlds.violations.registry import VIOLATIONS
-from framefall.worlds.world import World
 
 Scores = dict[str, Any]
 
 
-def world_bench(
-    model: str | None, clips: int, seed: int = 0, quality: str = "fast"
-) -> Generator[Stepped, None, Scores]:
+@operation
+def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[Scores]:
     """Every split and every reference; with a model also its continuations, its clips of captions alone, and its
     expectations. The protocol is cut to what the model's base stage makes.
     """
@@ -60,7 +55,7 @@ def world_bench(
     predictors: dict[str, Predictor] = references(protocol)
     if cascade is not None:
         predictors["per_frame"] = lambda case: per_frame(cascade, case, quality)
-        if cascade.stages[0].config.known >= protocol.given:
+        if cascade.stages[0].task.known >= protocol.given:
             predictors["model"] = lambda case: continued(cascade, case, quality)
     total = len(predictors) * sum(len(protocol.scenarios) * protocol.count(split) for split in SPLITS)
     done, results = 0, dict[str, Any]()
@@ -77,72 +72,55 @@ def world_bench(
         rows = {name: summary(found, verdicts["renderer"], levels, seed) for name, found in verdicts.items()}
         shown = rows.get("model", rows["nearest_training"])
         results[split.replace("-", "_")] = {
-            **{name: _json(value) for name, value in shown.values.items()},
+            **shown.values,
             "predictor": "model" if "model" in rows else "nearest_training",
-            "scenarios": {name: asdict(one) for name, one in shown.physics.scenarios.items()},
-            "references": {
-                name: {key: _json(value) for key, value in one.values.items()} for name, one in rows.items()
-            },
+            "scenarios": shown.physics.scenarios,
+            "references": {name: one.values for name, one in rows.items()},
         }
     if cascade is not None:
         first = results["id"]
-        yield Stepped(done, total, "expectations")
-        expectations = expected(cascade.stages[0], protocol, clips)
-        first["violation_of_expectation_error"] = _json(overall(expectations, seed))
+        yield Stepped(done, total, "violation of expectation")
+        judged = expectations(cascade.stages[0], clips, protocol.seed, protocol.scenarios, tuple(VIOLATIONS))
+        first["violation_of_expectation_error"] = overall(judged, seed)
         first["violations"] = {
-            one.violation: {**_json(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
-            for one in expectations
+            one.violation: {**asdict(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
+            for one in judged
         }
         yield Stepped(done, total, "captions alone")
-        first["text"] = told(cascade, protocol, quality)
+        first["text"] = captions_alone(cascade, protocol, quality)
         first["caption_exact"] = first["text"]["caption_exact"]
         yield Stepped(done, total, "temporal super-resolution")
-        first["temporal_sr"] = kept(cascade, protocol, quality)
-    return {"protocol": asdict(protocol), **results}
+        first["temporal_sr"] = temporal_retention(cascade, protocol, quality)
+    values: Scores = jsonable({"results": {"model": model}, "protocol": protocol, **results})
+    return values
 
 
-def continued(cascade: Cascade, case: Case, quality: str) -> Video:
+def continued(cascade: Cascade, case: Case, quality: Quality) -> Video:
     """The model's clip that begins with the case's first frames, for the case's caption."""
     given = case.video[:, :, : case.protocol.given]
-    return cascade.sample(
-        [describe(case.log.scene)],
+    request = Request(
+        describe(case.log.scene),
         given=given.to(cascade.stages[0].device),
         frames=case.frames,
         until=cascade.stages[0].name,
         quality=quality,
         seed=case.protocol.seed,
-        clips=[case.name],
-    ).cpu()
+        names=(case.name,),
+    )
+    return cascade.sample(request).cpu()
 
 
-def per_frame(cascade: Cascade, case: Case, quality: str) -> Video:
+def per_frame(cascade: Cascade, case: Case, quality: Quality) -> Video:
     """The naive baseline: the same model makes each frame alone, as an image of the same caption."""
     stage, frames = cascade.stages[0], case.frames
-    reads = getattr(stage.config.backbone, "text_dim", 0)
-    caption = [describe(case.log.scene)] * frames
-    text, mask = encode(caption, stage.device, words(stage.config.backbone)) if reads else (None, None)
-    condition = Condition(seconds=torch.zeros(frames, 1, device=stage.device), text=text, text_mask=mask)
+    condition = stage.condition([describe(case.log.scene)] * frames, frames=1, fps=case.protocol.fps)
     keys = [Key(case.protocol.seed, "per frame", f"{case.name}/{frame}") for frame in range(frames)]
     size = case.view.height, case.view.width
     *_, last = stage.sample(condition, None, size, range(1), keys, stage.sampling(quality))
     return last.x.permute(2, 1, 0, 3, 4).cpu()
 
 
-def expected(stage: Stage, protocol: Protocol, count: int) -> list[Expectation]:
-    """Violation of expectation on the id split, one answer for each kind of violation."""
-    shape = stage.config.shape
-
-    def trials() -> Iterator[Trial]:
-        for violation in VIOLATIONS:
-            for scenario in protocol.scenarios:
-                world = World((scenario,), "id", seed=protocol.seed)
-                view = View(shape.height, shape.width)
-                yield from world_trials(world, violation, count, view, shape.fps, shape.frames, seed=protocol.seed)
-
-    return expectation_error(trials(), stage_judge(stage), protocol.seed)
-
-
-def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -> Scores:
+def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 4) -> Scores:
     """Clips of captions alone: does each show what was said, and do they fall as the world's clips do?
 
     No future is the right one here: law residuals and the distribution of fitted gravities are all there is to judge.
@@ -154,14 +132,15 @@ def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -
         real = gather(track(case.video, protocol.fps), None, said)
         theirs += [g / protocol.size for g, _ in falls(real)]
         for sample in range(samples):
-            video = cascade.sample(
-                [describe(case.log.scene)],
+            request = Request(
+                describe(case.log.scene),
                 frames=case.frames,
                 until=cascade.stages[0].name,
                 quality=quality,
                 seed=protocol.seed + sample,
-                clips=[case.name],
-            ).cpu()
+                names=(case.name,),
+            )
+            video = cascade.sample(request).cpu()
             tracks = track(video, protocol.fps)
             found = laws(tracks, None, said)
             share = found["adherence"].value
@@ -171,15 +150,15 @@ def told(cascade: Cascade, protocol: Protocol, quality: str, samples: int = 4) -
             ours += [g / protocol.size for g, _ in falls(gather(tracks, None, said))]
     same = ks_2samp(ours, theirs) if min(len(ours), len(theirs)) > 3 else None
     return {
-        "caption_exact": _json(interval(exact)),
-        "adherence": _json(interval(shares)),
-        "permanence": _json(interval(permanence)),
+        "caption_exact": interval(exact),
+        "adherence": interval(shares),
+        "permanence": interval(permanence),
         "gravity_ks": None if same is None else float(same.statistic),
         "gravities": {"model": _middle(ours), "world": _middle(theirs)},
     }
 
 
-def kept(cascade: Cascade, protocol: Protocol, quality: str) -> Scores:
+def temporal_retention(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
     """What each temporal stage keeps of physics when it is fed real key frames, beside a linear blend of the same."""
     answer: Scores = {}
     for link in cascade_links(cascade, quality, protocol.seed):
@@ -195,19 +174,14 @@ def kept(cascade: Cascade, protocol: Protocol, quality: str) -> Scores:
         )
         given = list(cases(dense, "id"))
         for name, upsample in ((link.name, link.run), ("linear_blend", blend(link.time))):
-            answer[name] = _kept(retention(given, upsample, link.time, protocol.seed))
+            answer[name] = _retention_values(retention(given, upsample, link.time, protocol.seed))
     return answer
 
 
-def _kept(found: Retention) -> Scores:
-    told = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
-    told |= {f"{law}_added": value for law, value in found.laws.items()}
-    return {name: _json(value) for name, value in told.items()}
+def _retention_values(found: Retention) -> Scores:
+    values = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
+    return values | {f"{law}_added": value for law, value in found.laws.items()}
 
 
 def _middle(values: Sequence[float]) -> Scores:
     return {"median": float(np.median(values)) if values else None, "n": len(values)}
-
-
-def _json(value: Interval) -> Scores:
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(value).items()}

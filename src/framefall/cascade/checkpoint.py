@@ -5,6 +5,7 @@ Loading goes manifest, hashes, schema, names and shapes, tensors, finite numbers
 nothing in the config can name a class or a file.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +16,17 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from framefall import publish
-from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade import formats
+from framefall.cascade.cascade import FORMAT, Cascade, CascadeConfig
 from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
+from framefall.models import keys
 from framefall.models.registry import build
+from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
 AUTOENCODER = "autoencoder.safetensors"
-SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
@@ -41,9 +44,25 @@ def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Casc
     """A cascade from its folder, or the shipped one of that name; its networks are in evaluation mode."""
     folder = find(folder)
     publish.verify(folder)
-    config = from_json(CascadeConfig, (folder / CONFIG).read_bytes(), origin=str(folder / CONFIG))
+    config = read_config(folder / CONFIG)
     stages = tuple(build_stage(name, stage, folder, device) for name, stage in config.stages.items())
     return Cascade(config=config, stages=stages)
+
+
+def read_config(path: Path) -> CascadeConfig:
+    """A model's config; an older format is brought to the present one."""
+    text = path.read_bytes()
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None  # the schema's own sentence says what is wrong
+    if isinstance(values, dict) and values.get("format", 1) == 1:
+        text = json.dumps(formats.upgrade_cascade(values)).encode()
+    elif isinstance(values, dict) and values["format"] != FORMAT:
+        raise ValueError(
+            f"{path} must be of format {FORMAT} or earlier, got {values['format']!r}; update Framefall to read it"
+        )
+    return from_json(CascadeConfig, text, origin=str(path))
 
 
 def build_stage(name: str, config: StageConfig, folder: Path, device: str | torch.device = "cpu") -> Stage:
@@ -78,15 +97,15 @@ def card(cascade: Cascade) -> str:
     for stage in cascade.stages:
         shape, size = stage.config.shape, parameters(stage.backbone.parameters())
         made = f"{shape.frames} frames of {shape.width}x{shape.height} at {shape.fps:g} a second"
-        made = f"{stage.config.factor} times the size" if stage.config.task == "spatial_sr" else made
+        made = f"{stage.task.space_factor} times the size" if stage.task.space_factor > 1 else made
         made += "" if stage.config.latent is None else ", in latents"
-        lines.append(f"| {stage.name} | {stage.config.task} | {made} | {size / 1e6:.2f} M |")
+        lines.append(f"| {stage.name} | {stage.task.kind} | {made} | {size / 1e6:.2f} M |")
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]
     return "\n".join(lines) + "\n"
 
 
 def _fill(network: nn.Module, path: Path) -> None:
-    tensors = read_tensors(path)
+    tensors = keys.upgrade(read_tensors(path))
     check_tensors(tensors, network.state_dict(), str(path))
     network.load_state_dict(tensors)
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from framefall.cascade.conditioning import Shown
+from framefall.cascade.conditioning import Conditioning
 from framefall.diffusion.samplers import Step
 from framefall.models.autoencoder import AutoencoderConfig, VideoAutoencoder
 from framefall.models.backbone import Condition
@@ -37,16 +37,16 @@ class Codec(ABC):
         """What the network sees of a video."""
 
     @abstractmethod
-    def show(self, shown: Shown) -> Shown:
-        """What the network is shown for what the task shows."""
+    def conditioning(self, known: Conditioning) -> Conditioning:
+        """What is known of the frames, on the network's grid."""
 
     @abstractmethod
-    def tell(self, condition: Condition) -> Condition:
+    def condition(self, condition: Condition) -> Condition:
         """The moments and numbers of the network's frames."""
 
     @abstractmethod
-    def finish(self, step: Step, shown: Shown, frames: int, size: tuple[int, int]) -> Step:
-        """The last step as frames; `shown` is what the task shows. Earlier steps stay what they are."""
+    def finish(self, step: Step, known: Conditioning, frames: int, size: tuple[int, int]) -> Step:
+        """The last step as frames; `known` is what the task knows of the frames. Earlier steps stay what they are."""
 
 
 class Pixels(Codec):
@@ -60,15 +60,15 @@ class Pixels(Codec):
         """The same."""
         return video
 
-    def show(self, shown: Shown) -> Shown:
+    def conditioning(self, known: Conditioning) -> Conditioning:
         """The same."""
-        return shown
+        return known
 
-    def tell(self, condition: Condition) -> Condition:
+    def condition(self, condition: Condition) -> Condition:
         """The same."""
         return condition
 
-    def finish(self, step: Step, shown: Shown, frames: int, size: tuple[int, int]) -> Step:
+    def finish(self, step: Step, known: Conditioning, frames: int, size: tuple[int, int]) -> Step:
         """The same."""
         return step
 
@@ -96,31 +96,31 @@ class Latents(Codec):
         with autocast(video.device):
             return self.autoencoder.encode(video, tile=_TILE)
 
-    def show(self, shown: Shown) -> Shown:
+    def conditioning(self, known: Conditioning) -> Conditioning:
         """Videos are encoded; what is left of the channels (where, how far) is taken at the end of each group."""
         return replace(
-            shown,
-            low_res=None if shown.low_res is None else self._encode_channels(shown.low_res),
-            prior=None if shown.prior is None else self.encode(shown.prior),
+            known,
+            low_res=None if known.low_res is None else self._encode_channels(known.low_res),
+            prior=None if known.prior is None else self.encode(known.prior),
             given=None,  # a latent is never known exactly: `finish` puts known frames where they belong
             given_at=(),
         )
 
-    def tell(self, condition: Condition) -> Condition:
+    def condition(self, condition: Condition) -> Condition:
         """The end of each latent frame's group is its moment."""
         numbers, places = condition.numbers, self._ends(condition.seconds.shape[1])
         if numbers is not None and numbers.shape[1] > 1:
             numbers = numbers[:, places]
         return replace(condition, seconds=condition.seconds[:, places], numbers=numbers)
 
-    def finish(self, step: Step, shown: Shown, frames: int, size: tuple[int, int]) -> Step:
+    def finish(self, step: Step, known: Conditioning, frames: int, size: tuple[int, int]) -> Step:
         """The last step decoded, with the known frames as they are."""
         if step.index < step.total - 1:
             return step
         with torch.no_grad(), autocast(step.x.device):
             video = self.autoencoder.decode(step.x, frames, *size, tile=_TILE)
-        if shown.given is not None:
-            video[:, :, list(shown.given_at)] = shown.given
+        if known.given is not None:
+            video[:, :, list(known.given_at)] = known.given
         return replace(step, x=video, x0=video)
 
     def _encode_channels(self, low_res: Tensor) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.codec import Codec, Pixels
-from framefall.cascade.conditioning import Base, Shown, SpatialSR, Task, TaskName, TemporalSR, corrupt
+from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
+from framefall.cascade.request import Quality
+from framefall.cascade.tasks import Segment, Task
 from framefall.cascade.tiles import Predict, blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
@@ -20,6 +22,7 @@ from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
+from framefall.models.text import encode
 from framefall.noise import Key, normal_field
 from framefall.video import Time, Video, VideoShape
 
@@ -53,22 +56,14 @@ class Sampling:
 class StageConfig:
     """Everything about a stage but its weights."""
 
-    task: TaskName
+    task: Task
     shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
-    buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # shapes beside its own that a base is trained on, and can make
     backbone: BackboneConfig
     latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
-    factor: int = 1  # of time or of space; 1 for a base stage
-    intervals: int = 5  # temporal super-resolution works on this many intervals at a time
-    known: int = 0  # a base stage can go on from up to this many given first frames
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
-    relative_loss: bool = False  # the logarithm of a clip's error over its prior's: decibels, not brightness
     times: LogitNormal = field(default_factory=LogitNormal)
-    bridge: float | None = None  # start from the prior plus this much noise; None: from noise alone
-    spread: float = 0.1  # of a bridge: how far x0 lies from the prior, as a standard deviation
-    low_res_noise: float = 0.0  # strongest noise-conditioning augmentation in training
     fast: Sampling = field(default_factory=Sampling)
     best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))
 
@@ -76,32 +71,15 @@ class StageConfig:
         if self.process not in PROCESSES:
             raise ValueError(f"process must be one of {', '.join(PROCESSES)}; got {self.process!r}")
         predictions.check(self.prediction, PROCESSES[self.process])
-        if (self.factor == 1) != (self.task == "base"):
-            raise ValueError(
-                f"factor must be 1 for a base stage and above 1 for the others, got {self.factor} for {self.task}"
-            )
-        if self.bridge is not None and self.task == "base":
-            raise ValueError(f"a base stage has no prior to bridge from, got bridge={self.bridge}; leave it out")
-        if self.bridge is not None and (self.process == "edm" or self.prediction != "x0"):
+        if self.task.bridge is not None and (self.process == "edm" or self.prediction != "x0"):
             given = f"process={self.process!r}, prediction={self.prediction!r}"
             raise ValueError(
                 f"a bridge needs a path that ends without data, and x0; got {given}; try rectified_flow and x0"
             )
-        if self.bridge is not None and not (self.bridge > 0 and self.spread > 0):
-            given = f"bridge={self.bridge}, spread={self.spread}"
-            raise ValueError(f"bridge and spread must be above 0, got {given}; try bridge=0.5, spread=0.1")
-        if self.known and (self.task != "base" or not 0 < self.known < self.shape.frames):
+        if not 0 <= self.task.known < self.shape.frames:
             raise ValueError(
-                f"known first frames are for a base stage and fewer than its {self.shape.frames}, got {self.known}"
-                f" for {self.task}; try 3"
+                f"known first frames must be fewer than the stage's {self.shape.frames}, got {self.task.known}; try 3"
             )
-        if self.buckets and self.task != "base":
-            raise ValueError(
-                f"buckets are for a base stage, {self.task} works on windows of a clip of any shape; leave them out"
-            )
-        if self.intervals < 1:
-            raise ValueError(f"intervals must be at least 1, got {self.intervals}; try 5")
-        expected = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task]
         if self.latent is not None and self.latent.channels != self.shape.channels:
             raise ValueError(
                 f"latent and shape must agree on channels, got {self.latent.channels}"
@@ -113,22 +91,21 @@ class StageConfig:
             raise ValueError(
                 f"backbone and {what} must agree on channels, got {self.backbone.channels} and {channels}; set both"
             )
-        shown = {"base": channels + 1 if self.known else 0, "temporal_sr": 2 * channels + 1, "spatial_sr": channels}[
-            self.task
-        ]
-        if self.backbone.low_res_channels != shown:
+        takes = self.task.low_res_channels(channels)
+        if self.backbone.low_res_channels != takes:
+            fitting = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task.kind]
             raise ValueError(
-                f"{self.task} needs a backbone that is shown {shown} channels of known frames,"
-                f" got {self.backbone.low_res_channels}; try kind={expected!r}"
+                f"{self.task.kind} needs a backbone with {takes} channels of conditioning (low_res_channels),"
+                f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
             )
 
     @property
     def shapes(self) -> tuple[Bucket, ...]:
         """Its own and those of the buckets, each once; none if the stage knows its own shape alone."""
         own = Bucket(frames=self.shape.frames, height=self.shape.height, width=self.shape.width)
-        if self.buckets == "auto":
+        if self.task.buckets == "auto":
             return ladder(own.frames, own.height, own.width)
-        return tuple(dict.fromkeys((own, *self.buckets))) if self.buckets else ()
+        return tuple(dict.fromkeys((own, *self.task.buckets))) if self.task.buckets else ()
 
     @property
     def channels(self) -> int:
@@ -155,33 +132,77 @@ class Stage:
         """Where the weights are."""
         return next(self.backbone.parameters()).device
 
-    def task(self, total: int | None = None, sampling: Sampling | None = None) -> Task:
-        """The work as an object; `total` is how many frames are asked for."""
-        config = self.config
-        if config.task == "base":
-            return Base(max(config.shape.frames, total or 0), total, config.known)
-        if config.task == "temporal_sr":
-            return TemporalSR(config.factor, config.intervals, total)
-        reach = self.backbone.halo[0] if self.backbone.halo else 0
-        calls = sampling.calls if sampling else 1
-        return SpatialSR(config.factor, halo=reach * self.codec.time * calls, total=total)
+    @property
+    def task(self) -> Task:
+        """What the stage makes."""
+        return self.config.task
 
-    def sampling(self, quality: str) -> Sampling:
+    def next_segment(
+        self, made: int, have: int, ended: bool, *, total: int | None, sampling: Sampling
+    ) -> Segment | None:
+        """The next piece of the work after `made` frames, when `have` frames of the stage below have come."""
+        reach = self.backbone.halo[0] if self.backbone.halo else 0
+        halo = reach * self.codec.time * sampling.calls
+        return self.task.next_segment(made, have, ended, frames=self.config.shape.frames, total=total, halo=halo)
+
+    def sampling(self, quality: Quality) -> Sampling:
         """The `fast` or the `best` way to sample."""
         if quality not in ("fast", "best"):
             raise ValueError(f"quality must be fast or best, got {quality!r}")
         return self.config.best if quality == "best" else self.config.fast
 
-    def endpoint(self, noise: Video, shown: Shown) -> Video:
+    def condition(
+        self,
+        captions: Sequence[str | None],
+        *,
+        frames: int,
+        fps: float | Tensor,
+        numbers: Tensor | None = None,
+        text_dtype: torch.dtype = torch.float32,
+    ) -> Condition:
+        """What the network is told of clips: moments, captions and numbers, each as far as this network takes them.
+
+        `fps` is one rate, or one a clip; `numbers` are `[clips, instants, count]`, zeros if a network that takes some
+        is given none. A caption of `None` is the null caption. What is known of the frames comes by `conditioned`.
+        """
+        reads, count = self.config.backbone.text_dim, self.config.backbone.numbers
+        rates = torch.as_tensor(fps, dtype=torch.float32, device=self.device).expand(len(captions))
+        text, mask = None, None
+        if reads:
+            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype)
+        if not count:
+            numbers = None
+        elif numbers is None:
+            numbers = torch.zeros(len(captions), 1, count)
+        elif numbers.shape[-1] != count:
+            raise ValueError(f"{self.name} takes {count} numbers, got {numbers.shape[-1]}; give as many, or none")
+        if numbers is not None:
+            numbers = numbers.to(self.device).expand(len(captions), -1, -1)
+        return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
+
+    def conditioned(self, condition: Condition, known: Conditioning, low_res_noise: Time) -> Condition:
+        """The same with what is known of the frames, all as the network sees it: pixels or latents.
+
+        `known` is on the network's grid (`codec.conditioning`); `low_res_noise` says how far a stage below is to be
+        distrusted, and a stage without one is not told.
+        """
+        return replace(
+            self.codec.condition(condition),
+            low_res=known.low_res,
+            prior=known.prior,
+            low_res_noise=low_res_noise if self.task.super_resolution else None,
+        )
+
+    def endpoint(self, noise: Video, known: Conditioning) -> Video:
         """Where the path ends at t = 1: noise alone, or a bridge's prior plus some noise."""
-        if self.config.bridge is None or shown.prior is None:
+        if self.task.bridge is None or known.prior is None:
             return noise
-        return shown.prior + self.config.bridge * noise
+        return known.prior + self.task.bridge * noise
 
     def x0(self, x_t: Video, t: Time, condition: Condition) -> Video:
         """The clean video that the stage believes in; gradients flow."""
         prior = condition.prior
-        if self.config.bridge is None or prior is None:
+        if self.task.bridge is None or prior is None:
             output = self.backbone(self.process.scale_input(x_t, t), t, condition).float()
             if self.config.prediction == "x0":
                 return output
@@ -190,12 +211,12 @@ class Stage:
         # the measurement corrects the proposal as a Kalman filter would. At t = 1 it counts nothing, so that
         # no noise can leak into a single step; near t = 0 it counts alone.
         alpha, sigma = (per_clip(scale, x_t) for scale in self.process.scales(t))
-        spread = self.config.spread
-        gain = alpha * spread**2 / ((alpha * spread) ** 2 + (sigma * self.config.bridge) ** 2)
+        spread = self.task.spread
+        gain = alpha * spread**2 / ((alpha * spread) ** 2 + (sigma * self.task.bridge) ** 2)
         proposal = self.backbone(gain / spread * (x_t - (alpha + sigma) * prior), t, condition).float()
         return proposal + gain * (x_t - sigma * prior - alpha * proposal)
 
-    def denoiser(self, condition: Condition, shown: Shown, sampling: Sampling) -> Denoise:
+    def denoiser(self, condition: Condition, known: Conditioning, sampling: Sampling) -> Denoise:
         """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
         predict = self._tiles()(self.x0)
 
@@ -216,8 +237,8 @@ class Stage:
 
         def keeping(x_t: Video, t: Time) -> Video:
             x0 = strong(x_t, t)
-            if shown.given is not None:  # last, because guidance would move them
-                x0[:, :, list(shown.given_at)] = shown.given
+            if known.given is not None:  # last, because guidance would move them
+                x0[:, :, list(known.given_at)] = known.given
             return x0
 
         return keeping
@@ -243,25 +264,23 @@ class Stage:
             ]
             return torch.stack(fields).to(self.device)
 
-        seen = low
+        corrupted = None
         level = torch.full((len(keys),), sampling.low_res_noise, device=self.device)
-        if low is not None and sampling.low_res_noise and self.config.task != "base":
-            first = frames.start // self.config.factor if self.config.task == "temporal_sr" else frames.start
+        if low is not None and sampling.low_res_noise and self.task.super_resolution:
+            first = frames.start // self.task.time_factor
             span = range(first, first + low.shape[2])
-            seen = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
-        known = self.task(len(frames)).show(low, seen)
-        shown, condition = self.codec.show(known), self.codec.tell(condition)
-        if low is not None:
-            doubt = None if self.config.task == "base" else level
-            condition = replace(condition, low_res=shown.low_res, low_res_noise=doubt, prior=shown.prior)
+            corrupted = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
+        known = self.task.conditioning(low, len(frames), corrupted)
+        seen = self.codec.conditioning(known)
+        condition = self.conditioned(condition, seen, level)
         places, area = self.codec.grid(frames, size)
 
         def endpoint(purpose: str) -> Tensor:
-            return self.endpoint(noise(purpose, self.config.channels, places, area), shown)
+            return self.endpoint(noise(purpose, self.config.channels, places, area), seen)
 
         x = self.process.start(endpoint("start"))
         times = grid(sampling.steps, shift=sampling.shift).to(self.device)
-        denoise = self.denoiser(condition, shown, sampling)
+        denoise = self.denoiser(condition, seen, sampling)
         walk = SAMPLERS[sampling.sampler](denoise, self.process, x, times, lambda step: endpoint(f"fresh/{step}"))
         for step in walk:
             yield self.codec.finish(step, known, len(frames), size)

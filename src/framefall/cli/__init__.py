@@ -1,4 +1,4 @@
-"""The command line. It reads arguments, calls `recipes`, and says what happened; heavy imports wait for a command.
+"""The command line. It reads arguments, calls `runs`, and says what happened; heavy imports wait for a command.
 
 Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad usage.
 """
@@ -9,11 +9,16 @@ from typing import Any
 
 import typer
 
+from framefall.cli.bench import bench
+from framefall.cli.compare import compare
 from framefall.cli.console import keep_memory
-from framefall.cli.making import generate, upscale
-from framefall.cli.measuring import bench, evaluate, verify
-from framefall.cli.simulating import worlds
-from framefall.cli.training import compare, train
+from framefall.cli.diagnose import diagnose
+from framefall.cli.evaluate import evaluate
+from framefall.cli.generate import generate
+from framefall.cli.train import train
+from framefall.cli.upscale import upscale
+from framefall.cli.verify import verify
+from framefall.cli.worlds import worlds
 
 app = typer.Typer(
     add_completion=False,
@@ -24,6 +29,7 @@ app = typer.Typer(
 )
 for _command in (generate, train, upscale, evaluate, worlds, compare, bench, verify):
     app.command()(_command)
+app.add_typer(diagnose, name="diagnose")
 
 
 def main() -> None:
@@ -32,7 +38,7 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     keep_memory()
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(_arguments(sys.argv[1:]) or ["--help"], standalone_mode=False)
     except _USAGE as error:
         code = _refuse(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt):
@@ -45,6 +51,11 @@ def main() -> None:
 
 
 _USAGE: Any = typer.BadParameter.__mro__[1]  # UsageError: of click, or of the one that newer typers carry inside
+
+
+def _arguments(given: list[str]) -> list[str]:
+    """The arguments; `--json -`, which earlier scripts say, is `--json`."""
+    return [word for index, word in enumerate(given) if word != "-" or index == 0 or given[index - 1] != "--json"]
 
 
 def _refuse(sentence: str, code: int) -> int:

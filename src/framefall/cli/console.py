@@ -3,15 +3,10 @@
 import ctypes
 import os
 import sys
-from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from framefall.cascade.cascade import Event
-    from framefall.data.folder import Folder, FolderConfig
-    from framefall.data.loader import Source
-    from framefall.progress import Stepped
+    from framefall.progress import Events
 
 Result = TypeVar("Result")
 
@@ -45,51 +40,23 @@ def bar(**options: Any) -> Any:
     return tqdm(file=sys.stderr, dynamic_ncols=True, disable=None, leave=False, **options)
 
 
-def watch(events: "Iterator[Event]") -> "Iterator[Event]":
-    """A progress bar around a cascade's events."""
-    with bar(unit=" steps") as shown:
-        for event in events:
-            if event.stage is not None:
-                shown.set_description(f"{event.stage.name}, frames {event.frames.start}-{event.frames.stop - 1}")
-                shown.update()
-            yield event
+def watched(run: "Events[Result]") -> Result:
+    """The result of long work, with a progress bar while it is done and its notes above the bar."""
+    from framefall.progress import Note, Stepped
 
-
-def watched(run: "Generator[Stepped, None, Result]") -> Result:
-    """The result of long work, with a progress bar while it is done."""
-    with bar(unit=" steps") as shown:
+    what = None
+    with bar() as shown:
         while True:
             try:
-                step = next(run)
+                event = next(run)
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            shown.total = step.total
-            shown.set_description(step.what)
-            shown.update(step.done - shown.n)
-
-
-def open_source(source: str, config: "FolderConfig") -> "Folder | Source":
-    """What to train on: a folder if there is one of that name, or else a world."""
-    from framefall.runs.sources import WorldSource, names_a_world
-    from framefall.worlds.world import open_world
-
-    if Path(source).exists() or not names_a_world(source):
-        return open_folder(source, config)
-    return WorldSource(open_world(source), size=config.size, fps=config.fps)
-
-
-def open_folder(source: str, config: "FolderConfig") -> "Folder":
-    """Opens a folder with a progress bar, and says what was skipped."""
-    from framefall.data.folder import collect, ingest
-
-    def shown() -> Iterator[Any]:
-        with bar(unit=" files", desc="reading") as progress:
-            for outcome in ingest(source, config):
-                progress.total = outcome.total
-                progress.update()
-                yield outcome
-
-    folder = collect(source, shown(), config)
-    say(str(folder.report))
-    return folder
+            if isinstance(event, Note):
+                shown.write(event.text, file=sys.stderr)
+            elif isinstance(event, Stepped):
+                if event.what.partition(",")[0] != what:  # another part of the work, counted anew
+                    what = event.what.partition(",")[0]
+                    shown.reset(event.total)
+                shown.set_description(event.what)
+                shown.update(event.done - shown.n)

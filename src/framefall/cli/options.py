@@ -1,11 +1,14 @@
 """What commands have in common: options by type, and how text becomes a value."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-SHIPPED = "pico"
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a trained one's folder.")
 ]
@@ -18,16 +21,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 
-def numbers_of(text: str | None) -> list[float] | None:
-    """The numbers in "1.5,2"; none of none."""
+def numbers_of(text: str | None) -> "Tensor | None":
+    """The numbers in "1.5,2" as those of one clip, `[1, 1, count]`; none of none."""
+    if text is None:
+        return None
+    import torch
+
     try:
-        return None if text is None else [float(part) for part in text.split(",")]
+        return torch.tensor([[[float(part) for part in text.split(",")]]])
     except ValueError:
         raise ValueError(f"numbers must be given like 1.5,2 and got {text!r}") from None
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """Height and width."""
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Height and width in "256x144", width first; none of none."""
+    if text is None:
+        return None
     width, sign, height = text.partition("x")
     if not (sign and width.isdigit() and height.isdigit()):
         raise ValueError(f"size must be given like 256x144, width first, and got {text!r}")

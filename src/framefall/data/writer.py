@@ -3,13 +3,13 @@
 A file is whole or not there: it is written under a partial name and published at the end.
 """
 
-import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 
 import av
 import numpy as np
@@ -19,8 +19,9 @@ from PIL import Image
 from framefall import publish
 from framefall.data import npy
 
-Frames = Iterator[np.ndarray]
-Writer = Callable[[Path, Frames, Fraction, Mapping[str, str]], int]
+# a coroutine that is sent frame after frame; sent None it publishes, closed it leaves nothing
+FrameSink = Generator[None, np.ndarray | None, None]
+OpenSink = Callable[[Path, Fraction, Mapping[str, str]], FrameSink]
 
 
 def write(
@@ -34,27 +35,77 @@ def write(
     `metadata` goes into the container's tags; `.npy` has no place for it. Raises `ValueError` for a suffix or a
     number of channels that cannot be written, and for a folder that holds anything but earlier frames.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in WRITERS:
-        known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
-        raise ValueError(f"the name of a video must end in one of {known}; got {path.name!r}")
-    if fps <= 0:
-        raise ValueError(f"fps must be above 0, got {fps}; try 24")
-    if path.is_dir() and any(path.iterdir()) and not (path / "fps.txt").exists():
-        raise ValueError(f"{path} is a folder that holds other things than frames; choose another name")
-    frames = _frames(windows)
-    first = next(frames, None)
-    if first is None:
-        raise ValueError("a video must have at least one frame, got none")
-    channels = first.shape[2]
-    if channels not in (1, 3) and suffix != ".npy":
-        raise ValueError(f"{suffix or 'PNG'} holds 1 or 3 channels, got {channels}; write .npy, which holds any number")
-    return WRITERS[suffix](path, itertools.chain((first,), frames), Fraction(fps).limit_denominator(1001), metadata)
+    with VideoWriter(path, fps, metadata) as writer:
+        for window in windows:
+            writer.add(window)
+    return writer.frames
+
+
+class VideoWriter:
+    """A video that is written window by window. It is published when its `with` block ends well, and not otherwise.
+
+    Refuses at once what cannot be written; a video must have a frame.
+    """
+
+    def __init__(self, path: str | Path, fps: float, metadata: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.path, self.fps, self.metadata, self.frames = Path(path), fps, metadata, 0
+        self._suffix = self.path.suffix.lower()
+        self._size: tuple[int, ...] | None = None
+        self._encoder: FrameSink | None = None
+        if self._suffix not in WRITERS:
+            known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
+            raise ValueError(f"the name of a video must end in one of {known}; got {self.path.name!r}")
+        if not 0 < fps < math.inf:
+            raise ValueError(f"fps must be above 0 and finite, got {fps}; try 24")
+        if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "fps.txt").exists():
+            raise ValueError(f"{self.path} is a folder that holds other things than frames; choose another name")
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def add(self, window: np.ndarray) -> None:
+        """The next frames, uint8 `[frames, height, width, channels]`, all windows of one size."""
+        if window.dtype != np.uint8 or window.ndim != 4:
+            raise ValueError(
+                f"a window must be uint8 [frames, height, width, channels], got {window.dtype} {list(window.shape)}"
+            )
+        self._size = self._size or window.shape[1:]
+        if window.shape[1:] != self._size:
+            raise ValueError(
+                f"all windows must have one frame size, got {list(window.shape[1:])} after {list(self._size)}"
+            )
+        if self._encoder is None:
+            self._encoder = self._open(window.shape[3])
+        for frame in window:
+            self._encoder.send(frame)
+            self.frames += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            if self._encoder is not None:
+                self._encoder.close()
+            return
+        if self._encoder is None:
+            raise ValueError("a video must have at least one frame, got none")
+        try:
+            self._encoder.send(None)
+        except StopIteration:
+            return
+        raise AssertionError("an encoder ends when it is sent None")
+
+    def _open(self, channels: int) -> FrameSink:
+        if channels not in (1, 3) and self._suffix != ".npy":
+            kind = self._suffix or "PNG"
+            raise ValueError(f"{kind} holds 1 or 3 channels, got {channels}; write .npy, which holds any number")
+        encoder = WRITERS[self._suffix](self.path, Fraction(self.fps).limit_denominator(1001), self.metadata)
+        next(encoder)
+        return encoder
 
 
 @dataclass(frozen=True)
-class Codec:
+class VideoCodec:
     """How FFmpeg's libraries are asked for one kind of file; one thread, so that equal frames are equal bytes."""
 
     container: str
@@ -62,10 +113,11 @@ class Codec:
     options: Mapping[str, str]
     formats: Mapping[tuple[int, bool], str]  # (channels, both sides even): the pixel format
 
-    def write(self, path: Path, frames: Frames, fps: Fraction, metadata: Mapping[str, str]) -> int:
+    def open(self, path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
         """Encodes frames in BT.709 at limited range, or losslessly in RGB."""
-        first = next(frames)
-        height, width, channels = first.shape
+        frame = yield
+        assert frame is not None
+        height, width, channels = frame.shape
         movflags = {"movflags": "faststart+use_metadata_tags"} if self.container == "mp4" else {}
         count, reformat = 0, VideoReformatter()
         with publish.file(path) as partial:
@@ -82,7 +134,7 @@ class Codec:
                 if colours:
                     context.color_range, context.colorspace = int(ColorRange.MPEG), int(Colorspace.ITU709)
                     context.color_primaries, context.color_trc = int(ColorPrimaries.BT709), int(ColorTrc.BT709)
-                for frame in itertools.chain((first,), frames):
+                while frame is not None:
                     raw = _raw(frame, grey=stream.pix_fmt == "gray")
                     if colours:
                         raw = reformat.reformat(
@@ -98,22 +150,8 @@ class Codec:
                     raw.pts, raw.time_base = count, 1 / fps
                     container.mux(stream.encode(raw))
                     count += 1
+                    frame = yield
                 container.mux(stream.encode())
-        return count
-
-
-def _frames(windows: Iterable[np.ndarray]) -> Frames:
-    """The frames of all windows, checked: one size, uint8."""
-    shape = None
-    for window in windows:
-        if window.dtype != np.uint8 or window.ndim != 4:
-            raise ValueError(
-                f"a window must be uint8 [frames, height, width, channels], got {window.dtype} {list(window.shape)}"
-            )
-        shape = shape or window.shape[1:]
-        if window.shape[1:] != shape:
-            raise ValueError(f"all windows must have one frame size, got {list(window.shape[1:])} after {list(shape)}")
-        yield from window
 
 
 def _raw(frame: np.ndarray, grey: bool = False) -> av.VideoFrame:
@@ -125,13 +163,13 @@ def _raw(frame: np.ndarray, grey: bool = False) -> av.VideoFrame:
     )
 
 
-def _gif(path: Path, frames: Frames, fps: Fraction, metadata: Mapping[str, str]) -> int:
+def _gif(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     """Each frame with the 256 colours that suit it best."""
     count = 0
     with publish.file(path) as partial:
         with av.open(str(partial), "w", format="gif") as container:
             stream = None
-            for frame in frames:
+            while (frame := (yield)) is not None:
                 if stream is None:
                     stream = container.add_stream("gif", rate=fps, options={"gifflags": "0"})
                     stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "pal8"
@@ -144,7 +182,6 @@ def _gif(path: Path, frames: Frames, fps: Fraction, metadata: Mapping[str, str])
             container.mux(stream.encode())
         if metadata:
             _add_comment(partial, json.dumps(dict(metadata)))
-    return count
 
 
 def _paletted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,48 +203,46 @@ def _add_comment(path: Path, text: str) -> None:
         stream.write(b"\x21\xfe" + blocks + b"\0\x3b")
 
 
-def _npy(path: Path, frames: Frames, fps: Fraction, metadata: Mapping[str, str]) -> int:
+def _npy(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     with publish.file(path) as partial, npy.frame_file(partial) as array:
-        for frame in frames:
+        while (frame := (yield)) is not None:
             array.append(frame)
-    return array.frames
 
 
-def _png_folder(path: Path, frames: Frames, fps: Fraction, metadata: Mapping[str, str]) -> int:
+def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     """Numbered frames, `fps.txt`, and `metadata.json` if there is any."""
     count = 0
     with publish.folder(path) as partial:
-        for frame in frames:
+        while (frame := (yield)) is not None:
             count += 1
             Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame).save(partial / f"{count:06d}.png")
         (partial / "fps.txt").write_text(f"{float(fps):.10g}\n")
         if metadata:
             (partial / "metadata.json").write_text(json.dumps(dict(metadata), indent=2) + "\n")
-    return count
 
 
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no library versions in the file
 _SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 _EVEN_420 = {(c, even): "yuv420p" if even else "yuv444p" for c in (1, 3) for even in (True, False)}
-MP4 = Codec("mp4", "libx264", {"crf": "14", "preset": "veryfast"}, _EVEN_420)
-WEBM = Codec(
+MP4 = VideoCodec("mp4", "libx264", {"crf": "14", "preset": "veryfast"}, _EVEN_420)
+WEBM = VideoCodec(
     "webm",
     "libvpx-vp9",
     {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "0"},
     {key: "yuv420p" for key in _EVEN_420},
 )
-MKV = Codec(
+MKV = VideoCodec(
     "matroska",
     "ffv1",
     {"level": "3", "slicecrc": "1"},
     {(c, even): "gray" if c == 1 else "bgr0" for c, even in _EVEN_420},
 )
 
-WRITERS: dict[str, Writer] = {
-    ".mp4": MP4.write,
-    ".webm": WEBM.write,
-    ".mkv": MKV.write,
+WRITERS: dict[str, OpenSink] = {
+    ".mp4": MP4.open,
+    ".webm": WEBM.open,
+    ".mkv": MKV.open,
     ".gif": _gif,
     ".npy": _npy,
     ".png": _png_folder,

@@ -17,12 +17,6 @@ PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 EARLIEST = 1e-5  # a time below counts as this one where a division by sigma would end in 0 / 0
 
 
-def target(kind: Prediction, x0: Video, noise: Video, t: Time, process: Process) -> Video:
-    """What the network should say at `t`."""
-    a, b = (per_clip(coefficient, x0) for coefficient in coefficients(kind, t, process))
-    return a * x0 + b * noise
-
-
 def split(kind: Prediction, prediction: Video, x_t: Video, t: Time, process: Process) -> tuple[Video, Video]:
     """The (x0, noise) that a prediction at x_t implies.
 

@@ -31,11 +31,6 @@ class Process(ABC):
         alpha, sigma = (per_clip(scale, x0) for scale in self.scales(t))
         return alpha * x0 + sigma * noise
 
-    def velocity(self, x0: Video, noise: Video, t: Time) -> Video:
-        """dx_t / dt at the `t` of the path that joins this x0 and this noise."""
-        alpha_rate, sigma_rate = (per_clip(rate, x0) for rate in self.rates(t))
-        return alpha_rate * x0 + sigma_rate * noise
-
     def start(self, noise: Video) -> Video:
         """Where a sampler begins, knowing nothing of x0: sigma(1) * noise."""
         _, sigma = self.scales(torch.ones(len(noise), device=noise.device))

@@ -1,8 +1,8 @@
 """Diffusion times: densities to train on, grids to sample on.
 
-More pixels average more noise away, so that bigger and longer clips need larger times. Training
-moves the density's mean (`mean_for`); sampling bends the grid (`shift`). Both are the same move:
-on a rectified flow a shift of a multiplies sigma / alpha by a and adds ln(a) to logit(t).
+More pixels average more noise away, so that bigger and longer clips need larger times (Hoogeboom et al. 2023; Esser et
+al. 2024). Training moves the density's mean, sampling bends the grid (`shift`). Both are the same move: on a rectified
+flow a shift of a multiplies sigma / alpha by a and adds ln(a) to logit(t).
 """
 
 import math
@@ -43,25 +43,14 @@ class LogitNormal:
         return 1.0 / (1.0 + math.exp(-self.mean - self.std * key.named("logit").gauss(*counters)))
 
 
-def mean_for(frames: int, height: int, width: int) -> float:
-    """The `LogitNormal.mean` for a clip of this size: 0.8 at 256^2 pixels, up by ln(2) for four times as many."""
-    return 0.8 + 0.5 * math.log(frames * height * width / 256**2)
-
-
-def grid(steps: int, shift: float = 1.0, last: float = 0.0) -> Float[Tensor, " {steps}+1"]:
+def grid(steps: int, shift: float = 1.0) -> Float[Tensor, " {steps}+1"]:
     """Times of `steps` sampling steps, from 1 down to 0, in float64.
 
-    `shift` above 1 spends more of them on noise: t' = a t / (1 + (a - 1) t). `last` above 0 is the
-    time of the last step: no network call is spent below it.
+    `shift` above 1 spends more of them on noise: t' = a t / (1 + (a - 1) t).
     """
-    if steps < 1 or shift <= 0 or not 0 <= last < 1:
+    if steps < 1 or shift <= 0:
         raise ValueError(
-            "steps must be at least 1, shift above 0 and last in 0 .. 1,"
-            f" got steps={steps}, shift={shift}, last={last}; try steps=20, shift=1, last=0"
+            f"steps must be at least 1 and shift above 0, got steps={steps}, shift={shift}; try steps=20, shift=1"
         )
-    if last > 0 and steps > 1:
-        end = last / (shift - (shift - 1.0) * last)  # what the shift will send to `last`
-        even = torch.cat([torch.linspace(1.0, end, steps, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
-    else:
-        even = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    even = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
     return shift * even / (1.0 + (shift - 1.0) * even)

@@ -9,10 +9,10 @@ from framefall.layers.compiled import is_read
 from framefall.layers.fused import gate_values, project_heads
 from framefall.layers.modulation import RMSNorm
 
-Rows = Float[Tensor, "batch frames positions dim"]
+FrameTokens = Float[Tensor, "batch frames positions dim"]
 
 
-class Heads(nn.Module):
+class MultiHeadAttention(nn.Module):
     """Projections into heads and out of them; queries and keys are normalised (QK-norm)."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -22,22 +22,22 @@ class Heads(nn.Module):
             raise ValueError(f"dim must be an even multiple of heads, got dim={dim}, heads={heads}; try heads={near}")
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.query_norm = RMSNorm(dim // heads, affine=True)
-        self.key_norm = RMSNorm(dim // heads, affine=True)
-        self.out = nn.Linear(dim, dim, bias=False)
+        self.q_norm = RMSNorm(dim // heads, affine=True)
+        self.k_norm = RMSNorm(dim // heads, affine=True)
+        self.proj = nn.Linear(dim, dim, bias=False)
 
-    def project(self, x: Rows, angles: Tensor | None, apart: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, x: FrameTokens, angles: Tensor | None, apart: bool = True) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values `[batch, frames, positions, heads, head_dim]`.
 
         Angles `[batch, frames, positions, head_dim / 2]` are 1 long where all share them; none: nothing is turned.
         `apart`: whether a head's positions are wanted side by side in memory, or a position's heads.
         """
-        query_weight, key_weight = self.query_norm.weight, self.key_norm.weight
+        query_weight, key_weight = self.q_norm.weight, self.k_norm.weight
         assert query_weight is not None and key_weight is not None
         return project_heads(self.qkv(x), query_weight, key_weight, angles, self.heads, apart)
 
 
-class SelfAttention(Heads):
+class SelfAttention(MultiHeadAttention):
     """Every token attends to every token, with rotary positions."""
 
     def forward(self, x: Tensor, angles: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -46,7 +46,7 @@ class SelfAttention(Heads):
         `bias` `[batch, tokens]` is added to the scores of each key: minus infinity where nobody may look.
         """
         query, key, value = (part[:, 0].transpose(1, 2) for part in self.project(x[:, None], angles[:, None]))
-        return self.out(attend(query, key, value, bias).transpose(1, 2).flatten(-2))
+        return self.proj(attend(query, key, value, bias).transpose(1, 2).flatten(-2))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -91,9 +91,9 @@ class SwiGLU(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         hidden = -(-dim * 8 // 3 // 64) * 64  # multiples of 64 feed the matrix units well
-        self.inside = nn.Linear(dim, 2 * hidden, bias=False)
-        self.outside = nn.Linear(hidden, dim, bias=False)
+        self.gate_up_proj = nn.Linear(dim, 2 * hidden, bias=False)
+        self.down_proj = nn.Linear(hidden, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
-        return self.outside(gate_values(self.inside(x)))
+        return self.down_proj(gate_values(self.gate_up_proj(x)))

@@ -34,15 +34,15 @@ class ResidualBlock(nn.Module):
     def __init__(self, dim: int, level_dim: int) -> None:
         super().__init__()
         self.norm = PixelNorm(dim)
-        self.first = nn.Conv2d(dim, dim, 3, padding=1)
-        self.second = zeroed(nn.Conv2d(dim, dim, 3, padding=1))
-        self.level = zeroed(nn.Linear(level_dim, 2 * dim))
+        self.conv1 = nn.Conv2d(dim, dim, 3, padding=1)
+        self.conv2 = zeroed(nn.Conv2d(dim, dim, 3, padding=1))
+        self.time_emb_proj = zeroed(nn.Linear(level_dim, 2 * dim))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Rows `[rows, dim, height, width]`, level `[rows, level_dim]`."""
-        scale, shift = self.level(level)[:, :, None, None].chunk(2, dim=1)
-        h = self.first(self.norm(x).to(x.dtype))
-        return x + self.second(F.silu(torch.addcmul(shift, h, 1 + scale)))
+        scale, shift = self.time_emb_proj(level)[:, :, None, None].chunk(2, dim=1)
+        h = self.conv1(self.norm(x).to(x.dtype))
+        return x + self.conv2(F.silu(torch.addcmul(shift, h, 1 + scale)))
 
 
 class TemporalMixing(nn.Module):
@@ -56,14 +56,14 @@ class TemporalMixing(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = PixelNorm(dim)
-        self.mix = zeroed(nn.Conv2d(3 * dim, dim, 1))
+        self.conv = zeroed(nn.Conv2d(3 * dim, dim, 1))
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """Rows `[(batch frames), dim, height, width]`."""
         clips = F.silu(self.norm(x).to(x.dtype)).unflatten(0, (-1, frames))
         earlier = torch.cat((clips[:, :1], clips[:, :-1]), dim=1)
         later = torch.cat((clips[:, 1:], clips[:, -1:]), dim=1)
-        return x + self.mix(torch.cat((earlier, clips, later), dim=2).flatten(0, 1))
+        return x + self.conv(torch.cat((earlier, clips, later), dim=2).flatten(0, 1))
 
 
 class DetailHead(nn.Module):
@@ -74,11 +74,11 @@ class DetailHead(nn.Module):
 
     def __init__(self, inside: int, dim: int, outside: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inside, dim, 3, padding=1)
-        self.second = zeroed(nn.Conv2d(dim, outside, 3, padding=1))
+        self.conv1 = nn.Conv2d(inside, dim, 3, padding=1)
+        self.conv2 = zeroed(nn.Conv2d(dim, outside, 3, padding=1))
 
     def forward(self, video: Video, x_t: Float[Tensor, "batch seen frames height width"]) -> Video:
         """A video of the size of `video`."""
         rows = torch.cat((video, x_t), dim=1).transpose(1, 2).flatten(0, 1)
-        added = self.second(F.silu(self.first(rows.contiguous(memory_format=torch.channels_last))))
+        added = self.conv2(F.silu(self.conv1(rows.contiguous(memory_format=torch.channels_last))))
         return video + added.unflatten(0, (-1, video.shape[2])).transpose(1, 2)

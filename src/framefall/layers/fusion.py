@@ -9,9 +9,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from framefall.layers.attention import Heads, Rows, attend
+from framefall.layers.attention import FrameTokens, MultiHeadAttention, attend
 from framefall.layers.patterns import Pattern
-from framefall.layers.sparse import Cache, sparse_attend, stream_attend, whole_attend
+from framefall.layers.sparse import sparse_attend, whole_attend
 from framefall.layers.tokens import time_angles
 
 Seconds = Float[Tensor, "batch frames"]
@@ -19,7 +19,7 @@ Angles = Float[Tensor, "batch tokens half"]
 Context = Float[Tensor, "batch words dim"]
 
 
-class TemporalAttention(Heads):
+class TemporalAttention(MultiHeadAttention):
     """Each position attends along time to the frames of a pattern, or to all; rotary angles in seconds.
 
     A clip of one frame has no time: the branch is zero there, so that an image passes unchanged.
@@ -29,7 +29,7 @@ class TemporalAttention(Heads):
         super().__init__(dim, heads)
         self.pattern = pattern
 
-    def forward(self, x: Rows, seconds: Seconds) -> Rows:
+    def forward(self, x: FrameTokens, seconds: Seconds) -> FrameTokens:
         """What to add to the rows."""
         if x.shape[1] == 1:
             return torch.zeros_like(x)
@@ -38,18 +38,7 @@ class TemporalAttention(Heads):
             mixed = whole_attend(query, key, value)
         else:
             mixed = sparse_attend(query, key, value, self.pattern)
-        return self.out(mixed.movedim(-2, 1).flatten(-2))
-
-    def stream(self, x: Rows, seconds: Seconds, cache: Cache | None = None) -> tuple[Rows, Cache]:
-        """The same for the next frames of a clip, given what the earlier ones left; needs a causal pattern.
-
-        A stream does not know whether it will have a second frame: its first frame is not zero here.
-        """
-        if self.pattern is None:
-            raise ValueError("a stream needs a causal pattern, got none: try causal+window(4)")
-        query, key, value = self._along_time(x, seconds)
-        mixed, cache = stream_attend(query, key, value, self.pattern, cache)
-        return self.out(mixed.movedim(-2, 1).flatten(-2)), cache
+        return self.proj(mixed.movedim(-2, 1).flatten(-2))
 
     def _along_time(self, x: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views `[batch, positions, heads, frames, head_dim]`."""
@@ -58,10 +47,10 @@ class TemporalAttention(Heads):
         return query.movedim(1, -2), key.movedim(1, -2), value.movedim(1, -2)
 
 
-class SpatialAttention(Heads):
+class SpatialAttention(MultiHeadAttention):
     """Each position attends to all positions of its own frame, and to words if there are any."""
 
-    def forward(self, x: Rows, angles: Angles | None = None, context: Context | None = None) -> Rows:
+    def forward(self, x: FrameTokens, angles: Angles | None = None, context: Context | None = None) -> FrameTokens:
         """What to add to the rows; `angles` are those of one frame's positions, words have none."""
         frames = x.shape[1]
         angles = angles if angles is None else angles[:, None]
@@ -71,41 +60,21 @@ class SpatialAttention(Heads):
             named, meant = _words(self, context)
             words = named.repeat_interleave(frames, dim=0), meant.repeat_interleave(frames, dim=0)
         mixed = _beside(query, key, value, words)  # (b f) k n d
-        return self.out(mixed.transpose(1, 2).flatten(-2).unflatten(0, (-1, frames)))
+        return self.proj(mixed.transpose(1, 2).flatten(-2).unflatten(0, (-1, frames)))
 
 
-class JointAttention(Heads):
-    """Every position of every frame attends to all positions of the frames that its frame sees: all, or a pattern's."""
+class JointAttention(MultiHeadAttention):
+    """Every position of every frame attends to all positions of all frames."""
 
-    def __init__(self, dim: int, heads: int, pattern: Pattern | None = None) -> None:
-        super().__init__(dim, heads)
-        self.pattern = pattern
-
-    def forward(self, x: Rows, angles: Angles, context: Context | None = None) -> Rows:
+    def forward(self, x: FrameTokens, angles: Angles, context: Context | None = None) -> FrameTokens:
         """What to add to the rows; `angles` are those of all tokens in the order frames, positions."""
         batch, frames, positions, _ = x.shape
         angles = angles.reshape(batch, frames, positions, -1)
-        query, key, value = (part.transpose(2, 3) for part in self.project(x, angles))  # b f k n d
+        parts = (part.transpose(2, 3) for part in self.project(x, angles))  # b f k n d
+        query, key, value = (part.transpose(1, 2).flatten(2, 3) for part in parts)
         words = _words(self, context) if context is not None else None
-        if self.pattern is None:
-            query, key, value = (part.transpose(1, 2).flatten(2, 3) for part in (query, key, value))
-            mixed = _beside(query, key, value, words).unflatten(2, (frames, positions)).movedim(1, 3)
-        else:
-            mixed = self._near(query, key, value, words, self.pattern).transpose(2, 3)
-        return self.out(mixed.flatten(-2))
-
-    @staticmethod
-    def _near(
-        query: Tensor, key: Tensor, value: Tensor, words: tuple[Tensor, Tensor] | None, pattern: Pattern
-    ) -> Tensor:
-        """Frame by frame: all positions of a frame see the same keys, so that no mask is needed."""
-        keys, values = key.unbind(1), value.unbind(1)
-        mixed = []
-        for frame, one in enumerate(query.unbind(1)):
-            seen = pattern.seen(frame, len(keys))
-            near, shown = (torch.cat([each[other] for other in seen], dim=2) for each in (keys, values))
-            mixed.append(_beside(one, near, shown, words))
-        return torch.stack(mixed, dim=1)
+        mixed = _beside(query, key, value, words).unflatten(2, (frames, positions)).movedim(1, 3)
+        return self.proj(mixed.flatten(-2))
 
 
 class WindowedAttention(JointAttention):
@@ -118,7 +87,7 @@ class WindowedAttention(JointAttention):
         super().__init__(dim, heads)
         self.window = window
 
-    def forward(self, x: Rows, angles: Angles, size: tuple[int, int]) -> Rows:  # type: ignore[override]
+    def forward(self, x: FrameTokens, angles: Angles, size: tuple[int, int]) -> FrameTokens:  # type: ignore[override]
         """What to add to the rows; `angles` are those of all tokens, `size` the positions down and across a frame."""
         frames = x.shape[1]
         down, across = (max(n for n in range(1, self.window + 1) if side % n == 0) for side in size)
@@ -129,12 +98,12 @@ class WindowedAttention(JointAttention):
         return rearrange(mixed, f"{together} -> {apart}", **axes)
 
 
-def _words(layer: Heads, context: Context) -> tuple[Tensor, Tensor]:
+def _words(layer: MultiHeadAttention, context: Context) -> tuple[Tensor, Tensor]:
     """Keys and values `[batch, heads, words, head_dim]` of tokens that have no place."""
     dim = context.shape[-1]
     parts = nn.functional.linear(context, layer.qkv.weight[dim:]).unflatten(-1, (2, layer.heads, -1))
     key, value = parts.transpose(1, 3).unbind(2)
-    return layer.key_norm(key).to(value.dtype), value
+    return layer.k_norm(key).to(value.dtype), value
 
 
 def _beside(query: Tensor, key: Tensor, value: Tensor, words: tuple[Tensor, Tensor] | None) -> Tensor:

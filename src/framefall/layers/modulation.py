@@ -39,11 +39,11 @@ class LevelEmbedding(nn.Module):
     def __init__(self, dim: int, frequencies: int = 128) -> None:
         super().__init__()
         self.frequencies = frequencies
-        self.layers = nn.Sequential(nn.Linear(frequencies, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.mlp = nn.Sequential(nn.Linear(frequencies, dim), nn.SiLU(), nn.Linear(dim, dim))
 
     def forward(self, level: Time) -> Float[Tensor, "batch dim"]:
         """`[batch]` to `[batch, dim]`."""
-        features: Tensor = self.layers(sinusoids(level, self.frequencies))
+        features: Tensor = self.mlp(sinusoids(level, self.frequencies))
         return features
 
 
@@ -52,11 +52,11 @@ class BlockModulation(nn.Module):
 
     def __init__(self, dim: int, branches: int = 2) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(branches * 3, dim))
+        self.scale_shift_table = nn.Parameter(torch.zeros(branches * 3, dim))
 
     def forward(self, shared: Float[Tensor, "batch rows dim"]) -> list[Modulation]:
         """The modulation of each branch, from the rows shared by the network."""
-        rows = (shared + self.table)[:, :, None].unbind(1)
+        rows = (shared + self.scale_shift_table)[:, :, None].unbind(1)
         return [Modulation(*rows[first : first + 3]) for first in range(0, len(rows), 3)]
 
 

@@ -1,8 +1,4 @@
-"""Dense motion between two frames, and frames moved by it.
-
-The flow is OpenCV's DIS (Kroeger et al. 2016): classical, no weights, a few milliseconds at small sizes. A
-network that starts from it has only to mend what it gets wrong.
-"""
+"""Frames moved along dense motion: a network that starts from it has only to mend what it gets wrong."""
 
 from itertools import pairwise
 
@@ -13,10 +9,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from framefall.flow import dense_flow, one_thread
 from framefall.video import Video
 
 Flow = Float[Tensor, "batch 2 frames height width"]  # right and down, in pixels
-Between = Float[Tensor, "batch 2 frames-1 height width"]  # the same, from frame to frame
+PairFlow = Float[Tensor, "batch 2 frames-1 height width"]  # the same, from frame to frame
 Fraction = Float[Tensor, "batch 1 frames height width"]  # how far a frame is on the way, 0..1
 
 _SHORT_SIDE = 128  # smaller pictures are enlarged to about this before their flow is found: patches are 8 pixels
@@ -34,27 +31,20 @@ def warp(video: Video, flow: Flow) -> Video:
     return fetched.unflatten(0, (batch, frames)).transpose(1, 2)
 
 
-def flows(keyframes: Video) -> tuple[Between, Between]:
-    """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames.
-
-    Always found on one thread: DIS gives other numbers for another number of them.
-    """
+def bidirectional_flow(keyframes: Video) -> tuple[PairFlow, PairFlow]:
+    """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames."""
     grey = keyframes.detach().float().mean(1).add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        forth = [[_flow(a, b) for a, b in pairwise(clip)] for clip in grey]
+    with one_thread():
+        ahead = [[_flow(a, b) for a, b in pairwise(clip)] for clip in grey]
         back = [[_flow(b, a) for a, b in pairwise(clip)] for clip in grey]
-    finally:
-        cv2.setNumThreads(threads)
     forward, backward = (
         torch.from_numpy(np.array(flow, np.float32)).permute(0, 4, 1, 2, 3).to(keyframes.device)
-        for flow in (forth, back)
+        for flow in (ahead, back)
     )
     return forward, backward
 
 
-def meet(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Fraction) -> tuple[Video, Video]:
+def warp_between(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Fraction) -> tuple[Video, Video]:
     """Both frames moved to a moment `fraction` of the way between them (Jiang et al. 2018, Super SloMo, equation 4).
 
     Where the two, once moved, agree no better than they did before, the motion was wrong and they stay.
@@ -74,5 +64,4 @@ def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     if scale > 1:
         size = (width * scale, height * scale)
         first, second = (cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in (first, second))
-    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
-    return cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA) / scale if scale > 1 else found
+    return dense_flow(first, second, (height, width))

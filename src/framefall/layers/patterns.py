@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-Table = Bool[Tensor, "*blocks queries keys"]  # True: this query sees this key
+AttentionMask = Bool[Tensor, "*blocks queries keys"]  # True: this query sees this key
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,7 @@ class Pattern:
         """How many frames ahead the farthest offset lies."""
         return self.offsets[-1]
 
-    def seen(self, frame: int, frames: int) -> list[int]:
-        """The frames that one frame of a clip of `frames` sees, rising."""
-        near = {frame + offset for offset in self.offsets if 0 <= frame + offset < frames}
-        last = frame + 1 if self.causal else frames
-        return sorted(near | set(range(min(self.anchors, last, frames))))
-
-    def sees(self, queries: Int[Tensor, "*blocks queries"], keys: Int[Tensor, "*blocks keys"]) -> Table:
+    def sees(self, queries: Int[Tensor, "*blocks queries"], keys: Int[Tensor, "*blocks keys"]) -> AttentionMask:
         """Whether the frames numbered `queries` see those numbered `keys`; a frame before the first is never seen."""
         apart = keys[..., None, :] - queries[..., :, None]
         near = torch.zeros_like(apart, dtype=torch.bool)
@@ -67,15 +61,12 @@ class Pattern:
         near &= (keys >= 0)[..., None, :]
         return near & (apart <= 0) if self.causal else near
 
-    def mask(self, queries: int, keys: int | None = None, start: int = 0) -> Bool[Tensor, "queries keys"]:
-        """The dense table for frames `start ... start + queries` against the first `keys`: for references, not for use.
+    def mask(self, frames: int) -> Bool[Tensor, "frames frames"]:
+        """The dense table of a clip of `frames`: for short clips, references and pictures."""
+        numbers = torch.arange(frames)
+        return self.sees(numbers, numbers)
 
-        `keys` defaults to every frame up to the last query.
-        """
-        frames = torch.arange(start, start + queries)
-        return self.sees(frames, torch.arange(start + queries if keys is None else keys))
-
-    def blocks(self, frames: int, size: int | None = None) -> "Blocks":
+    def blocks(self, frames: int, size: int | None = None) -> "BlockLayout":
         """The layout for a clip of `frames`, in blocks of `size` neighbouring queries."""
         span = self.ahead + self.reach + 1
         made = _blocks.__wrapped__ if torch.compiler.is_compiling() else _blocks  # a compiler keeps its own
@@ -83,7 +74,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class BlockLayout:
     """Queries in blocks of neighbours, and for each block the keys that any of them sees.
 
     A block's keys are the anchors and then the runs; the last block is filled up with queries past the end,
@@ -150,7 +141,7 @@ def _runs(offsets: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=64)  # a network asks for the same few again and again
-def _blocks(pattern: Pattern, frames: int, size: int) -> Blocks:
+def _blocks(pattern: Pattern, frames: int, size: int) -> BlockLayout:
     size, count = min(size, frames), -(-frames // min(size, frames))
     near = {offset + query for offset in pattern.offsets for query in range(size) if -frames < offset < frames}
     runs = tuple(_runs(tuple(sorted(near))))
@@ -163,4 +154,4 @@ def _blocks(pattern: Pattern, frames: int, size: int) -> Blocks:
     table = pattern.sees(queries, torch.cat((anchored, local), dim=1))
     table &= torch.cat((torch.ones_like(anchored, dtype=torch.bool), inside), dim=1)[:, None]
     table |= (queries >= frames)[..., None]
-    return Blocks(size, count, kept, runs, table)
+    return BlockLayout(size, count, kept, runs, table)

@@ -5,28 +5,26 @@ Two ways with one answer, that of dense attention under `Pattern.mask`: a small 
 of frames by frames, except for clips so short that the table is the faster way.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from framefall.layers import kernel
 from framefall.layers.attention import attend
-from framefall.layers.patterns import Blocks, Pattern
+from framefall.layers.patterns import BlockLayout, Pattern
 
-Heads = Float[Tensor, "*rows frames dim"]
+HeadFrames = Float[Tensor, "*rows frames dim"]
 
 
-def sparse_attend(query: Heads, key: Heads, value: Heads, pattern: Pattern) -> Heads:
+def sparse_attend(query: HeadFrames, key: HeadFrames, value: HeadFrames, pattern: Pattern) -> HeadFrames:
     """softmax(q k / sqrt(d)) v over the frames that each frame sees; differentiable."""
     if kernel.serves(query, key, value, pattern):
         return kernel.attend(query, key, value, pattern)
     return blocks_attend(query, key, value, pattern)
 
 
-def whole_attend(query: Heads, key: Heads, value: Heads) -> Heads:
+def whole_attend(query: HeadFrames, key: HeadFrames, value: HeadFrames) -> HeadFrames:
     """The same over all frames: where a clip is short the kernel for patterns is faster than torch's."""
     frames = query.shape[-2]
     everything = Pattern(tuple(range(1 - frames, frames)))
@@ -43,11 +41,11 @@ def whole_attend(query: Heads, key: Heads, value: Heads) -> Heads:
 _SHORT, _SHORT_BFLOAT = 64, 16
 
 
-def blocks_attend(query: Heads, key: Heads, value: Heads, pattern: Pattern) -> Heads:
+def blocks_attend(query: HeadFrames, key: HeadFrames, value: HeadFrames, pattern: Pattern) -> HeadFrames:
     """The way that needs nothing but torch: each block of neighbouring queries against the keys it sees."""
     frames = query.shape[-2]
     if frames <= max(_DENSE, pattern.reach + pattern.ahead + pattern.anchors):  # or it sees nearly all anyway
-        return _scaled(query, key, value, pattern.mask(frames, frames).to(query.device))
+        return _scaled(query, key, value, pattern.mask(frames).to(query.device))
     layout = pattern.blocks(frames)
     missing = layout.size * layout.count - frames
     query = (F.pad(query, (0, 0, 0, missing)) if missing else query).unflatten(-2, (layout.count, layout.size))
@@ -58,7 +56,7 @@ def blocks_attend(query: Heads, key: Heads, value: Heads, pattern: Pattern) -> H
 _DENSE = 64  # frames up to which one table is faster than blocks
 
 
-def _near(x: Tensor, layout: Blocks) -> Tensor:
+def _near(x: Tensor, layout: BlockLayout) -> Tensor:
     """`[..., blocks, keys, dim]`: a view that overlaps itself where the keys are one run, and a copy otherwise."""
     frames = x.shape[-2]
     front, back = -layout.runs[0][0], layout.runs[-1][1] + 1 - layout.size
@@ -88,43 +86,3 @@ _ROWS = 1 << 15  # of one call: CUDA counts them in 16 bits
 def _plain(query: Tensor) -> bool:
     """Whether plain products serve better: backwards in bfloat16 torch's fused kernel is slow on CPUs (docs/log.md)."""
     return torch.is_grad_enabled() and query.dtype == torch.bfloat16 and query.device.type == "cpu"
-
-
-@dataclass(frozen=True, eq=False)
-class Cache:
-    """What a stream keeps of the frames before: the anchors, and the last frames that the pattern reaches."""
-
-    key: Float[Tensor, "*rows kept dim"]
-    value: Float[Tensor, "*rows kept dim"]
-    frames: Int[Tensor, " kept"]  # which they are
-    seen: int  # frames of the clip so far
-
-
-def stream_attend(
-    query: Heads, key: Heads, value: Heads, pattern: Pattern, cache: Cache | None = None
-) -> tuple[Heads, Cache]:
-    """Attention for the next frames of a clip, and the cache for those after; as for the whole clip at once.
-
-    A function of its arguments: the cache is not changed, its size does not grow with the clip.
-    """
-    if not pattern.causal:
-        raise ValueError("a stream needs a causal pattern, got one that looks ahead; try causal+window(4)")
-    if cache is None:
-        cache = Cache(key[..., :0, :], value[..., :0, :], torch.zeros(0, dtype=torch.long), 0)
-    mixed = []
-    for begun in range(0, query.shape[-2], _STEP):
-        part = slice(begun, begun + _STEP)
-        count = query[..., part, :].shape[-2]
-        numbers = torch.arange(cache.seen, cache.seen + count)
-        known = torch.cat((cache.frames, numbers))
-        keys = torch.cat((cache.key, key[..., part, :]), dim=-2)
-        values = torch.cat((cache.value, value[..., part, :]), dim=-2)
-        mask = pattern.sees(numbers, known).to(query.device)
-        mixed.append(_scaled(query[..., part, :], keys, values, mask))
-        seen = cache.seen + count
-        kept = ((known < pattern.anchors) | (known >= seen - pattern.reach)).nonzero()[:, 0]
-        cache = Cache(keys[..., kept, :], values[..., kept, :], known[kept], seen)
-    return torch.cat(mixed, dim=-2), cache
-
-
-_STEP = 64  # frames at once: the table of a long stretch stays small

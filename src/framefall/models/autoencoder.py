@@ -29,7 +29,7 @@ from framefall.layers.modulation import RMSNorm, zeroed
 from framefall.layers.tiling import by_tiles
 from framefall.video import Video
 
-Latents = Float[Tensor, "batch latent_channels latent_frames latent_height latent_width"]  # unit scale
+LatentVideo = Float[Tensor, "batch latent_channels latent_frames latent_height latent_width"]  # unit scale
 Codes = Float[Tensor, "batch latent_frames latent_height latent_width latent_channels"]  # as the networks see them
 
 
@@ -83,7 +83,7 @@ class AutoencoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream:
+class StreamState:
     """Where a clip in pieces stands: all that the next piece must know of those before it."""
 
     past: tuple[Past, ...] | None = None  # what each causal layer remembers, in order; None: nothing came through yet
@@ -93,24 +93,24 @@ class Stream:
 class VideoAutoencoder(nn.Module):
     """Encoder, decoder, and the statistics that give every latent channel zero mean and unit variance."""
 
-    shift: Tensor
-    scale: Tensor
+    latents_mean: Tensor
+    latents_std: Tensor
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder, self.decoder = Encoder(config), Decoder(config)
-        self.register_buffer("shift", torch.zeros(config.latent_channels))
-        self.register_buffer("scale", torch.ones(config.latent_channels))
+        self.register_buffer("latents_mean", torch.zeros(config.latent_channels))
+        self.register_buffer("latents_std", torch.ones(config.latent_channels))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, video: Video, noise: Latents) -> tuple[Video, Latents]:
+    def forward(self, video: Video, noise: LatentVideo) -> tuple[Video, LatentVideo]:
         """A training pass: what is made of the noisy latents, and the latents; `noise` has unit variance."""
         *_, frames, height, width = video.shape
         latents = self.encode(video)
         return self.decode(latents + self.config.noise * noise, frames, height, width), latents
 
-    def encode(self, video: Video, tile: int | None = None) -> Latents:
+    def encode(self, video: Video, tile: int | None = None) -> LatentVideo:
         """The latents; with `tile`, parts of about that many pixels are encoded one after another.
 
         A last group that is not full is filled with the last frame, a cell at the edge with the last pixel.
@@ -123,7 +123,7 @@ class VideoAutoencoder(nn.Module):
 
     def decode(
         self,
-        latents: Latents,
+        latents: LatentVideo,
         frames: int | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -133,13 +133,15 @@ class VideoAutoencoder(nn.Module):
         whole = by_tiles(self._decode, latents, self._tile(tile), self.config.halo, outside=self.config.space)
         return whole[:, :, :frames, :height, :width]
 
-    def encode_next(self, video: Video, state: Stream | None = None, last: bool = False) -> tuple[Latents, Stream]:
+    def encode_next(
+        self, video: Video, state: StreamState | None = None, last: bool = False
+    ) -> tuple[LatentVideo, StreamState]:
         """The latents of the groups that are full now, perhaps none, and the state for the piece that comes next.
 
         A clip begins without a state; `last` fills its last group with the last frame. Height and width must be
         multiples of `space`.
         """
-        state, time = state or Stream(), self.config.time
+        state, time = state or StreamState(), self.config.time
         lone = 1 if state.past is None else 0  # the very first frame is a group by itself
         if state.waiting is not None:
             video = torch.cat((state.waiting, video), dim=2)
@@ -150,30 +152,30 @@ class VideoAutoencoder(nn.Module):
         if not ready:
             size = (video.shape[-2] // self.config.space, video.shape[-1] // self.config.space)
             none = video.new_zeros(video.shape[0], self.config.latent_channels, 0, *size)
-            return none, Stream(past=state.past, waiting=video)
+            return none, StreamState(past=state.past, waiting=video)
         code, past = self.encoder(video[:, :, :ready], state.past)
-        latents = (code - self.shift) / self.scale
-        return latents.permute(0, 4, 1, 2, 3), Stream(past=past, waiting=video[:, :, ready:])
+        latents = (code - self.latents_mean) / self.latents_std
+        return latents.permute(0, 4, 1, 2, 3), StreamState(past=past, waiting=video[:, :, ready:])
 
-    def decode_next(self, latents: Latents, state: Stream | None = None) -> tuple[Video, Stream]:
+    def decode_next(self, latents: LatentVideo, state: StreamState | None = None) -> tuple[Video, StreamState]:
         """The frames of these latents, and the state for the piece that comes next; a clip begins without one."""
         if not latents.shape[2]:
             size = (latents.shape[-2] * self.config.space, latents.shape[-1] * self.config.space)
-            return latents.new_zeros(latents.shape[0], self.config.channels, 0, *size), state or Stream()
-        code = latents.permute(0, 2, 3, 4, 1) * self.scale + self.shift
+            return latents.new_zeros(latents.shape[0], self.config.channels, 0, *size), state or StreamState()
+        code = latents.permute(0, 2, 3, 4, 1) * self.latents_std + self.latents_mean
         video, past = self.decoder(code, None if state is None else state.past)
-        return video, Stream(past=past)
+        return video, StreamState(past=past)
 
     @torch.no_grad()
     def normalise_(self, videos: Iterable[Video]) -> None:
         """Sets the statistics so that the latents of these clips have zero mean and unit variance, by channel."""
-        self.shift.zero_()
-        self.scale.fill_(1.0)
+        self.latents_mean.zero_()
+        self.latents_std.fill_(1.0)
         codes = torch.cat([self.encode(video).double().transpose(0, 1).flatten(1) for video in videos], dim=1)
-        self.shift.copy_(codes.mean(1))
-        self.scale.copy_(codes.std(1).clamp_min(_FAINTEST))
+        self.latents_mean.copy_(codes.mean(1))
+        self.latents_std.copy_(codes.std(1).clamp_min(_FAINTEST))
 
-    def _encode(self, video: Video) -> Latents:
+    def _encode(self, video: Video) -> LatentVideo:
         parts, state = [], None
         pieces = (video[:, :, : 1 + _AT_ONCE], *video[:, :, 1 + _AT_ONCE :].split(_AT_ONCE, dim=2))
         for index, piece in enumerate(pieces):
@@ -181,7 +183,7 @@ class VideoAutoencoder(nn.Module):
             parts.append(latents)
         return torch.cat(parts, dim=2)
 
-    def _decode(self, latents: Latents) -> Video:
+    def _decode(self, latents: LatentVideo) -> Video:
         parts, state = [], None
         for piece in latents.split(_AT_ONCE // self.config.time, dim=2):
             video, state = self.decode_next(piece, state)
@@ -199,26 +201,26 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         dim, inner = config.dim, 2 * config.dim
-        self.enter = FrameConv(config.channels * config.cell**2, dim)
-        self.outer = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
-        self.fold = nn.Linear(dim * config.time * (config.space // config.cell) ** 2, inner)
-        self.inner = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
-        self.mix = CausalConv(inner, inner)
-        self.leave = nn.Sequential(RMSNorm(inner), nn.SiLU(), zeroed(nn.Linear(inner, config.latent_channels)))
+        self.conv_in = FrameConv(config.channels * config.cell**2, dim)
+        self.frame_blocks = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
+        self.downsample = nn.Linear(dim * config.time * (config.space // config.cell) ** 2, inner)
+        self.causal_blocks = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
+        self.conv_mid = CausalConv(inner, inner)
+        self.proj_out = nn.Sequential(RMSNorm(inner), nn.SiLU(), zeroed(nn.Linear(inner, config.latent_channels)))
         basis, strength = cosines(config.block, config.latent_channels)
-        self.direct = _matrix(basis / strength[:, None])
+        self.shortcut = _matrix(basis / strength[:, None])
 
     def forward(self, video: Video, past: tuple[Past, ...] | None) -> tuple[Codes, tuple[Past, ...]]:
         """Whole groups; a clip that begins (`past` is None) begins with its lone first frame."""
         config = self.config
         rows, begins = video.permute(0, 2, 3, 4, 1), past is None
-        x = self.enter(fold(rows, 1, config.cell))
-        for block in self.outer:
+        x = self.conv_in(fold(rows, 1, config.cell))
+        for block in self.frame_blocks:
             x = block(x)
-        x = self.fold(fold(_filled(x, config.time, begins), config.time, config.space // config.cell))
-        x, past = causally([*self.inner, self.mix], x, past)
-        direct = self.direct(fold(_filled(rows, config.time, begins), config.time, config.space))
-        return (direct + self.leave(x)).float(), past
+        x = self.downsample(fold(_filled(x, config.time, begins), config.time, config.space // config.cell))
+        x, past = causally([*self.causal_blocks, self.conv_mid], x, past)
+        direct = self.shortcut(fold(_filled(rows, config.time, begins), config.time, config.space))
+        return (direct + self.proj_out(x)).float(), past
 
 
 class Decoder(nn.Module):
@@ -228,24 +230,24 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         dim, inner = config.dim, 2 * config.dim
-        self.enter = CausalConv(config.latent_channels, inner)
-        self.inner = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
-        self.unfold = nn.Linear(inner, dim * config.time * (config.space // config.cell) ** 2)
-        self.outer = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
+        self.conv_in = CausalConv(config.latent_channels, inner)
+        self.causal_blocks = nn.ModuleList(CausalBlock(inner) for _ in range(config.depth))
+        self.upsample = nn.Linear(inner, dim * config.time * (config.space // config.cell) ** 2)
+        self.frame_blocks = nn.ModuleList(FrameBlock(dim) for _ in range(config.depth))
         self.norm = RMSNorm(dim)
-        self.leave = zeroed(FrameConv(dim, config.channels * config.cell**2))
+        self.conv_out = zeroed(FrameConv(dim, config.channels * config.cell**2))
         basis, strength = cosines(config.block, config.latent_channels)
-        self.direct = _matrix((basis * strength[:, None]).T)
+        self.shortcut = _matrix((basis * strength[:, None]).T)
 
     def forward(self, code: Codes, past: tuple[Past, ...] | None) -> tuple[Video, tuple[Past, ...]]:
         """Whole groups; of the first one of a clip (`past` is None) only the last frame is there."""
         config, first = self.config, self.config.time - 1 if past is None else 0
-        x, past = causally([self.enter, *self.inner], code, past)
-        x = unfold(self.unfold(x), config.time, config.space // config.cell)[:, first:]
-        for block in self.outer:
+        x, past = causally([self.conv_in, *self.causal_blocks], code, past)
+        x = unfold(self.upsample(x), config.time, config.space // config.cell)[:, first:]
+        for block in self.frame_blocks:
             x = block(x)
-        direct = unfold(self.direct(code), config.time, config.space)[:, first:]
-        rows = direct.float() + unfold(self.leave(F.silu(self.norm(x))), 1, config.cell)
+        direct = unfold(self.shortcut(code), config.time, config.space)[:, first:]
+        rows = direct.float() + unfold(self.conv_out(F.silu(self.norm(x))), 1, config.cell)
         return rows.permute(0, 4, 1, 2, 3), past
 
 

@@ -1,4 +1,4 @@
-"""The one signature of every denoising network, and what it may be told."""
+"""The one signature of every denoising network, and the conditions that it may be given."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from framefall.video import Time, Video
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What a network is told beside the noisy video. Everything but `seconds` may be absent.
+    """What a network is given beside the noisy video. Everything but `seconds` may be absent.
 
     `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own learned
     null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`, and `low_res_noise`
@@ -32,6 +32,30 @@ class Condition:
         mask = None if self.text_mask is None else torch.zeros_like(self.text_mask)
         numbers = None if self.numbers is None else torch.zeros_like(self.numbers)
         return replace(self, text_mask=mask, numbers=numbers)
+
+
+class BackboneSettings:
+    """What a network's config says of what it reads: 0 is nothing, and one that reads has fields of these names."""
+
+    @property
+    def text_dim(self) -> int:
+        """Features of a caption's token."""
+        return 0
+
+    @property
+    def words(self) -> int:
+        """Tokens of a caption that are read."""
+        return 0
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers condition a clip."""
+        return 0
+
+    @property
+    def fusion(self) -> str:
+        """How frames see each other, where that is a choice."""
+        return ""
 
 
 class Backbone(nn.Module, ABC):

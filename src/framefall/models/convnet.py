@@ -14,12 +14,12 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.convolution import ResidualBlock, TemporalMixing
 from framefall.layers.modulation import LevelEmbedding, zeroed
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvNetConfig:
+class ConvNetConfig(BackboneSettings):
     """Sizes of a `SpaceTimeConvNet`."""
 
     kind: Literal["convnet"] = "convnet"
@@ -47,14 +47,14 @@ class SpaceTimeConvNet(Backbone):
         super().__init__()
         self.config = config
         dim, cell = config.dim, config.unshuffle**2
-        self.enter = nn.Conv2d(2 * config.channels * cell, dim, 3, padding=1)
-        self.time = LevelEmbedding(dim)
-        self.low_res_noise = LevelEmbedding(dim)
+        self.conv_in = nn.Conv2d(2 * config.channels * cell, dim, 3, padding=1)
+        self.time_embed = LevelEmbedding(dim)
+        self.low_res_noise_embed = LevelEmbedding(dim)
         self.blocks = nn.ModuleList(ResidualBlock(dim, dim) for _ in range(config.depth))
-        self.mixing = nn.ModuleList(TemporalMixing(dim) for _ in range(config.depth // config.mix_every))
-        self.leave = zeroed(nn.Conv2d(dim, config.channels * cell, 3, padding=1))
+        self.temporal_convs = nn.ModuleList(TemporalMixing(dim) for _ in range(config.depth // config.mix_every))
+        self.conv_out = zeroed(nn.Conv2d(dim, config.channels * cell, 3, padding=1))
         reach = 2 + sum(ResidualBlock.reach for _ in self.blocks)
-        self.halo = (len(self.mixing) * TemporalMixing.reach, reach * config.unshuffle)
+        self.halo = (len(self.temporal_convs) * TemporalMixing.reach, reach * config.unshuffle)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
@@ -62,9 +62,9 @@ class SpaceTimeConvNet(Backbone):
         if condition.low_res is None:
             raise ValueError("this network needs the enlarged video as condition.low_res, got none; show it one")
         config, frames = self.config, x_t.shape[2]
-        level = self.time(t)
+        level = self.time_embed(t)
         if condition.low_res_noise is not None:
-            level = level + self.low_res_noise(condition.low_res_noise)
+            level = level + self.low_res_noise_embed(condition.low_res_noise)
         level = F.silu(level).repeat_interleave(frames, dim=0)  # (b f) d
         height, width = x_t.shape[-2:]
         pixels = torch.cat((x_t, condition.low_res), dim=1).transpose(1, 2).flatten(0, 1)
@@ -72,12 +72,12 @@ class SpaceTimeConvNet(Backbone):
         if any(padding):
             pixels = F.pad(pixels, padding, mode="replicate")
         rows = F.pixel_unshuffle(pixels, config.unshuffle).contiguous(memory_format=torch.channels_last)
-        h = self.enter(rows)  # (b f) d h w
+        h = self.conv_in(rows)  # (b f) d h w
         for index, block in enumerate(self.blocks):
             h = self._run(block, h, level)
             if (index + 1) % config.mix_every == 0:
-                h = self._run(self.mixing[index // config.mix_every], h, frames)
-        added = F.pixel_shuffle(self.leave(F.silu(h)), config.unshuffle)[..., :height, :width]
+                h = self._run(self.temporal_convs[index // config.mix_every], h, frames)
+        added = F.pixel_shuffle(self.conv_out(F.silu(h)), config.unshuffle)[..., :height, :width]
         return condition.low_res + added.float().unflatten(0, (-1, frames)).transpose(1, 2)
 
     def _run(self, block: nn.Module, h: Tensor, argument: Tensor | int) -> Tensor:

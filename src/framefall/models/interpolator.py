@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from framefall.layers.motion import warp
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.video import Time, Video
 
@@ -20,7 +20,7 @@ def _trunk() -> TransformerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterpolatorConfig:
+class InterpolatorConfig(BackboneSettings):
     """The trunk's sizes; its input and output channels follow from `channels`."""
 
     kind: Literal["interpolator"] = "interpolator"
@@ -31,6 +31,21 @@ class InterpolatorConfig:
     def low_res_channels(self) -> int:
         """The keyframe before, the keyframe after, and how far between them a frame lies."""
         return 2 * self.channels + 1
+
+    @property
+    def text_dim(self) -> int:
+        """The trunk's."""
+        return self.trunk.text_dim
+
+    @property
+    def words(self) -> int:
+        """The trunk's."""
+        return self.trunk.words
+
+    @property
+    def numbers(self) -> int:
+        """The trunk's."""
+        return self.trunk.numbers
 
 
 class SpaceTimeInterpolator(Backbone):
@@ -53,9 +68,9 @@ class SpaceTimeInterpolator(Backbone):
         channels = self.config.channels
         motion = self.trunk(x_t, t, condition).float()
         before, after, fraction = condition.low_res.float().split((channels, channels, 1), dim=1)
-        back, forth, mask, residual = motion.split((2, 2, 1, channels), dim=1)
-        share = torch.sigmoid(torch.logit((1 - fraction).clamp(0.01, 0.99)) + mask)  # untrained: 1 - fraction
-        return share * warp(before, _PIXELS * back) + (1 - share) * warp(after, _PIXELS * forth) + residual
+        to_before, to_after, mask, residual = motion.split((2, 2, 1, channels), dim=1)
+        weight = torch.sigmoid(torch.logit((1 - fraction).clamp(0.01, 0.99)) + mask)  # untrained: 1 - fraction
+        return weight * warp(before, _PIXELS * to_before) + (1 - weight) * warp(after, _PIXELS * to_after) + residual
 
 
 _MOTION = 5  # two flows of two components, and the mask

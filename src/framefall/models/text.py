@@ -37,11 +37,6 @@ def encode(
     return states.to(device), mask.to(device)
 
 
-def words(backbone: object) -> int:
-    """How many tokens of a caption a network's config keeps."""
-    return int(getattr(backbone, "words", WORDS))
-
-
 def _remembered(captions: Sequence[str], words: int, dtype: torch.dtype) -> list[Tensor]:
     """Each caption's states `[tokens, features]`, computed once for each distinct one and kept for later calls."""
     missing = {caption for caption in captions if (caption, words, dtype) not in _MEMORY}

@@ -17,12 +17,12 @@ from framefall.layers.fusion import SpatialAttention, TemporalAttention
 from framefall.layers.modulation import BlockModulation, LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class TransformerConfig(BackboneSettings):
     """Sizes of a `SpaceTimeTransformer`."""
 
     kind: Literal["transformer"] = "transformer"
@@ -58,20 +58,33 @@ class TransformerConfig:
         parse(self.pattern)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention and a gated MLP; each is scaled, shifted and gated by diffusion time, and starts as the identity."""
 
     def __init__(self, dim: int, heads: int, attention: nn.Module | None = None) -> None:
         super().__init__()
-        self.attention = attention or SelfAttention(dim, heads)
+        self.attn = attention or SelfAttention(dim, heads)
         self.mlp = SwiGLU(dim)
         self.modulation = BlockModulation(dim)
 
-    def forward(self, x: Tensor, shared: Tensor, *places: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shared: Tensor, *positional: Tensor) -> Tensor:
         """`[batch, tokens, dim]`, the network's shared modulation, and where tokens lie: rotary angles, or more."""
-        mix, think = self.modulation(shared)
-        x = gated_sum(x, mix.gate, self.attention(modulate(x, mix.shift, mix.scale), *places))
-        return gated_sum(x, think.gate, self.mlp(modulate(x, think.shift, think.scale)))
+        attention, mlp = self.modulation(shared)
+        x = gated_sum(x, attention.gate, self.attn(modulate(x, attention.shift, attention.scale), *positional))
+        return gated_sum(x, mlp.gate, self.mlp(modulate(x, mlp.shift, mlp.scale)))
+
+
+class ModulatedNorm(nn.Module):
+    """A norm without weights, scaled and shifted by a level (adaLN, Peebles and Xie 2022); starts as the plain norm."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = zeroed(nn.Linear(dim, 2 * dim))
+
+    def forward(self, x: Tokens, level: Float[Tensor, "batch dim"]) -> Tokens:
+        """Same shape."""
+        shift, scale = self.linear(level)[:, None].chunk(2, dim=-1)
+        return modulate(x, shift, scale)
 
 
 class WithinFrames(SpatialAttention):
@@ -108,23 +121,27 @@ class SpaceTimeTransformer(Backbone):
         pixels = config.patch[0] * config.patch[1] * config.patch[2]
         inside = pixels * (config.channels + config.low_res_channels)
         outside = pixels * (config.out_channels or config.channels)
-        self.enter = nn.Sequential(nn.Linear(inside, config.bottleneck, bias=False), nn.Linear(config.bottleneck, dim))
-        self.place = nn.Linear(_PLACES, dim, bias=False)
-        self.time = LevelEmbedding(dim)
-        self.low_res_noise = LevelEmbedding(dim) if config.low_res_channels else None
-        self.share = zeroed(nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(Block(dim, config.heads, _attention(config, i)) for i in range(config.depth))
-        self.leave_modulation = zeroed(nn.Linear(dim, 2 * dim))
-        self.leave = zeroed(nn.Linear(dim, outside))
+        self.proj_in = nn.Sequential(
+            nn.Linear(inside, config.bottleneck, bias=False), nn.Linear(config.bottleneck, dim)
+        )
+        self.pos_embed = nn.Linear(_POSITION_FEATURES, dim, bias=False)
+        self.time_embed = LevelEmbedding(dim)
+        self.low_res_noise_embed = LevelEmbedding(dim) if config.low_res_channels else None
+        self.modulation = zeroed(nn.Linear(dim, 6 * dim))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, config.heads, _attention(config, i)) for i in range(config.depth)
+        )
+        self.norm_out = ModulatedNorm(dim)
+        self.proj_out = zeroed(nn.Linear(dim, outside))
         if config.detail:
             shown, made = config.channels, config.out_channels or config.channels
             self.detail = DetailHead(shown + made, config.detail, made)
         if config.text_dim:
-            self.words = nn.Linear(config.text_dim, dim)
-            self.pooled = nn.Linear(config.text_dim, dim)
-            self.null_word = nn.Parameter(torch.randn(config.text_dim) * 0.02)
+            self.text_proj = nn.Linear(config.text_dim, dim)
+            self.pooled_text_proj = nn.Linear(config.text_dim, dim)
+            self.null_text = nn.Parameter(torch.randn(config.text_dim) * 0.02)
         if config.numbers:
-            self.numbers = nn.Linear(config.numbers, dim, bias=False)
+            self.number_proj = nn.Linear(config.numbers, dim, bias=False)
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
         """A video of the size of `x_t`, with `out_channels` channels."""
@@ -137,10 +154,11 @@ class SpaceTimeTransformer(Backbone):
             low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
         pixels = x_t if low_res is None else torch.cat((x_t, low_res), dim=1)
         positions = coordinates(condition.seconds, height, width, config.patch)  # b n 3
-        x = self.enter(patchify(pixels, config.patch)) + self.place(_places(positions, height, width))  # b n d
-        level = self.time(t)  # b d
-        if self.low_res_noise is not None and condition.low_res_noise is not None:
-            level = level + self.low_res_noise(condition.low_res_noise)
+        places = self.pos_embed(_position_features(positions, height, width))
+        x = self.proj_in(patchify(pixels, config.patch)) + places  # b n d
+        level = self.time_embed(t)  # b d
+        if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
+            level = level + self.low_res_noise_embed(condition.low_res_noise)
         if config.numbers and condition.numbers is not None:
             x = x + self._numbers(condition.numbers, frames, x.shape[1])
         apart = config.fusion in ("temporal", "sparse")
@@ -153,30 +171,31 @@ class SpaceTimeTransformer(Backbone):
             real, text = condition.text_mask, condition.text
             if config.hide_padding and not is_read():  # nor are they computed, but the first, for the null caption
                 real, text = (part[:, : max(1, int(real.sum(1).max()))] for part in (real, text))
-            text = torch.where(real[..., None], text, self.null_word)
+            text = torch.where(real[..., None], text, self.null_text)
             if config.hide_padding:
                 filled = torch.cat((real[:, :1] | ~real.any(1, keepdim=True), real[:, 1:]), dim=1)
                 bias = torch.where(filled, 0.0, -torch.inf)
-                level = level + self.pooled(torch.where(filled[..., None], text, 0.0).sum(1) / filled.sum(1)[:, None])
+                level = level + self.pooled_text_proj(
+                    torch.where(filled[..., None], text, 0.0).sum(1) / filled.sum(1)[:, None]
+                )
             else:
-                level = level + self.pooled(text.mean(1))
-            prefix = self.words(text)[:, None].expand(-1, groups, -1, -1)
+                level = level + self.pooled_text_proj(text.mean(1))
+            prefix = self.text_proj(text)[:, None].expand(-1, groups, -1, -1)
             x = torch.cat((prefix, x.unflatten(1, (groups, -1))), dim=2).flatten(1, 2)
             words = text.shape[1]
             angles = F.pad(angles, (0, 0, words, 0))  # words have no place: they are not turned
         level = F.silu(level)
-        shared = self.share(level).unflatten(1, (6, config.dim))
-        places = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
+        shared = self.modulation(level).unflatten(1, (6, config.dim))
+        positional = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
         if bias is not None:
-            places = (angles, F.pad(bias, (0, x.shape[1] - words)))
+            positional = (angles, F.pad(bias, (0, x.shape[1] - words)))
         for block in self.blocks:
             if config.checkpoint_activations and torch.is_grad_enabled():
-                x = checkpoint(block, x, shared, *places, use_reentrant=False)
+                x = checkpoint(block, x, shared, *positional, use_reentrant=False)
             else:
-                x = block(x, shared, *places)
+                x = block(x, shared, *positional)
         x = x.unflatten(1, (groups, -1))[:, :, words:].flatten(1, 2)
-        shift, scale = self.leave_modulation(level)[:, None].chunk(2, dim=-1)
-        x = self.leave(modulate(x, shift, scale))  # b n (p q r c)
+        x = self.proj_out(self.norm_out(x, level))  # b n (p q r c)
         video = unpatchify(x, config.patch, frames, height, width)
         return self.detail(video, x_t) if config.detail else video
 
@@ -185,7 +204,7 @@ class SpaceTimeTransformer(Backbone):
         numbers = numbers.expand(-1, frames, -1) if numbers.shape[1] == 1 else numbers
         step = self.config.patch[0]
         numbers = F.pad(numbers.transpose(1, 2), (0, -frames % step), mode="replicate").transpose(1, 2)
-        features = self.numbers(numbers.unflatten(1, (-1, step)).mean(2))  # b f d
+        features = self.number_proj(numbers.unflatten(1, (-1, step)).mean(2))  # b f d
         return features.repeat_interleave(tokens // features.shape[1], dim=1)
 
 
@@ -199,36 +218,36 @@ def _attention(config: TransformerConfig, index: int) -> nn.Module:
 
 
 def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Tensor, Condition]:
-    """Every frame as a clip of its own, told what its clip is told and what its instant is."""
+    """Every frame as a clip of its own, with its clip's condition and its own instant's."""
     frames = x_t.shape[2]
 
-    def cut(video: Tensor | None) -> Tensor | None:
+    def by_frame(video: Tensor | None) -> Tensor | None:
         return None if video is None else video.transpose(1, 2).flatten(0, 1).unsqueeze(2)
 
-    def share(told: Tensor | None) -> Tensor | None:
-        return None if told is None else told.repeat_interleave(frames, dim=0)
+    def repeat(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.repeat_interleave(frames, dim=0)
 
     numbers = condition.numbers
     if numbers is not None:
         numbers = numbers.expand(-1, frames, -1).flatten(0, 1)[:, None]
-    told = replace(
+    each = replace(
         condition,
         seconds=condition.seconds.flatten()[:, None],
-        text=share(condition.text),
-        text_mask=share(condition.text_mask),
+        text=repeat(condition.text),
+        text_mask=repeat(condition.text_mask),
         numbers=numbers,
-        low_res=cut(condition.low_res),
-        low_res_noise=share(condition.low_res_noise),
-        prior=cut(condition.prior),
+        low_res=by_frame(condition.low_res),
+        low_res_noise=repeat(condition.low_res_noise),
+        prior=by_frame(condition.prior),
     )
-    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), t.repeat_interleave(frames), told
+    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), t.repeat_interleave(frames), each
 
 
 _OCTAVES = 4
-_PLACES = 2 * 2 * _OCTAVES
+_POSITION_FEATURES = 2 * 2 * _OCTAVES
 
 
-def _places(positions: Tensor, height: int, width: int) -> Float[Tensor, "batch tokens sines"]:
+def _position_features(positions: Tensor, height: int, width: int) -> Float[Tensor, "batch tokens sines"]:
     """Sines and cosines of the place within the frame, from half a turn across it to eight times that."""
     size = torch.tensor([height, width], device=positions.device)
     turns = (positions[..., 1:] / size)[..., None] * (torch.pi * 2.0 ** torch.arange(_OCTAVES, device=positions.device))

@@ -10,21 +10,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from framefall.layers.attention import Heads
+from framefall.layers.attention import MultiHeadAttention
 from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
 from framefall.layers.modulation import LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
-from framefall.layers.spacetime import FrameNorm, Rows, SpaceTimeBlock
+from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 Level = Float[Tensor, "batch instants level_dim"]
-Words = Float[Tensor, "batch words features"]
+TextStates = Float[Tensor, "batch words features"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class UNetConfig:
+class UNetConfig(BackboneSettings):
     """Sizes of a `SpaceTimeUNet`. Level 0 is the outermost; each further one halves height and width.
 
     Most parameters sit where there are few pixels, so that they cost little (Saharia et al. 2022, Efficient U-Net).
@@ -84,23 +84,23 @@ class UNetConfig:
 _ATTENTIVE = ("temporal", "sparse", "joint")  # fusions by attention
 
 
-class Attention(nn.Module):
+class AttentionBlock(nn.Module):
     """Norm, attention within a frame or along time, residual; starts as the identity."""
 
-    def __init__(self, layer: Heads, dim: int) -> None:
+    def __init__(self, layer: MultiHeadAttention, dim: int) -> None:
         super().__init__()
         self.norm = FrameNorm(dim)
-        self.layer = layer
-        zeroed(layer.out)
+        self.attn = layer
+        zeroed(layer.proj)
 
-    def forward(self, x: Rows, frames: int, **told: object) -> Rows:
-        """Rows of clips of `frames` frames each."""
+    def forward(self, x: Images, frames: int, **arguments: object) -> Images:
+        """Images of clips of `frames` frames each."""
         normed = self.norm(x).permute(0, 2, 3, 1)  # channels last: a view
-        added = self.layer(normed.flatten(1, 2).unflatten(0, (-1, frames)), **told)
+        added = self.attn(normed.flatten(1, 2).unflatten(0, (-1, frames)), **arguments)
         return x + added.view(normed.shape).permute(0, 3, 1, 2)
 
 
-class Stage(nn.Module):
+class UNetLevel(nn.Module):
     """One level on the way in or out: residual blocks, attention within each frame, attention along time."""
 
     def __init__(self, config: UNetConfig, index: int) -> None:
@@ -108,46 +108,48 @@ class Stage(nn.Module):
         dim, level_dim = config.dims[index], _level_dim(config)
         fusion = config.fusion if index >= config.temporal_from else "per_frame"
         kind = config.convolution if fusion == "conv3d" else "per_frame"
-        self.blocks = nn.ModuleList(SpaceTimeBlock(dim, level_dim, kind) for _ in range(config.blocks[index]))
-        self.spatial = self.temporal = self.words = None
+        self.resnets = nn.ModuleList(SpaceTimeBlock(dim, level_dim, kind) for _ in range(config.blocks[index]))
+        self.spatial = self.temporal = self.text_proj = None
         heads = dim // config.head_dim
         if index >= config.spatial_from:
             within = JointAttention if fusion == "joint" else SpatialAttention
-            self.spatial = Attention(within(dim, heads), dim)
-            self.words = nn.Linear(config.text_dim, dim) if config.text_dim else None
+            self.spatial = AttentionBlock(within(dim, heads), dim)
+            self.text_proj = nn.Linear(config.text_dim, dim) if config.text_dim else None
         if fusion in ("temporal", "sparse"):
             pattern = parse(config.pattern) if fusion == "sparse" else None
-            self.temporal = Attention(TemporalAttention(dim, heads, pattern), dim)
+            self.temporal = AttentionBlock(TemporalAttention(dim, heads, pattern), dim)
         elif fusion == "joint" and index < config.spatial_from:  # too many positions for all to see all
-            self.temporal = Attention(WindowedAttention(dim, heads, config.window), dim)
+            self.temporal = AttentionBlock(WindowedAttention(dim, heads, config.window), dim)
         self.cell = config.unshuffle * 2**index  # pixels a position has along each side
 
-    def forward(self, x: Rows, level: Level, seconds: Float[Tensor, "batch frames"], text: Words | None) -> Rows:
+    def forward(
+        self, x: Images, level: Level, seconds: Float[Tensor, "batch frames"], text: TextStates | None
+    ) -> Images:
         """Same shape."""
         frames = seconds.shape[1]
-        for block in self.blocks:
+        for block in self.resnets:
             x = block(x, level, frames)
         if self.spatial is not None:
-            context = None if text is None or self.words is None else self.words(text)
+            context = None if text is None or self.text_proj is None else self.text_proj(text)
             angles = self._joint_angles(x, seconds)
             x = self.spatial(x, frames, angles=angles, context=context)
         if self.temporal is not None and frames > 1:
-            if isinstance(self.temporal.layer, WindowedAttention):
-                x = self.temporal(x, frames, angles=self._places(x, seconds), size=tuple(x.shape[2:]))
+            if isinstance(self.temporal.attn, WindowedAttention):
+                x = self.temporal(x, frames, angles=self._window_angles(x, seconds), size=tuple(x.shape[2:]))
             else:
                 x = self.temporal(x, frames, seconds=seconds)
         return x
 
-    def _places(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor:
+    def _window_angles(self, x: Images, seconds: Float[Tensor, "batch frames"]) -> Tensor:
         """Where tokens lie in time and within the frame."""
         assert self.temporal is not None
         height, width = (side * self.cell for side in x.shape[2:])
         positions = coordinates(seconds - seconds[:, :1], height, width, (1, self.cell, self.cell))
-        return rotary_angles(positions, x.shape[1] // self.temporal.layer.heads)
+        return rotary_angles(positions, x.shape[1] // self.temporal.attn.heads)
 
-    def _joint_angles(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor | None:
+    def _joint_angles(self, x: Images, seconds: Float[Tensor, "batch frames"]) -> Tensor | None:
         """Where tokens of all frames lie in time, for joint attention; within a frame content tells them apart."""
-        layer = self.spatial.layer if self.spatial is not None else None
+        layer = self.spatial.attn if self.spatial is not None else None
         if not isinstance(layer, JointAttention):
             return None
         angles = time_angles(seconds - seconds[:, :1], x.shape[1] // layer.heads)
@@ -169,23 +171,23 @@ class SpaceTimeUNet(Backbone):
         super().__init__()
         self.config = config
         dims, level_dim, cell = config.dims, _level_dim(config), config.unshuffle**2
-        self.enter = nn.Conv2d((config.channels + config.low_res_channels) * cell, dims[0], 3, padding=1)
-        self.time = LevelEmbedding(level_dim)
-        self.low_res_noise = LevelEmbedding(level_dim) if config.low_res_channels else None
+        self.conv_in = nn.Conv2d((config.channels + config.low_res_channels) * cell, dims[0], 3, padding=1)
+        self.time_embed = LevelEmbedding(level_dim)
+        self.low_res_noise_embed = LevelEmbedding(level_dim) if config.low_res_channels else None
         steps = list(enumerate(pairwise(dims)))
-        self.down = nn.ModuleList(Stage(config, index) for index, _ in steps)
-        self.shrink = nn.ModuleList(nn.Conv2d(outer, inner, 2, stride=2) for _, (outer, inner) in steps)
-        self.bottom = Stage(config, len(dims) - 1)
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(inner, outer, 2, stride=2) for _, (outer, inner) in steps)
-        self.lateral = nn.ModuleList(nn.Conv2d(outer, outer, 1, bias=False) for outer in dims[:-1])
-        self.up = nn.ModuleList(Stage(config, index) for index, _ in steps)
-        self.norm = FrameNorm(dims[0])
-        self.leave = zeroed(nn.Conv2d(dims[0], (config.out_channels or config.channels) * cell, 3, padding=1))
+        self.down_blocks = nn.ModuleList(UNetLevel(config, index) for index, _ in steps)
+        self.downsamplers = nn.ModuleList(nn.Conv2d(outer, inner, 2, stride=2) for _, (outer, inner) in steps)
+        self.mid_block = UNetLevel(config, len(dims) - 1)
+        self.upsamplers = nn.ModuleList(nn.ConvTranspose2d(inner, outer, 2, stride=2) for _, (outer, inner) in steps)
+        self.skip_convs = nn.ModuleList(nn.Conv2d(outer, outer, 1, bias=False) for outer in dims[:-1])
+        self.up_blocks = nn.ModuleList(UNetLevel(config, index) for index, _ in steps)
+        self.conv_norm_out = FrameNorm(dims[0])
+        self.conv_out = zeroed(nn.Conv2d(dims[0], (config.out_channels or config.channels) * cell, 3, padding=1))
         if config.text_dim:
-            self.pooled = nn.Linear(config.text_dim, level_dim)
-            self.null_word = nn.Parameter(torch.randn(config.text_dim) * 0.02)
+            self.pooled_text_proj = nn.Linear(config.text_dim, level_dim)
+            self.null_text = nn.Parameter(torch.randn(config.text_dim) * 0.02)
         if config.numbers:
-            self.numbers = nn.Linear(config.numbers, level_dim, bias=False)
+            self.number_proj = nn.Linear(config.numbers, level_dim, bias=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
@@ -194,41 +196,41 @@ class SpaceTimeUNet(Backbone):
         low_res = condition.low_res
         if low_res is None and config.low_res_channels:  # nothing is known
             low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
-        level, text = self._told(t, condition)
+        level, text = self._embed(t, condition)
         pixels = (x_t if low_res is None else torch.cat((x_t, low_res), dim=1)).transpose(1, 2).flatten(0, 1)
         if height % config.stride or width % config.stride:
             pixels = F.pad(pixels, (0, -width % config.stride, 0, -height % config.stride), mode="replicate")
         rows = F.pixel_unshuffle(pixels, config.unshuffle).contiguous(memory_format=torch.channels_last)
-        h = self.enter(rows)  # (b f) d h w
+        h = self.conv_in(rows)  # (b f) d h w
         kept: list[Tensor] = []
-        for stage, shrink in zip(self.down, self.shrink, strict=True):
+        for stage, shrink in zip(self.down_blocks, self.downsamplers, strict=True):
             kept.append(self._run(stage, h, level, condition.seconds, text))
             h = shrink(kept[-1])
-        h = self._run(self.bottom, h, level, condition.seconds, text)
-        for index in reversed(range(len(self.up))):
-            h = self.grow[index](h) + self.lateral[index](kept.pop())
-            h = self._run(self.up[index], h, level, condition.seconds, text)
-        made = F.pixel_shuffle(self.leave(F.silu(self.norm(h))), config.unshuffle)[..., :height, :width]
+        h = self._run(self.mid_block, h, level, condition.seconds, text)
+        for index in reversed(range(len(self.up_blocks))):
+            h = self.upsamplers[index](h) + self.skip_convs[index](kept.pop())
+            h = self._run(self.up_blocks[index], h, level, condition.seconds, text)
+        made = F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(h))), config.unshuffle)[..., :height, :width]
         return made.float().unflatten(0, (-1, frames)).transpose(1, 2)
 
-    def _told(self, t: Time, condition: Condition) -> tuple[Level, Words | None]:
+    def _embed(self, t: Time, condition: Condition) -> tuple[Level, TextStates | None]:
         """What steers every block, of the clip or of each frame, and the words."""
         config, text = self.config, None
-        level = self.time(t)
-        if self.low_res_noise is not None and condition.low_res_noise is not None:
-            level = level + self.low_res_noise(condition.low_res_noise)
+        level = self.time_embed(t)
+        if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
+            level = level + self.low_res_noise_embed(condition.low_res_noise)
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
-            text = torch.where(condition.text_mask[..., None], condition.text, self.null_word)
-            level = level + self.pooled(text.mean(1))
+            text = torch.where(condition.text_mask[..., None], condition.text, self.null_text)
+            level = level + self.pooled_text_proj(text.mean(1))
         level = level[:, None]  # b i d
         if config.numbers and condition.numbers is not None:
-            level = level + self.numbers(condition.numbers)
+            level = level + self.number_proj(condition.numbers)
         return F.silu(level), text
 
-    def _run(self, stage: nn.Module, h: Tensor, *told: Tensor | None) -> Tensor:
+    def _run(self, stage: nn.Module, h: Tensor, *arguments: Tensor | None) -> Tensor:
         if self.config.checkpoint_activations and torch.is_grad_enabled():
-            return checkpoint(stage, h, *told, use_reentrant=False)
-        return stage(h, *told)
+            return checkpoint(stage, h, *arguments, use_reentrant=False)
+        return stage(h, *arguments)
 
 
 def _level_dim(config: UNetConfig) -> int:

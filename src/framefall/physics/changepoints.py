@@ -52,7 +52,7 @@ def classified(
     fps: float,
     truth: Truth | None,
 ) -> Changepoint:
-    """A changepoint with its kind: its two arcs miss each other by `gap` pixels, and `one` is the arc before."""
+    """A changepoint with its kind: its two arcs miss each other by `gap` pixels, and the arc before it is `one`."""
     path = paths[changepoint.path]
     kicked = changepoint.after - changepoint.before
     strong = float(np.linalg.norm(kicked)) > max(SURE * changepoint.noise, 1e-9)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.diffusion.times import LogitNormal
 from framefall.models.convnet import ConvNetConfig
@@ -19,7 +20,7 @@ def nano() -> Recipe:
     framefall train CLIPS -o MODEL --recipe nano
     """
     base = StageConfig(
-        task="base",
+        task=Base(),
         shape=VideoShape(frames=16, height=64, width=64, fps=6.0),
         backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM),
         times=LogitNormal(mean=0.8, std=0.9),
@@ -27,29 +28,20 @@ def nano() -> Recipe:
         best=Sampling(steps=16, sampler="dpm++2m", guidance_scale=2.5),
     )
     temporal = StageConfig(
-        task="temporal_sr",
-        factor=4,
-        intervals=5,
+        task=TemporalSR(factor=4, intervals=5, bridge=0.5, low_res_noise=0.3, relative_loss=True),
         shape=VideoShape(frames=60, height=64, width=64, fps=24.0),
         backbone=InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=6, heads=3, patch=(4, 8, 8))),
         loss="x0",
-        relative_loss=True,
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.5),
-        bridge=0.5,
-        low_res_noise=0.3,
         fast=Sampling(steps=2, low_res_noise=0.0),  # any more came through as grain
         best=Sampling(steps=2, low_res_noise=0.0),  # more steps cost fidelity after minutes of training (docs/log.md)
     )
     spatial = StageConfig(
-        task="spatial_sr",
-        factor=4,
+        task=SpatialSR(factor=4, bridge=0.35, low_res_noise=0.1, relative_loss=True),
         shape=VideoShape(frames=4, height=96, width=96, fps=24.0),
         loss="x0",
-        relative_loss=True,
         backbone=ConvNetConfig(dim=64, depth=8),
         times=LogitNormal(mean=0.0, std=1.0, pure_share=0.6),
-        bridge=0.35,
-        low_res_noise=0.1,
         fast=Sampling(steps=1, low_res_noise=0.0),
         best=Sampling(steps=1, low_res_noise=0.0),
     )
@@ -108,7 +100,7 @@ def worlds() -> Recipe:
             batch=16,
             image_share=0.05,
             optim=Optim(adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
-            stage=replace(base.stage, shape=small, backbone=trunk, known=3, best=drawn),
+            stage=replace(base.stage, shape=small, backbone=trunk, task=Base(known=3), best=drawn),
         ),
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)
@@ -138,8 +130,7 @@ def micro() -> Recipe:
             batch=4,
             stage=replace(
                 temporal.stage,
-                factor=2,
-                intervals=3,
+                task=TemporalSR(factor=2, intervals=3, bridge=0.5, low_res_noise=0.3, relative_loss=True),
                 shape=VideoShape(frames=15, height=16, width=16, fps=12.0),
                 backbone=InterpolatorConfig(trunk=trunk),
             ),
@@ -149,7 +140,7 @@ def micro() -> Recipe:
             batch=4,
             stage=replace(
                 spatial.stage,
-                factor=2,
+                task=SpatialSR(factor=2, bridge=0.35, low_res_noise=0.1, relative_loss=True),
                 shape=VideoShape(frames=3, height=32, width=32, fps=12.0),
                 backbone=ConvNetConfig(dim=32, depth=2, unshuffle=2, mix_every=2),
             ),
@@ -158,4 +149,4 @@ def micro() -> Recipe:
     return replace(recipe, name="micro", stages=stages, data=FolderConfig(size=64, fps=12.0), save_every=20)
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (nano, pico, worlds, micro)}
+PRESETS = {recipe.__name__: recipe for recipe in (nano, pico, worlds, micro)}

@@ -7,8 +7,8 @@ machines, or train their `miniature` to see every part work. What a paper does n
 from collections.abc import Sequence
 from dataclasses import replace
 
-from framefall.cascade.conditioning import TaskName
 from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.tasks import Base, SpatialSR, Task, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.registry import BackboneConfig
@@ -38,9 +38,9 @@ def vdm() -> Recipe:
         temporal_from=0,
         text_dim=TEXT_DIM,
     )
-    base = _stage("base", (16, 64, 64, 6.0), network)
-    temporal = _stage("temporal_sr", (64, 64, 64, 24.0), _told(network), factor=4, intervals=4)
-    spatial = _stage("spatial_sr", (9, 128, 128, 24.0), replace(_told(network), low_res_channels=3), factor=2)
+    base = _stage(Base(), (16, 64, 64, 6.0), network)
+    temporal = _stage(TemporalSR(factor=4, intervals=4), (64, 64, 64, 24.0), _between(network))
+    spatial = _stage(SpatialSR(factor=2), (9, 128, 128, 24.0), replace(network, low_res_channels=3))
     return Recipe(
         name="vdm",
         data=FolderConfig(size=128, fps=24.0),
@@ -64,23 +64,28 @@ def imagen_video() -> Recipe:
         dim=1088, multipliers=(1, 2, 3, 4), blocks=(3, 3, 4, 6), head_dim=32, spatial_from=1, text_dim=TEXT_DIM
     )
     large = replace(base, fusion="conv3d", low_res_channels=3)
-    plan: Sequence[tuple[str, TaskName, tuple[int, int, int, float], int, UNetConfig]] = (
-        ("base", "base", (16, 24, 40, 3.0), 1, base),
-        ("temporal_sr_1", "temporal_sr", (32, 24, 40, 6.0), 2, replace(_told(large), dim=672, blocks=(2, 2, 3, 4))),
-        ("spatial_sr_1", "spatial_sr", (32, 48, 80, 6.0), 2, replace(large, dim=608, blocks=(2, 2, 3, 4))),
-        ("spatial_sr_2", "spatial_sr", (32, 192, 320, 6.0), 4, replace(large, dim=576, blocks=(2, 2, 3, 4))),
-        ("temporal_sr_2", "temporal_sr", (64, 192, 320, 12.0), 2, replace(_told(large), dim=480, blocks=(2, 2, 3, 4))),
-        ("temporal_sr_3", "temporal_sr", (128, 192, 320, 24.0), 2, replace(_told(large), dim=416, blocks=(2, 2, 3, 4))),
-        ("spatial_sr_3", "spatial_sr", (128, 768, 1280, 24.0), 4, replace(large, dim=320, blocks=(2, 2, 3, 4))),
+    temporal, double, quadruple = (
+        TemporalSR(factor=2, intervals=8, low_res_noise=0.3),
+        SpatialSR(factor=2, low_res_noise=0.3),
+        SpatialSR(factor=4, low_res_noise=0.3),
+    )
+    between = _between(large)
+    plan: Sequence[tuple[str, Task, tuple[int, int, int, float], UNetConfig]] = (
+        ("base", Base(), (16, 24, 40, 3.0), base),
+        ("temporal_sr_1", temporal, (32, 24, 40, 6.0), replace(between, dim=672, blocks=(2, 2, 3, 4))),
+        ("spatial_sr_1", double, (32, 48, 80, 6.0), replace(large, dim=608, blocks=(2, 2, 3, 4))),
+        ("spatial_sr_2", quadruple, (32, 192, 320, 6.0), replace(large, dim=576, blocks=(2, 2, 3, 4))),
+        ("temporal_sr_2", temporal, (64, 192, 320, 12.0), replace(between, dim=480, blocks=(2, 2, 3, 4))),
+        ("temporal_sr_3", temporal, (128, 192, 320, 24.0), replace(between, dim=416, blocks=(2, 2, 3, 4))),
+        ("spatial_sr_3", quadruple, (128, 768, 1280, 24.0), replace(large, dim=320, blocks=(2, 2, 3, 4))),
     )
     stages = {}
-    for name, task, shape, factor, network in plan:
+    for name, task, shape, network in plan:
         # from 192 rows on there is no attention within frames: these stages are convolutional, and train on crops
         network = network if shape[1] < 192 else replace(network, spatial_from=9)
-        stage = _stage(task, shape, network, factor=factor, intervals=8)
+        stage = _stage(task, shape, network)
         stage = replace(stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, steps=128))
-        noisy = 0.0 if task == "base" else 0.3
-        stages[name] = StageRecipe(stage=replace(stage, fast=_DISTILLED, low_res_noise=noisy))
+        stages[name] = StageRecipe(stage=replace(stage, fast=_DISTILLED))
     return Recipe(name="imagen_video", data=FolderConfig(size=768, fps=24.0), stages=stages)
 
 
@@ -101,7 +106,7 @@ def sora_like() -> Recipe:
         checkpoint_activations=True,
     )
     latent = AutoencoderConfig(latent_channels=16, dim=128, depth=3, space=8, time=4)
-    stage = _stage("base", (61, 256, 480, 24.0), network, latent=latent)
+    stage = _stage(Base(), (61, 256, 480, 24.0), network, latent=latent)
     return Recipe(
         name="sora_like", data=FolderConfig(size=256, fps=24.0), stages={"base": StageRecipe(stage=stage, batch=8)}
     )
@@ -124,7 +129,7 @@ def gen1_like() -> Recipe:
         text_dim=TEXT_DIM,
     )
     latent = AutoencoderConfig(latent_channels=4, dim=128, depth=3, space=8, time=1)
-    stage = _stage("base", (8, 256, 448, 12.0), network, latent=latent)
+    stage = _stage(Base(), (8, 256, 448, 12.0), network, latent=latent)
     stage = replace(stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, guidance_scale=7.5))
     return Recipe(
         name="gen1_like", data=FolderConfig(size=256, fps=24.0), stages={"base": StageRecipe(stage=stage, batch=8)}
@@ -142,28 +147,26 @@ def miniature(recipe: Recipe) -> Recipe:
     stages, height, frames, fps = {}, 0, 9, 4.0
     for name, part in recipe.stages.items():
         config = part.stage
-        if config.task == "base":
+        task = config.task
+        if not task.super_resolution:
             height = 8 if config.latent is None else 32
-        elif config.task == "temporal_sr":
-            frames, fps = (frames - 1) * config.factor + 1, fps * config.factor
-        else:
-            height *= config.factor
+        frames, fps = (frames - 1) * task.time_factor + 1, fps * task.time_factor
+        height *= task.space_factor
         side = min(height, 32)  # spatial super-resolution trains on crops
-        crop = config.task == "spatial_sr"
         shape = VideoShape(
             channels=config.shape.channels,
-            frames=2 if crop else frames,
-            height=side if crop else height,
-            width=side if crop else height,
+            frames=2 if task.crops else frames,
+            height=side if task.crops else height,
+            width=side if task.crops else height,
             fps=fps,
         )
         latent = config.latent and replace(config.latent, dim=16, depth=1, space=2)
         small = replace(
             config,
+            task=replace(task, intervals=2) if isinstance(task, TemporalSR) else task,
             shape=shape,
             backbone=_narrow(config.backbone),
             latent=latent,
-            intervals=2,
             fast=replace(config.fast, steps=2),
             best=replace(config.best, steps=2),
         )
@@ -172,26 +175,18 @@ def miniature(recipe: Recipe) -> Recipe:
 
 
 def _stage(
-    task: TaskName,
+    task: Task,
     shape: tuple[int, int, int, float],
     network: UNetConfig | TransformerConfig,
-    factor: int = 1,
-    intervals: int = 5,
     latent: AutoencoderConfig | None = None,
 ) -> StageConfig:
     frames, height, width, fps = shape
-    return StageConfig(
-        task=task,
-        shape=VideoShape(frames=frames, height=height, width=width, fps=fps),
-        backbone=network,
-        factor=factor,
-        intervals=intervals,
-        latent=latent,
-    )
+    video = VideoShape(frames=frames, height=height, width=width, fps=fps)
+    return StageConfig(task=task, shape=video, backbone=network, latent=latent)
 
 
-def _told(network: UNetConfig) -> UNetConfig:
-    """Of a temporal stage: it is shown the given frames on both sides, and how far it is on the way."""
+def _between(network: UNetConfig) -> UNetConfig:
+    """Of a temporal stage: it is conditioned on the given frames on both sides, and how far it is on the way."""
     return replace(network, low_res_channels=2 * network.channels + 1)
 
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,14 @@ import torch
 from framefall.data.decode import decode, probe
 from framefall.evaluate.certify.bands import BANDS, SCENE, WHERE
 from framefall.evaluate.certify.validity import Cell, certify
-from framefall.evaluate.metrics.seen import Seen
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import METRICS
 from framefall.evaluate.worldbench.benchmark import Case, Protocol
+from framefall.jsonable import jsonable
 from framefall.metric import Better
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, laws
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.tracking.tracker import track
 from framefall.video import from_pixels
 from framefall.worlds.damage.corruptions import CORRUPTIONS
@@ -72,7 +73,7 @@ class _Clip:
     def scores(self) -> dict[str, float]:
         """Every metric that can be had."""
         video = from_pixels(torch.from_numpy(self.pixels))[None]
-        seen = Seen(video, self.fps)
+        seen = ObservedClip(video, self.fps)
         scores = {name: METRICS[name].function(seen) for name in _BLIND}
         if self.case is not None:
             known = laws(track(video, self.fps, scene=self.case.known), self.case.truth)
@@ -80,9 +81,10 @@ class _Clip:
         return scores
 
 
-def validity_bench(
+@operation
+def certify_metrics(
     clips: int, seed: int = 0, damages: Sequence[str] = tuple(WHERE), placebos: Sequence[str] = tuple(PLACEBOS)
-) -> Generator[Stepped, None, Certificate]:
+) -> Events[Certificate]:
     """The matrix on simulated scenes: `clips` of each scenario, 64 pixels, 24 frames a second; or a part of it."""
     cells: list[Cell] = []
     scenarios = list(dict.fromkeys(WHERE[damage] for damage in damages))
@@ -102,7 +104,8 @@ def validity_bench(
     return Certificate(cells, clips)
 
 
-def validate(path: str, seed: int = 0) -> Generator[Stepped, None, Certificate]:
+@operation
+def validate(path: str, seed: int = 0) -> Events[Certificate]:
     """The matrix on a user's own clip: its segments, and damage that pixels alone allow."""
     segments, fps = _segments(path)
     tables: dict[str, dict[str, dict[str, list[float]]]] = {kind: {} for kind in ("real", "damaged", "placebo")}
@@ -146,17 +149,11 @@ def as_json(certificate: Certificate) -> dict[str, Any]:
     """The matrix for machines."""
     matrix: dict[str, dict[str, Any]] = {}
     for cell in certificate.cells:
-        values = {
-            "auroc": cell.auroc,
-            "detection": cell.detection,
-            "n": cell.n,
-            "band": cell.band,
-            "inside": cell.inside,
-        }
-        row = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in values.items()}
-        matrix.setdefault(cell.damage, {})[cell.metric] = row
+        values = {name: getattr(cell, name) for name in ("auroc", "detection", "n", "band", "inside")}
+        matrix.setdefault(cell.damage, {})[cell.metric] = values
     broken = [f"{cell.damage} / {cell.metric}" for cell in certificate.out_of_band]
-    return {"clips": certificate.clips, "cells": len(certificate.cells), "cells_out_of_band": broken, "matrix": matrix}
+    counts = {"clips": certificate.clips, "cells": len(certificate.cells), "cells_out_of_band": broken}
+    return dict(jsonable({**counts, "matrix": matrix}))
 
 
 def _named(damage: str, scenario: str) -> str:

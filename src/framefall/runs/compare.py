@@ -8,7 +8,7 @@ flicker and move beside real ones, and what a step costs in time and memory.
 import json
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,27 +18,28 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from framefall import publish
-from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.tasks import Base
 from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.data.sheet import strips
+from framefall.data.sheet import clip_row, strips
 from framefall.evaluate.metrics import coherence, motion
 from framefall.flow import look
+from framefall.jsonable import jsonable
 from framefall.metric import DRAWS, Interval, interval
 from framefall.models.backbone import Condition
 from framefall.models.precision import autocast
 from framefall.models.registry import build
-from framefall.models.text import TEXT_DIM, encode, words
+from framefall.models.text import TEXT_DIM
 from framefall.models.unet import UNetConfig
 from framefall.noise import Key
-from framefall.progress import Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.train import objective
-from framefall.train.loop import Budget, initial, train
+from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe, StageRecipe
-from framefall.video import Video, VideoShape, to_pixels
+from framefall.video import Video, VideoShape, to_frames
 
 FUSIONS = ("per_frame", "conv3d", "temporal", "sparse", "joint")
 _TRIAL = 3  # steps that are timed before the budget is shared out
@@ -46,7 +47,7 @@ _SHOWN = 8  # frames of a clip on the picture
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest:
+class Comparison:
     """What is compared, and how."""
 
     fusions: tuple[str, ...] = FUSIONS
@@ -79,7 +80,7 @@ class Cost:
     mebibytes: float  # kept for the backward pass
 
 
-def recipe_of(fusion: str, contest: Contest) -> Recipe:
+def recipe_of(fusion: str, comparison: Comparison) -> Recipe:
     """The base stage that is trained; nothing but `fusion` differs."""
     network = UNetConfig(
         dim=32,
@@ -92,69 +93,73 @@ def recipe_of(fusion: str, contest: Contest) -> Recipe:
         pattern="window(2)",
         text_dim=TEXT_DIM,
     )
-    shape = VideoShape(frames=contest.frames, height=contest.size, width=contest.size, fps=contest.fps)
-    stage = StageConfig(task="base", shape=shape, backbone=network, fast=Sampling(steps=8, sampler="dpm++2m"))
-    part = StageRecipe(stage=stage, batch=contest.batch, flip=False)
-    return Recipe(name=f"compare-{fusion}", stages={"base": part}, seed=contest.seed)
+    shape = VideoShape(frames=comparison.frames, height=comparison.size, width=comparison.size, fps=comparison.fps)
+    stage = StageConfig(task=Base(), shape=shape, backbone=network, fast=Sampling(steps=8, sampler="dpm++2m"))
+    part = StageRecipe(stage=stage, batch=comparison.batch, flip=False)
+    return Recipe(name=f"compare-{fusion}", stages={"base": part}, seed=comparison.seed)
 
 
-def compare(source: Folder | Source, contest: Contest, folder: Path) -> Generator[Stepped, None, dict[str, Any]]:
+@operation
+def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Events[dict[str, Any]]:
     """Trains every way and measures it; the answer is also in `folder`: compare.json, compare.png and samples.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    recipes = {fusion: recipe_of(fusion, contest) for fusion in contest.fusions}
-    part = recipes[contest.fusions[0]].stages["base"]
-    held_out = loader.validation(source.split("validation"), objective.window(part), contest.clips, contest.seed)
+    recipes = {fusion: recipe_of(fusion, comparison) for fusion in comparison.fusions}
+    part = recipes[comparison.fusions[0]].stages["base"]
+    held_out = loader.validation(source.split("validation"), objective.window(part), comparison.clips, comparison.seed)
     training = source.split("train")
-    batch = next(loader.batches(training, objective.window(part), batch=contest.batch, seed=contest.seed))
+    batch = next(loader.batches(training, objective.window(part), batch=comparison.batch, seed=comparison.seed))
     costs = {fusion: cost(recipe.stages["base"], batch) for fusion, recipe in recipes.items()}
-    steps = shares(costs, contest)
+    steps = shares(costs, comparison)
     done, total = 0, sum(steps.values())
     real = [objective.stack([clip], torch.device("cpu")) for clip in held_out]
     results, samples = dict[str, Any](), dict[str, list[Video]]()
     flickers: dict[str, list[float]] = {}
-    still = _flickers(real, contest.fps)
+    still = _flickers(real, comparison.fps)
     for fusion, recipe in recipes.items():
-        stage = initial("base", recipe.stages["base"], contest.seed, torch.device("cpu"))
-        for progress in train(stage, recipe, training, Budget(steps=steps[fusion]), folder / "runs" / fusion):
-            yield Stepped(done + progress.step, total, f"{fusion}, loss {progress.loss:.4f}")
+        stage = initial("base", recipe.stages["base"], comparison.seed, torch.device("cpu"))
+        for event in train_stage(stage, recipe, training, Budget(steps=steps[fusion]), folder / "runs" / fusion):
+            if isinstance(event, TrainingStep):
+                yield Stepped(done + event.step, total, f"{fusion}, loss {event.loss:.4f}")
+            else:
+                yield event
         done += steps[fusion]
-        losses = held_out_losses(stage, recipe.stages["base"], held_out, contest.seed)
-        samples[fusion] = [sampled(stage, clip, contest.seed) for clip in held_out]
-        flickers[fusion] = _flickers(samples[fusion], contest.fps)
+        losses = held_out_losses(stage, recipe.stages["base"], held_out, comparison.seed)
+        samples[fusion] = [sampled(stage, clip, comparison.seed) for clip in held_out]
+        flickers[fusion] = _flickers(samples[fusion], comparison.fps)
         moves = [
-            motion.dynamic_ratio(look(ours, contest.fps), look(true, contest.fps))
+            motion.dynamic_ratio(look(ours, comparison.fps), look(true, comparison.fps))
             for ours, true in zip(samples[fusion], real, strict=True)
         ]
         results[fusion] = {
             "steps": steps[fusion],
-            "held_out_loss": _json(interval(losses, contest.seed)),
-            "flicker_over_real": _json(ratio_of_means(flickers[fusion], still, contest.seed)),
-            "dynamic_ratio": _json(interval(moves, contest.seed)),
+            "held_out_loss": jsonable(interval(losses, comparison.seed)),
+            "flicker_over_real": jsonable(ratio_of_means(flickers[fusion], still, comparison.seed)),
+            "dynamic_ratio": jsonable(interval(moves, comparison.seed)),
             **asdict(costs[fusion]),
         }
     worse = {
-        name: _json(ratio_of_means(flickers["per_frame"], flickers[name], contest.seed))
-        for name in contest.fusions
-        if name != "per_frame" and "per_frame" in contest.fusions
+        name: jsonable(ratio_of_means(flickers["per_frame"], flickers[name], comparison.seed))
+        for name in comparison.fusions
+        if name != "per_frame" and "per_frame" in comparison.fusions
     }
-    answer = {"contest": asdict(contest), "results": results, "per_frame_flicker_over": worse}
+    answer = {"contest": asdict(comparison), "results": results, "per_frame_flicker_over": worse}
     with publish.file(folder / "compare.json") as partial:
         partial.write_text(json.dumps(answer, indent=2) + "\n")
     picture(results, folder / "compare.png")
     rows = [("real", real[0]), *((fusion, clips[0]) for fusion, clips in samples.items())]
-    strips([(name, _frames(video)) for name, video in rows], folder / "samples.png")
+    strips([clip_row(name, to_frames(video), comparison.fps, _SHOWN) for name, video in rows], folder / "samples.png")
     return answer
 
 
-def shares(costs: dict[str, Cost], contest: Contest) -> dict[str, int]:
+def shares(costs: dict[str, Cost], comparison: Comparison) -> dict[str, int]:
     """How many steps each way is given, so that together they take about the minutes asked for."""
     seconds = {name: one.milliseconds / 1000 for name, one in costs.items()}
     each = {
         "flops": {name: 1 / one.gflops for name, one in costs.items()},
         "minutes": {name: 1 / seconds[name] for name in costs},
         "steps": dict.fromkeys(costs, 1.0),
-    }[contest.equal]
-    scale = contest.minutes * 60 / sum(each[name] * seconds[name] for name in costs)
+    }[comparison.equal]
+    scale = comparison.minutes * 60 / sum(each[name] * seconds[name] for name in costs)
     return {name: max(1, round(scale * each[name])) for name in costs}
 
 
@@ -163,13 +168,13 @@ def cost(part: StageRecipe, batch: Sequence[Clip]) -> Cost:
     config, shape = part.stage, part.stage.shape
     with torch.device("meta"):
         x = torch.empty(1, shape.channels, shape.frames, shape.height, shape.width)
-        told = Condition(
+        condition = Condition(
             seconds=torch.empty(1, shape.frames),
-            text=torch.empty(1, words(config.backbone), TEXT_DIM),
-            text_mask=torch.ones(1, words(config.backbone), dtype=torch.bool),
+            text=torch.empty(1, config.backbone.words, TEXT_DIM),
+            text_mask=torch.ones(1, config.backbone.words, dtype=torch.bool),
         )
         with FlopCounterMode(display=False) as counter:
-            build(config.backbone)(x, torch.empty(1), told)
+            build(config.backbone)(x, torch.empty(1), condition)
     stage = initial("base", part, 0, torch.device("cpu"))
     network = stage.backbone.train()
     kept: dict[int, int] = {}
@@ -207,8 +212,7 @@ def held_out_losses(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed
 def sampled(stage: Stage, clip: Clip, seed: int) -> Video:
     """A new clip for the caption of a held-out one, of its length and size."""
     _, frames, height, width = clip.pixels.shape
-    text, mask = encode([clip.caption], stage.device, words(stage.config.backbone))
-    condition = Condition(seconds=frame_seconds(frames, torch.tensor([clip.fps])), text=text, text_mask=mask)
+    condition = stage.condition([clip.caption], frames=frames, fps=clip.fps)
     keys = [Key(seed, "compare", clip.key)]
     *_, last = stage.sample(condition, None, (height, width), range(frames), keys, stage.sampling("fast"))
     return last.x.cpu()
@@ -273,18 +277,8 @@ def picture(results: dict[str, Any], path: Path) -> None:
 
 
 def _flickers(videos: Sequence[Video], fps: float) -> list[float]:
-    return [float(coherence.excess(look(video, fps))) for video in videos]
-
-
-def _frames(video: Video) -> np.ndarray:
-    every = max(1, -(-video.shape[2] // _SHOWN))
-    pixels: np.ndarray = to_pixels(video[0, :, ::every]).permute(1, 2, 3, 0).numpy()
-    return pixels
+    return [float(coherence.flicker(look(video, fps))) for video in videos]
 
 
 def _span(value: dict[str, Any]) -> str:
     return "not measurable" if not value["n"] else f"{value['value']:.4g} ({value['low']:.3g} .. {value['high']:.3g})"
-
-
-def _json(value: Interval) -> dict[str, Any]:
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(value).items()}

@@ -1,10 +1,9 @@
-"""New clips into files, and real videos made longer and sharper: streamed from the stages to the encoder."""
+"""New clips into files: streamed from the stages to the encoder, segment by segment."""
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,100 +11,111 @@ import numpy as np
 import torch
 
 from framefall import publish
-from framefall.cascade.cascade import Cascade, Event
-from framefall.cascade.checkpoint import find
-from framefall.data import decode as decoder
-from framefall.data.sheet import contact_sheet
-from framefall.data.writer import write
-from framefall.evaluate.report.table import table, to_json
+from framefall.cascade.cascade import Cascade, SegmentStep
+from framefall.cascade.checkpoint import find, load_cascade
+from framefall.cascade.request import Quality, Request
+from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
-from framefall.runs.evaluate import assess
-from framefall.video import Video, from_pixels, to_pixels
+from framefall.progress import Events, Note, operation
+from framefall.video import to_frames
+from framefall.weights import DEFAULT
 
-Watch = Callable[[Iterator[Event]], Iterator[Event]]  # a progress bar is a wrapper around the events
 
-
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a run made: enough to make it again."""
+    """A clip that was made: enough to make it again."""
 
     path: str
-    frames: int = 0
-    fps: float = 0.0
-    height: int = 0
-    width: int = 0
+    frames: int
+    fps: float
+    height: int
+    width: int
     seconds: dict[str, float] = field(default_factory=dict)  # by stage; the rest is reading and encoding
     made_with: dict[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
+        size = f"{self.frames} frames of {self.width}x{self.height} at {self.fps:g} a second"
+        return f"{self.path}: {size} ({seconds})"
 
+
+@operation
 def generate(
-    cascade: Cascade,
-    caption: str | None,
-    path: str | Path,
+    request: Request,
+    output: str | Path,
+    model: str | Path | Cascade = DEFAULT,
     *,
-    seed: int = 0,
-    clip: str = "0",
-    frames: int | None = None,
-    quality: str = "fast",
-    until: str | None = None,
-    numbers: Sequence[float] | None = None,
     save_stages: str | Path | None = None,
-    made_with: Mapping[str, str] | None = None,
-    watch: Watch = iter,
-) -> Record:
-    """One new clip into `path`; with `save_stages` every stage's clip goes into that folder as well."""
-    events = cascade.stream(
-        [caption],
-        seed=seed,
-        frames=frames,
-        quality=quality,
-        until=until,
-        clips=[clip],
-        numbers=None if numbers is None else torch.tensor([[list(numbers)]]),
-    )
-    record = Record(path=str(path), fps=cascade.fps(until), made_with=dict(made_with or {}))
+    accelerate: bool = False,
+    device: str | torch.device = "cpu",
+) -> Events[list[Record]]:
+    """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
+
+    `model` is a shipped name, the folder of a trained cascade, or a cascade. With `save_stages` the clips of all
+    stages go into that folder as well. `accelerate` runs networks that are asked several times by OpenVINO, where
+    that is installed. Equal requests give equal files. Raises `ValueError` for what the model cannot be asked.
+    """
+    cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    if request.size is not None:
+        cascade, request = cascade.sized(*request.size), replace(request, size=None)
+    if accelerate:
+        cascade = with_engines(cascade)
+    made_with = provenance(model, request.seed, request.quality)
+    records = []
+    for one, path in zip(request.one_by_one(), numbered(output, len(request.captions)), strict=True):
+        (caption,) = one.captions
+        clip = ClipFile(path=path, fps=cascade.fps(one.until), made_with=tagged(made_with, caption), stages=save_stages)
+        record = yield from write_clip(cascade.stream(one), cascade, one.until, clip)
+        records.append(record)
+        yield Note(str(record))
+    return records
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFile:
+    """A file to be written."""
+
+    path: Path
+    fps: float
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    stages: str | Path | None = None  # a folder for what every stage makes
+
+
+def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clip: ClipFile) -> Events[Record]:
+    """Writes the last stage's segments as they come; the file is there when all of them are, or not at all."""
     last = cascade.stage(until) if until else cascade.stages[-1]
     kept: dict[str, list[np.ndarray]] = {}
-    windows = _windows(_timed(watch(events), record), last.name, kept if save_stages else None)
-    record.frames = write(path, _measured(windows, record), record.fps, record.made_with)
+    seconds: dict[str, float] = {}
+    height = width = 0
+    with VideoWriter(clip.path, clip.fps, clip.made_with) as writer:
+        began = time.perf_counter()
+        for event in events:
+            name = event.stage.name if event.stage else "decode"
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            if event.stage is not None and event.video is not None and (name == last.name or clip.stages is not None):
+                pixels = to_frames(event.video)
+                if clip.stages is not None:
+                    kept.setdefault(name, []).append(pixels)
+                if name == last.name:
+                    writer.add(pixels)
+                    height, width = pixels.shape[1:3]
+            yield event
+            began = time.perf_counter()
     for name, parts in kept.items():
-        suffix = Path(path).suffix or ".mp4"
-        write(
-            Path(save_stages or ".") / f"{Path(path).stem}-{name}{suffix}", parts, cascade.fps(name), record.made_with
-        )
-    return record
+        file = f"{clip.path.stem}-{name}{clip.path.suffix or '.mp4'}"
+        write(Path(clip.stages or ".") / file, parts, cascade.fps(name), clip.made_with)
+    return Record(
+        path=str(clip.path),
+        frames=writer.frames,
+        fps=clip.fps,
+        height=height,
+        width=width,
+        seconds=seconds,
+        made_with=dict(clip.made_with),
+    )
 
 
-def upscale(
-    cascade: Cascade,
-    source: str | Path,
-    path: str | Path,
-    *,
-    space: int = 4,
-    time: int = 4,
-    seed: int = 0,
-    quality: str = "fast",
-    chunk: int = 16,
-    made_with: Mapping[str, str] | None = None,
-    watch: Watch = iter,
-) -> Record:
-    """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is."""
-    names = [_able(cascade, "temporal_sr", time, "time"), _able(cascade, "spatial_sr", space, "space")]
-    stages = [name for name in names if name]
-    if not stages:
-        raise ValueError("upscaling must do something, got --space 1 --time 1; try --space 4")
-    channels = cascade.stage(stages[0]).config.shape.channels
-    info = decoder.probe(source)
-    fps = info.fps or 24.0
-    record = Record(path=str(path), fps=fps * time, made_with=dict(made_with or {}))
-    chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), chunk)
-    events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
-    windows = _windows(_timed(watch(events), record), stages[-1], None)
-    record.frames = write(path, _measured(windows, record), record.fps, record.made_with)
-    return record
-
-
-def accelerate(cascade: Cascade) -> Cascade:
+def with_engines(cascade: Cascade) -> Cascade:
     """The same cascade with an engine, where one is installed (`models.engine`), for networks of several steps a clip.
 
     A network that is asked once or twice is done long before an engine is ready for its size.
@@ -117,80 +127,31 @@ def accelerate(cascade: Cascade) -> Cascade:
     return replace(cascade, stages=tuple(stages))
 
 
-def provenance(model: str | Path, seed: int, quality: str, caption: str | None = None) -> dict[str, str]:
-    """What is written into a file's tags: that it is generated, by what, and how to make it again."""
+def provenance(model: str | Path | Cascade, seed: int, quality: Quality) -> dict[str, Any]:
+    """What made a file and how to make it again: generator, model and its hash, seed, quality, torch, processor."""
     from framefall import __version__
 
-    config = publish.sha256(find(model) / publish.MANIFEST)
-    comment = {"generator": f"framefall {__version__}", "model": Path(model).name, "manifest_sha256": config}
-    comment |= {
+    if isinstance(model, Cascade):
+        made: dict[str, Any] = {"model": model.config.name}
+    else:
+        made = {"model": Path(model).name, "manifest_sha256": publish.sha256(find(model) / publish.MANIFEST)}
+    return {
+        "ai_generated": True,
+        "generator": f"framefall {__version__}",
+        **made,
         "seed": str(seed),
         "quality": quality,
         "torch": torch.__version__,
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
-    return {"title": caption or "", "comment": json.dumps({"ai_generated": True, **comment, "prompt": caption})}
 
 
-def _able(cascade: Cascade, task: str, factor: int, option: str) -> str | None:
-    if factor == 1:
-        return None
-    able = {stage.config.factor: stage.name for stage in cascade.stages if stage.config.task == task}
-    if factor not in able:
-        known = ", ".join(map(str, sorted({1, *able})))
-        raise ValueError(f"--{option} must be one of {known} with this model, got {factor}")
-    return able[factor]
-
-
-def _chunks(frames: Iterator[decoder.Frame], size: int) -> Iterator[Video]:
-    for _, group in groupby(enumerate(frames), key=lambda pair: pair[0] // size):
-        pixels = np.stack([frame.pixels for _, frame in group])
-        yield from_pixels(torch.from_numpy(pixels)).permute(3, 0, 1, 2)[None]
-
-
-def _windows(events: Iterator[Event], last: str, kept: dict[str, list[np.ndarray]] | None) -> Iterator[np.ndarray]:
-    """The last stage's finished windows as pixels; finished windows of all stages are kept on the way if asked."""
-    for event in events:
-        if event.video is None or event.stage is None or (kept is None and event.stage.name != last):
-            continue
-        pixels = to_pixels(event.video[0]).permute(1, 2, 3, 0).cpu().numpy()
-        if kept is not None:
-            kept.setdefault(event.stage.name, []).append(pixels)
-        if event.stage.name == last:
-            yield pixels
-
-
-def _measured(windows: Iterator[np.ndarray], record: Record) -> Iterator[np.ndarray]:
-    for pixels in windows:
-        record.height, record.width = pixels.shape[1:3]
-        yield pixels
-
-
-def _timed(events: Iterator[Event], record: Record) -> Iterator[Event]:
-    began = time.perf_counter()
-    for event in events:
-        name = event.stage.name if event.stage else "decode"
-        record.seconds[name] = record.seconds.get(name, 0.0) + time.perf_counter() - began
-        yield event
-        began = time.perf_counter()
+def tagged(made_with: Mapping[str, Any], caption: str | None = None) -> dict[str, str]:
+    """The tags of a file: its title, and a comment that says that it is generated, and how."""
+    return {"title": caption or "", "comment": json.dumps({**made_with, "prompt": caption})}
 
 
 def numbered(path: str | Path, count: int) -> Sequence[Path]:
     """The names of `count` clips: the name itself, or name-000, name-001, ..."""
     path = Path(path)
     return [path] if count == 1 else [path.with_name(f"{path.stem}-{index:03d}{path.suffix}") for index in range(count)]
-
-
-def report(path: Path) -> tuple[str, dict[str, Any]]:
-    """A contact sheet (.png) and scores (.json) of a finished clip, beside it; read back from the file, codec and all.
-
-    Gives the scores as a table to read and as JSON values.
-    """
-    frames = np.stack([frame.pixels for frame in decoder.decode(path)])
-    contact_sheet(frames[:: max(1, len(frames) // 15)], path.with_suffix(".png"))
-    rows = assess(path).rows
-    text = to_json(rows, {"clips": str(path)})
-    with publish.file(path.with_suffix(".json")) as partial:
-        partial.write_text(text)
-    values: dict[str, Any] = json.loads(text)
-    return table(rows), values

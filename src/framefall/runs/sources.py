@@ -4,23 +4,43 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from framefall.data.clip import Clip
+from framefall.data.folder import Folder, FolderConfig, collect, ingest
 from framefall.data.window import Window
 from framefall.noise import Key
+from framefall.progress import Events, Note, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe, numbers
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scenarios.registry import SCENARIOS
 from framefall.worlds.scenarios.solids import SOLID_SCENARIOS
 from framefall.worlds.state import StateLog, frame_times
-from framefall.worlds.world import World
+from framefall.worlds.world import World, open_world
 
 NUMERIC = 0.25  # of the captions say gravity and speed as numbers
 ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would see little else than the wall
+
+
+@operation
+def open_source(source: str | Path, config: FolderConfig) -> "Events[Folder | WorldSource]":
+    """What to train on: a folder if there is one of that name, or else a world.
+
+    Raises `ValueError` where there is neither, and where nothing in a folder can be used.
+    """
+    if Path(source).exists() or not names_a_world(str(source)):
+        outcomes = []
+        for outcome in ingest(source, config):
+            outcomes.append(outcome)
+            yield Stepped(len(outcomes), outcome.total, "reading files")
+        folder = collect(source, iter(outcomes), config)
+        yield Note(str(folder.report))
+        return folder
+    return WorldSource(open_world(str(source)), size=config.size, fps=config.fps)
 
 
 def names_a_world(text: str) -> bool:

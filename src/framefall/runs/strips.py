@@ -2,40 +2,35 @@
 
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.data.sheet import strips
-from framefall.models.backbone import Condition
-from framefall.models.text import encode, words
+from framefall.data.sheet import Row, clip_row, strips
 from framefall.noise import Key
 from framefall.train.objective import stack, window
 from framefall.train.recipe import StageRecipe
-from framefall.video import Video, to_pixels
+from framefall.video import to_frames
 
 CLIPS = 3
 FRAMES = 12  # shown of each clip
 
 
 def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int) -> None:
-    """A PNG with a few rows a clip: the truth, the plain guess if there is one, and the stage's own samples."""
-    rows: list[tuple[str, np.ndarray]] = []
+    """Writes `sample_rows` as a PNG."""
+    strips(sample_rows(stage, recipe, source, seed), path)
+
+
+def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int) -> list[Row]:
+    """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples."""
+    rows: list[Row] = []
     for clip in loader.validation(source, window(recipe), CLIPS, seed):
-        truth, low = stage.task().shrink(stack([clip], stage.device))
-        shown = stage.task().show(low)
-        reads = getattr(stage.config.backbone, "text_dim", 0)
-        text, mask = encode([clip.caption], stage.device, words(stage.config.backbone)) if reads else (None, None)
-        rate = torch.tensor([clip.fps], device=stage.device)
-        condition = Condition(seconds=frame_seconds(truth.shape[2], rate), text=text, text_mask=mask)
-        rows.append(("real", _pixels(truth)))
-        if shown.prior is not None:
-            rows.append(("plain", _pixels(shown.prior)))
+        truth, low = stage.task.example(stack([clip], stage.device))
+        known = stage.task.conditioning(low, truth.shape[2])
+        condition = stage.condition([clip.caption], frames=truth.shape[2], fps=clip.fps)
+        shown = {"real": truth}
+        if known.prior is not None:
+            shown["interpolated"] = known.prior
         for quality in ("fast", "best"):
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])
@@ -43,11 +38,7 @@ def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path
                 condition, low, size, range(truth.shape[2]), [Key(seed, "strip", clip.key)], sampling
             ):
                 made = step.x
-            rows.append((quality, _pixels(made)))
-    strips(rows, path)
-
-
-def _pixels(video: Video) -> np.ndarray:
-    every = max(1, -(-video.shape[2] // FRAMES))
-    frames: Tensor = to_pixels(video[0, :, ::every]).permute(1, 2, 3, 0)
-    return frames.cpu().numpy()
+            shown[f"made, {quality}"] = made
+        for index, (label, video) in enumerate(shown.items()):
+            rows.append(clip_row(label, to_frames(video), clip.fps, FRAMES, "" if index else clip.caption or clip.key))
+    return rows

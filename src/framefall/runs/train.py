@@ -1,6 +1,7 @@
 """A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,30 +13,45 @@ from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
+from framefall.progress import Events, Note, operation
+from framefall.recipes.registry import RECIPES
+from framefall.runs.sources import open_source
 from framefall.runs.strips import draw_strips
-from framefall.train.loop import Budget, Progress, initial, train
+from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
 from framefall.train.reconstruction import train_autoencoder
 
 
-def train_cascade(
-    recipe: Recipe,
-    source: Folder | Source,
-    model: str | Path,
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training has made."""
+
+    model: str  # the folder of the cascade; logs, checkpoints and strips of samples lie in MODEL.training
+    steps: dict[str, int] = field(default_factory=dict)  # by stage, over all sessions
+    losses: dict[str, float] = field(default_factory=dict)  # of each stage's last step
+    skipped: dict[str, str] = field(default_factory=dict)  # files that could not be used, with the reason
+
+
+@operation
+def train(
+    source: str | Path | Folder | Source,
+    output: str | Path,
+    recipe: Recipe | str = "nano",
     *,
     stages: Sequence[str] | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     resume: bool = False,
     device: str | torch.device = "cpu",
-) -> Iterator[Progress]:
-    """Trains the stages one after another and publishes `model` after each.
+) -> Events[Trained]:
+    """Trains the stages one after another and publishes the model at `output` after each.
 
-    `steps` is for each stage; `minutes` are shared among the stages by their `share`. What a run needs to
-    go on lies in `MODEL.training/STAGE`: checkpoints, log, TensorBoard, strips of samples. A latent stage's
-    autoencoder comes first, in `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes.
+    `source` is a folder of videos, the name of a world, or one of these opened. `steps` is for each stage; `minutes`
+    are shared among the stages by their `share`. What a run needs to go on lies in `MODEL.training/STAGE`:
+    checkpoints, log, TensorBoard, strips of samples. A latent stage's autoencoder comes first, in
+    `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes.
     """
-    model = Path(model)
+    model, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
     names = list(stages or recipe.stages)
     for name in names:
         if name not in recipe.stages:
@@ -43,35 +59,66 @@ def train_cascade(
     runs = model.with_name(model.name + ".training")
     if not resume:
         _refuse_to_overwrite(model, runs, names)
-    train_source = source.split("train")
+    if isinstance(source, str | Path):
+        source = yield from open_source.inside(source, recipe.data)
+    found = Trained(model=str(model), skipped=_skipped(source))
+    training = source.split("train")
     total_share = sum(recipe.stages[name].share for name in names)
     for name in names:
-        part = recipe.stages[name]
-        own = None if minutes is None else minutes * part.share / total_share
-        if own is not None and part.stage.latent is not None:
-            own /= 2  # the other half is the autoencoder's
-        budget = Budget(steps=steps if steps or own else part.steps, minutes=own)
-        stage = initial(name, part, recipe.seed, torch.device(device))
-        if ranks.rank() == 0:
-            (runs / name).mkdir(parents=True, exist_ok=True)
-            for parent in (model.parent, runs / name):  # what killed runs left behind
-                publish.sweep(parent)
-            with publish.file(runs / name / "recipe.json") as partial:
-                partial.write_text(to_json(recipe))
-        if part.stage.latent is not None:
-            yield from train_autoencoder(stage, recipe, train_source, budget, runs / name / "autoencoder")
-        yield from train(
-            stage, recipe, train_source, budget, runs / name, strip=_strip(recipe, train_source, runs / name)
+        own = None if minutes is None else minutes * recipe.stages[name].share / total_share
+        for event in _train_stage(name, recipe, training, model, runs, steps, own, device):
+            if isinstance(event, TrainingStep):
+                found.steps[event.stage], found.losses[event.stage] = event.step, event.loss
+            yield event
+    return found
+
+
+def _train_stage(
+    name: str,
+    recipe: Recipe,
+    source: Folder | Source,
+    model: Path,
+    runs: Path,
+    steps: int | None,
+    minutes: float | None,
+    device: str | torch.device,
+) -> Iterator[TrainingStep | Note]:
+    """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
+    part = recipe.stages[name]
+    if minutes is not None and part.stage.latent is not None:
+        minutes /= 2  # the other half is the autoencoder's
+    budget = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=minutes)
+    stage = initial(name, part, recipe.seed, torch.device(device))
+    if ranks.rank() == 0:
+        (runs / name).mkdir(parents=True, exist_ok=True)
+        for parent in (model.parent, runs / name):  # what killed runs left behind
+            publish.sweep(parent)
+        with publish.file(runs / name / "recipe.json") as partial:
+            partial.write_text(to_json(recipe))
+    if part.stage.latent is not None:
+        yield from train_autoencoder(stage, recipe, source, budget, runs / name / "autoencoder")
+    strip = _strip(recipe, source, runs / name)
+    yield from train_stage(stage, recipe, source, budget, runs / name, strip=strip)
+    if ranks.rank() == 0:
+        config = CascadeConfig(
+            name=model.name,
+            stages={one: recipe.stages[one].stage for one in recipe.stages},
+            trained_on=list(source.names),
         )
-        if ranks.rank() == 0:
-            config = CascadeConfig(
-                name=model.name,
-                stages={one: recipe.stages[one].stage for one in recipe.stages},
-                trained_on=list(train_source.names),
-            )
-            dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
-            checkpoint.with_stage(model, name, stage, config, dtype)
-        ranks.barrier()
+        dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
+        checkpoint.with_stage(model, name, stage, config, dtype)
+    ranks.barrier()
+
+
+def named(recipe: str) -> Recipe:
+    """The recipe of a name."""
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
+    return RECIPES[recipe]()
+
+
+def _skipped(source: Folder | Source) -> dict[str, str]:
+    return {one.path: one.reason for one in source.report.skipped} if isinstance(source, Folder) else {}
 
 
 def _refuse_to_overwrite(model: Path, runs: Path, names: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Worlds as plain folders that any other tool can read: a video and a JSON file a clip."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from framefall import publish
 from framefall.config import from_json, to_dict
 from framefall.data.writer import WRITERS, write
 from framefall.noise import Key
+from framefall.progress import Events, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe, numbers
 from framefall.worlds.engines.registry import simulate
@@ -27,7 +27,7 @@ TWINS = "twins"  # the violation that stands for: one of those that apply, anoth
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class WorldFormat:
     """How the clips of a world are written."""
 
     frames: int | None = None  # as many as the scene lasts
@@ -66,14 +66,18 @@ def read_scene(path: str | Path) -> Scene:
     return from_json(Scene, text, str(path))
 
 
-def write_scene(scene: Scene, folder: str | Path, look: Look) -> Iterator[Written]:
+@operation
+def write_scene(scene: Scene, folder: str | Path, form: WorldFormat) -> Events[list[Written]]:
     """Simulates one scene of the user's own and writes it as `FOLDER/NAME.mp4` and `.json`."""
-    yield _write(Path(folder), scene.key.replace("/", "-") or "scene", simulate(scene), look, 0)
+    written = _write(Path(folder), scene.key.replace("/", "-") or "scene", simulate(scene), form, 0)
+    yield Stepped(1, 1, "clips")
+    return [written]
 
 
+@operation
 def write_world(
-    world: World, folder: str | Path, look: Look, *, count: int, start: int = 0, violation: str | None = None
-) -> Iterator[Written]:
+    world: World, folder: str | Path, form: WorldFormat, *, count: int, start: int = 0, violation: str | None = None
+) -> Events[list[Written]]:
     """Examples `start` .. `start + count` of a world: a clip each, and beside it its broken twin if one is asked for.
 
     `NAME.json` holds the caption and numbers under the keys that `framefall train` reads, all captions, the state of
@@ -81,14 +85,16 @@ def write_world(
     """
     if violation and violation != TWINS and violation not in VIOLATIONS:
         raise ValueError(f"a violation must be {TWINS} or one of {', '.join(VIOLATIONS)}; got {violation!r}")
+    written = []
     for index in range(start, start + count):
         log = world.log(index)
         name = f"{world.scenario_of(index)}-{world.split}-{index:06d}"
-        yield _write(Path(folder), name, log, look, index)
-        if violation:
-            broken = _broken(log, violation, index)
-            if broken is not None:
-                yield _write(Path(folder), f"{name}.{broken.violation}", broken, look, index)
+        written.append(_write(Path(folder), name, log, form, index))
+        broken = _broken(log, violation, index) if violation else None
+        if broken is not None:
+            written.append(_write(Path(folder), f"{name}.{broken.violation}", broken, form, index))
+        yield Stepped(index - start + 1, count, "clips")
+    return written
 
 
 def _broken(log: StateLog, violation: str, index: int) -> StateLog | None:
@@ -100,22 +106,22 @@ def _broken(log: StateLog, violation: str, index: int) -> StateLog | None:
     return break_physics(log, names[index % len(names)], key) if names else None
 
 
-def _write(folder: Path, name: str, log: StateLog, look: Look, index: int) -> Written:
-    frames = look.frames or round(log.scene.seconds * look.fps) + 1
-    times = frame_times(frames, look.fps)
-    view = View(look.size, round(look.size * log.scene.width), look.size)
+def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int) -> Written:
+    frames = form.frames or round(log.scene.seconds * form.fps) + 1
+    times = frame_times(frames, form.fps)
+    view = View(form.size, round(form.size * log.scene.width), form.size)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}{look.suffix}"
+    path = folder / f"{name}{form.suffix}"
     pixels = render([log], [times], view)[0].permute(1, 2, 3, 0).numpy()
     captions = [describe(log.scene, paraphrase) for paraphrase in range(PARAPHRASES)]
     caption = captions[index % PARAPHRASES]
-    write(path, [pixels], look.fps, {"comment": caption})
+    write(path, [pixels], form.fps, {"comment": caption})
     values = {
         "caption": caption,
         "numbers": [float(value) for value in numbers(log.scene)],
         "captions": captions,
         "numeric_caption": describe(log.scene, 0, numeric=True),
-        "fps": look.fps,
+        "fps": form.fps,
         "frames": frames,
         "height": view.height,
         "width": view.width,
@@ -125,7 +131,7 @@ def _write(folder: Path, name: str, log: StateLog, look: Look, index: int) -> Wr
     }
     with publish.file(folder / f"{name}.json") as partial:
         partial.write_text(json.dumps(values) + "\n")
-    if look.masks:
+    if form.masks:
         with publish.file(folder / f"{name}.npz") as partial, open(partial, "wb") as stream:
             np.savez_compressed(stream, **_pixel_truth(log, times, view))
     return Written(str(path), caption, log.violation)

@@ -1,7 +1,6 @@
 """Numbers out: JSON lines and TensorBoard, both on disk."""
 
 import json
-import math
 import time
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +8,7 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 
 from framefall import ranks
+from framefall.jsonable import jsonable
 
 
 class Journal:
@@ -26,8 +26,8 @@ class Journal:
         """One row; what is not a number goes to the JSON lines alone."""
         if self.board is None and "note" not in numbers:
             return
-        row = {"step": step, "time": round(time.time(), 3)} | {name: _plain(value) for name, value in numbers.items()}
-        self.lines.write(json.dumps(row, allow_nan=False) + "\n")
+        row = {"step": step, "time": round(time.time(), 3)} | numbers
+        self.lines.write(json.dumps(jsonable(row), allow_nan=False) + "\n")
         self.lines.flush()
         for name, value in numbers.items():
             if self.board and isinstance(value, int | float):
@@ -42,8 +42,3 @@ class Journal:
         self.lines.close()
         if self.board:
             self.board.close()
-
-
-def _plain(value: float | str | list[str]) -> float | str | list[str] | None:
-    """JSON has no word for a number that is not finite."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -21,6 +22,7 @@ from framefall.data.loader import Source
 from framefall.models.precision import autocast
 from framefall.models.registry import build
 from framefall.noise import Key
+from framefall.progress import Note, Stepped
 from framefall.train import objective, optim, resume
 from framefall.train.journal import Journal
 from framefall.train.recipe import Recipe, StageRecipe
@@ -48,16 +50,14 @@ class Budget:
         return min(1.0, max(by_steps, by_minutes))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a reader of the loop sees after each step."""
+@dataclass(frozen=True)
+class TrainingStep(Stepped):
+    """One step of one stage; `done` of 1 is how much of its budget is spent."""
 
     stage: str
     step: int
-    progress: float  # 0..1
     loss: float
     rate: float  # clips a second
-    note: str = ""
 
 
 @runtime_checkable
@@ -97,7 +97,7 @@ def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> 
     return Stage(name=name, config=recipe.stage, backbone=backbone.to(device), codec=codec)
 
 
-def train(
+def train_stage(
     stage: Trainee,
     recipe: Recipe,
     source: Folder | Source,
@@ -105,7 +105,7 @@ def train(
     run_folder: Path,
     strip: Callable[[Any, int], None] | None = None,
     loss: Loss = objective.loss,
-) -> Iterator[Progress]:
+) -> Iterator[TrainingStep | Note]:
     """Trains `stage` in place until the budget is spent; at the end its weights are the averaged ones.
 
     Goes on from the newest whole checkpoint under `run_folder`. A step whose loss or gradient is not
@@ -130,9 +130,10 @@ def train(
     if recipe.compile:
         network.compile()
     saved = stripped = began = time.monotonic()
-    with Journal(run_folder, state.step) as journal:
-        if note := "; ".join(damaged):
-            journal.write(state.step, note=note)
+    with Journal(run_folder, state.step) as journal, closing(clips):
+        for sentence in damaged:
+            journal.write(state.step, note=sentence)
+            yield Note(sentence)
         while (progress := ranks.agree([budget.progress(state)])[0]) < 1.0:
             batch = next(clips)
             optim.set_rates(optimizers, optim.rate(state.step, progress, part.optim))
@@ -143,7 +144,7 @@ def train(
                 average.update(network)
                 state.bad_steps = 0
             else:
-                note = _skip(state, batch, journal)
+                yield Note(_skip(state, batch, journal))
             for one in optimizers:
                 one.zero_grad(set_to_none=True)
             state.step += 1
@@ -172,10 +173,8 @@ def train(
             if strip and ranks.rank() == 0 and now - stripped > 60 * recipe.strip_minutes:
                 _show(stage, average, strip, state.step)
                 began = stripped = time.monotonic()  # time spent looking is not training
-            yield Progress(
-                stage=stage.name, step=state.step, progress=budget.progress(state), loss=value, rate=rate, note=note
-            )
-            note = ""
+            what = f"{stage.name} step {state.step}, loss {value:.4f}"
+            yield TrainingStep(budget.progress(state), 1.0, what, stage.name, state.step, value, rate)
         _save(run_folder, run, recipe.keep)
     network.load_state_dict(average.tensors)
     network.eval()

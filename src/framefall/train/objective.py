@@ -1,19 +1,17 @@
 """The loss of a stage on a batch of clips. All randomness is keyed by clip and step."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import Shown, corrupt, first_frames, frame_seconds
-from framefall.cascade.stage import Stage, StageConfig
+from framefall.cascade.conditioning import Conditioning, corrupt, first_frames
+from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.window import Window
 from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
-from framefall.models.text import encode, words
 from framefall.noise import Key, normal
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
@@ -24,15 +22,14 @@ _QUIET = 1e-4  # 46 dB: a prior better than that is good enough
 def window(recipe: StageRecipe) -> Window:
     """What a training example of the stage is cut out as."""
     config, shape = recipe.stage, recipe.stage.shape
-    frames = config.intervals * config.factor + 1 if config.task == "temporal_sr" else shape.frames
     return Window(
-        frames=frames,
+        frames=config.task.example_frames(shape.frames),
         fps=shape.fps,
         height=shape.height,
         width=shape.width,
-        view="crop" if config.task == "spatial_sr" else "whole",
+        view="crop" if config.task.crops else "whole",
         flip=recipe.flip,
-        image_share=0.0 if config.task == "temporal_sr" else recipe.image_share,
+        image_share=0.0 if config.task.time_factor > 1 else recipe.image_share,
         buckets=config.shapes,
     )
 
@@ -46,52 +43,41 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     """Each clip's loss at this step, as a pure function of the weights, the clip, the seed and the step."""
     config, device = stage.config, stage.device
     keys = [Key(seed, f"train/{stage.name}/{step}", clip.key) for clip in clips]
-    video, low = stage.task().shrink(stack(clips, device))
+    task = stage.task
+    video, low = task.example(stack(clips, device))
     x0 = stage.codec.encode(video)
     noise = _noise("noise", keys, x0)
-    level, seen = torch.zeros(len(clips), device=device), low
-    if low is not None and config.low_res_noise:
-        levels = [config.low_res_noise * _level(key.named("level").uniform()) for key in keys]
+    level, corrupted = torch.zeros(len(clips), device=device), None
+    if low is not None and task.low_res_noise:
+        levels = [task.low_res_noise * _level(key.named("level").uniform()) for key in keys]
         level = torch.tensor(levels, device=device)
-        seen = corrupt(low, _noise("low_res", keys, low), level)
-    shown = stage.task().show(low, seen)
-    if config.known:
-        counts = torch.tensor([_known(key, config.known, video.shape[2]) for key in keys], device=device)
-        shown = Shown(low_res=first_frames(video, counts))
-    shown = stage.codec.show(shown)
+        corrupted = corrupt(low, _noise("low_res", keys, low), level)
+    known = task.conditioning(low, video.shape[2], corrupted)
+    if task.known:
+        counts = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
+        known = Conditioning(low_res=first_frames(video, counts))
+    known = stage.codec.conditioning(known)
     t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
-    x_t = stage.process.add_noise(x0, stage.endpoint(noise, shown), t)
-    condition = replace(
-        stage.codec.tell(describe(stage.config, recipe, clips, keys, video.shape[2], device)),
-        low_res=shown.low_res,
-        prior=shown.prior,
-        low_res_noise=None if low is None else level,
-    )
+    x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
+    condition = stage.conditioned(describe(stage, recipe, clips, keys, video.shape[2]), known, level)
     losses = denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss)
-    if not config.relative_loss or shown.prior is None:
+    if not task.relative_loss or known.prior is None:
         return losses
-    plain = (shown.prior - x0).square().mean(dim=(1, 2, 3, 4))
+    plain = (known.prior - x0).square().mean(dim=(1, 2, 3, 4))
     return torch.log((losses + _QUIET) / (plain + _QUIET))
 
 
-def describe(
-    config: StageConfig,
-    recipe: StageRecipe,
-    clips: Sequence[Clip],
-    keys: Sequence[Key],
-    frames: int,
-    device: torch.device,
-) -> Condition:
+def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int) -> Condition:
     """What the clips say of themselves: seconds, captions (some dropped) and numbers."""
-    rates = torch.tensor([clip.fps for clip in clips], device=device)
-    text, mask = None, None
-    if getattr(config.backbone, "text_dim", 0):
-        dropped = [key.named("text").uniform() < recipe.text_dropout for key in keys]
-        captions = [None if drop else clip.caption for clip, drop in zip(clips, dropped, strict=True)]
-        text, mask = encode(captions, device, words(config.backbone), dtype=torch.bfloat16)
-    count = getattr(config.backbone, "numbers", 0)
-    numbers = torch.stack([_numbers(clip, count, frames) for clip in clips]).to(device) if count else None
-    return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
+    dropped = [key.named("text").uniform() < recipe.text_dropout for key in keys]
+    count = stage.config.backbone.numbers
+    return stage.condition(
+        [None if drop else clip.caption for clip, drop in zip(clips, dropped, strict=True)],
+        frames=frames,
+        fps=torch.tensor([clip.fps for clip in clips]),
+        numbers=torch.stack([_numbers(clip, count, frames) for clip in clips]) if count else None,
+        text_dtype=torch.bfloat16,
+    )
 
 
 def _numbers(clip: Clip, count: int, frames: int) -> Tensor:

@@ -19,8 +19,9 @@ from framefall.data.loader import Source
 from framefall.models.autoencoder import VideoAutoencoder
 from framefall.models.precision import autocast
 from framefall.noise import Key, normal
+from framefall.progress import Note
 from framefall.train import objective
-from framefall.train.loop import Budget, Progress, train
+from framefall.train.loop import Budget, TrainingStep, train_stage
 from framefall.train.recipe import Recipe, StageRecipe
 from framefall.video import Scores, Video
 
@@ -40,19 +41,19 @@ class Compressor:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.backbone.shift.device
+        return self.backbone.latents_mean.device
 
 
 def train_autoencoder(
     stage: Stage, recipe: Recipe, source: Folder | Source, budget: Budget, run_folder: Path
-) -> Iterator[Progress]:
+) -> Iterator[TrainingStep | Note]:
     """Trains a latent stage's autoencoder in place and gives its latents unit scale; goes on like `train`."""
     autoencoder = stage.codec.autoencoder
     if autoencoder is None:
         raise ValueError(f"only a latent stage has an autoencoder, {stage.name} works on pixels; set its `latent`")
     compressor = Compressor(stage.name, autoencoder.requires_grad_(True))
-    for progress in train(compressor, recipe, source, budget, run_folder, loss=loss):
-        yield replace(progress, stage=f"{stage.name}.autoencoder")
+    for event in train_stage(compressor, recipe, source, budget, run_folder, loss=loss):
+        yield replace(event, stage=f"{stage.name}.autoencoder") if isinstance(event, TrainingStep) else event
     part = recipe.stages[stage.name]
     clips = loader.batches(source, objective.window(part), batch=part.batch, seed=recipe.seed)
     batches = islice(clips, -(-_CLIPS // part.batch))  # each rank sees the same ones: no need to agree

@@ -17,7 +17,9 @@ from torch.optim import Optimizer
 
 from framefall import publish
 from framefall.cascade.checkpoint import check_tensors, read_tensors, stored
+from framefall.cascade.formats import upgrade_stage
 from framefall.config import from_dict, to_dict
+from framefall.models import keys
 from framefall.train.optim import AveragedWeights
 from framefall.train.recipe import StageRecipe
 
@@ -115,11 +117,15 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
             raise ValueError(
                 f"{path} belongs to another run: {difference}; train under another name, or with the old settings"
             )
-    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-    check_tensors(weights, run.network.state_dict(), str(path))
+    weights, averages = (
+        keys.upgrade({name.removeprefix(part): one for name, one in tensors.items() if name.startswith(part)})
+        for part in ("network.", "average.")
+    )
+    for found_here in (weights, averages):
+        check_tensors(found_here, run.network.state_dict(), str(path))
     run.network.load_state_dict(weights)
     for name, mean in run.average.tensors.items():
-        mean.copy_(tensors[f"average.{name}"])
+        mean.copy_(averages[name])
     run.average.updates = numbers["updates"]
     for index, one in enumerate(run.optimizers):
         state: dict[int, dict[str, Tensor]] = {}
@@ -145,7 +151,8 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
 def _completed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The identity in an older checkpoint, with the settings that recipes have had since, as they are by default."""
     try:
-        whole = to_dict(from_dict(StageRecipe, old["recipe"]))
+        recipe = {**old["recipe"], "stage": upgrade_stage(old["recipe"]["stage"])}
+        whole = to_dict(from_dict(StageRecipe, recipe))
     except (KeyError, ValueError):  # no recipe, or one with settings that are gone
         return old
     return {**old, "recipe": {name: value for name, value in whole.items() if name in new["recipe"]}}

@@ -4,8 +4,8 @@ import re
 import time
 
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.worlds.captions.grammar import PARAPHRASES, WORDS
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.captions.sentences import describe, stated

@@ -3,8 +3,8 @@
 import dataclasses
 
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.captions.sentences import caption, describe, numbers, stated

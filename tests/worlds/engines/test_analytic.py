@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.noise import Key
 from framefall.worlds.engines import analytic
 from framefall.worlds.scene import Attributes, Body, Fixture, Scene

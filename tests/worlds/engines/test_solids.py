@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import examples
 from solid_scenes import drawn, falling, scene, solid
 
+from examples import examples
 from framefall.worlds.engines import solids as engine
 from framefall.worlds.engines.registry import simulate
 from framefall.worlds.render import solids

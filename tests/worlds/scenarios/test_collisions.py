@@ -1,9 +1,9 @@
 """Balls meet, in view or behind a screen, as their captions say."""
 
 import pytest
-from examples import examples
 from scenario_events import assert_late, assert_missed_where_nothing_moves, assert_shown
 
+from examples import examples
 from framefall.worlds.splits import SPLITS
 
 NAMES = ("collision", "billiards")

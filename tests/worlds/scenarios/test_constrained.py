@@ -1,9 +1,9 @@
 """Pendulums swing and things go down ramps, as their captions say."""
 
 import pytest
-from examples import examples
 from scenario_events import assert_late, assert_missed_where_nothing_moves, assert_shown
 
+from examples import examples
 from framefall.worlds.splits import SPLITS
 
 NAMES = ("pendulum", "ramp")

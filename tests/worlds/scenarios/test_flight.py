@@ -1,9 +1,9 @@
 """Fall, projectile, double drop and uniform motion happen, in view, as their captions say."""
 
 import pytest
-from examples import examples
 from scenario_events import assert_late, assert_missed_where_nothing_moves, assert_shown
 
+from examples import examples
 from framefall.worlds.splits import SPLITS
 
 NAMES = ("fall", "projectile", "double_drop", "uniform")

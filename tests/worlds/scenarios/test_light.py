@@ -1,9 +1,9 @@
 """The light wanders over a thing that stands still, as its caption says."""
 
 import pytest
-from examples import examples
 from scenario_events import assert_late, assert_missed_where_nothing_moves, assert_shown
 
+from examples import examples
 from framefall.worlds.splits import SPLITS
 
 NAMES = ("light",)

@@ -1,9 +1,9 @@
 """What goes behind a screen is wholly hidden, and comes out as its caption says."""
 
 import pytest
-from examples import examples
 from scenario_events import assert_late, assert_missed_where_nothing_moves, assert_shown
 
+from examples import examples
 from framefall.worlds.splits import SPLITS
 
 NAMES = ("occluder", "occluder_bounce")

@@ -4,9 +4,9 @@ import math
 from itertools import combinations
 
 import pytest
-from examples import examples
 from scenario_events import EVENTS
 
+from examples import examples
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import BODY_COLOURS, SCENERY_COLOURS, Body
 from framefall.worlds.shapes import SQUARE, reach

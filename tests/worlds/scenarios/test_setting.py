@@ -5,8 +5,8 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.noise import Key
 from framefall.worlds.scenarios.draw import Draw
 from framefall.worlds.scenarios.registry import draw_scene

@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from examples import examples
 from solid_scenes import drawn
 
+from examples import examples
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.captions.sentences import describe, stated

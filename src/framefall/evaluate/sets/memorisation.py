@@ -70,11 +70,10 @@ def motion(video: OneClip, fps: float) -> Vector | None:
     scale = min(1.0, FLOW_SIDE / max(video.shape[-2:]))
     rows, columns = (max(1, round(size * scale)) for size in video.shape[-2:])
     small = resize(video.detach().float().cpu(), rows, columns, "area")[0].mean(0)
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     total = np.zeros((PARTS, CELLS, CELLS, 3))
     for index, start in enumerate(starts.tolist()):
         one, other = (_smooth(small[place]) for place in (start, start + step))
-        flow = flow_between(engine, one, other) * (fps / step / rows)
+        flow = flow_between(one, other) * (fps / step / rows)
         flow *= np.clip(cv2.absdiff(one, other) / CHANGE - 0.5, 0, 1)[..., None]
         field = np.concatenate((flow, np.hypot(flow[..., :1], flow[..., 1:])), axis=-1)
         # a wide blur before cells are read: what crosses a cell's edge must not jump

@@ -18,9 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade, finished
+from framefall.cascade.request import Quality, Request
 from framefall.evaluate.certify.validity import threshold
 from framefall.evaluate.metrics.suite import NamedVideo
-from framefall.evaluate.stages.faults import QUANTITIES, SHIFTS, Clip, Quantity, Yardstick, measured
+from framefall.evaluate.stages.faults import QUANTITIES, SHIFTS, Clip, Quantity, Yardstick, measure_quantities
 from framefall.metric import interval
 from framefall.noise import Key, normal
 from framefall.video import Video, from_pixels, resize, to_pixels
@@ -114,7 +115,7 @@ def blame(
         rate /= math.prod(link.time for link in links)
         true_colours.append(_colour(levels[0]))
         for kind, clip in placebos(levels[0], Key(seed, "blame", name)).items():
-            table.pool(BASE, measured(clip, rate, quantities), kind)
+            table.pool(BASE, measure_quantities(clip, rate, quantities), kind)
         for link, given, truth in zip(links, levels, levels[1:], strict=False):
             yardstick = Yardstick(given, link.time, link.space, rate, quantities)
             for kind, clip in placebos(truth, Key(seed, f"blame/{link.name}", name)).items():
@@ -126,7 +127,7 @@ def blame(
     for trace in traces:
         if len(trace) != len(links) + 1:
             raise ValueError(f"a trace must hold the base's clip and one a stage, got {len(trace)} for {len(links)}")
-        table.count(BASE, "none", measured(trace[0], fps, quantities))
+        table.count(BASE, "none", measure_quantities(trace[0], fps, quantities))
         colours.append(_colour(trace[0]))
         rate = fps
         for link, given, made in zip(links, trace, trace[1:], strict=False):
@@ -142,39 +143,27 @@ def blame(
     return Blame(rows, _verdicts(rows))
 
 
-def traced(links: Sequence[Link], base: Clip, fps: float) -> list[Tensor]:
-    """A base clip and what each stage makes of the one before."""
-    trace: list[Tensor] = [base]
-    for link in links:
-        trace.append(link.run(trace[-1], fps))
-        fps *= link.time
-    return trace
-
-
-def cascade_links(cascade: Cascade, quality: str = "fast", seed: int = 0) -> tuple[Link, ...]:
+def cascade_links(cascade: Cascade, quality: Quality = "fast", seed: int = 0) -> tuple[Link, ...]:
     """The super-resolution stages of a cascade, each alone; they trust their input, as they do a real video."""
 
     def link(name: str, time: int, space: int) -> Link:
         def run(video: Clip, fps: float) -> AnyClip:
             events = cascade.upscale(iter([video]), stages=[name], fps=fps, seed=seed, quality=quality)
-            return torch.cat(list(finished(events, cascade.stage(name))), dim=2).float().cpu()
+            return torch.cat(list(finished(events, name)), dim=2).float().cpu()
 
         return Link(name, run, time, space)
 
-    found = [(stage.name, stage.config) for stage in cascade.stages if stage.config.task != "base"]
-    return tuple(
-        link(name, *((config.factor, 1) if config.task == "temporal_sr" else (1, config.factor)))
-        for name, config in found
-    )
+    found = [(stage.name, stage.task) for stage in cascade.stages if stage.task.super_resolution]
+    return tuple(link(name, task.time_factor, task.space_factor) for name, task in found)
 
 
 def cascade_traces(
-    cascade: Cascade, captions: Sequence[str | None], quality: str = "fast", seed: int = 0
+    cascade: Cascade, captions: Sequence[str | None], quality: Quality = "fast", seed: int = 0
 ) -> Iterator[Trace]:
     """What each stage of a cascade makes of each caption, as it generates: one clip at a time."""
     for index, caption in enumerate(captions):
         windows: dict[str, list[Video]] = {stage.name: [] for stage in cascade.stages}
-        for event in cascade.stream([caption], seed=seed, quality=quality, clips=[str(index)]):
+        for event in cascade.stream(Request(caption, seed=seed, quality=quality, names=(str(index),))):
             if event.stage is not None and event.video is not None:
                 windows[event.stage.name].append(event.video)
         yield [torch.cat(parts, dim=2).float().cpu() for parts in windows.values()]

@@ -16,7 +16,6 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from framefall.cascade.conditioning import frame_seconds
 from framefall.cascade.stage import Stage
 from framefall.diffusion.loss import denoising_loss
 from framefall.diffusion.prediction import Prediction
@@ -24,8 +23,6 @@ from framefall.diffusion.process import Process
 from framefall.diffusion.samplers import Denoise
 from framefall.evaluate.certify.twins import Trial, background
 from framefall.metric import Interval, interval
-from framefall.models.backbone import Condition
-from framefall.models.text import encode
 from framefall.noise import Key, normal
 from framefall.video import Scores, Video
 
@@ -71,27 +68,16 @@ def denoising_error(
     """
     _check_times(times)
     device = stage.device
-    answer, low = stage.task().shrink(videos.to(device))
+    answer, low = stage.task.example(videos.to(device))
     if given:
         low = answer[:, :, :given]
-    x0, shown = stage.codec.encode(answer), stage.codec.show(stage.task(answer.shape[2]).show(low))
-    reads = getattr(stage.config.backbone, "text_dim", 0)
-    text, mask = encode(list(captions), device) if reads else (None, None)
-    takes = getattr(stage.config.backbone, "numbers", 0)
-    doubt = None if low is None or stage.config.task == "base" else torch.zeros(len(x0), device=device)
-    condition = Condition(
-        seconds=frame_seconds(answer.shape[2], torch.full((len(x0),), fps, device=device)),
-        text=text,
-        text_mask=mask,
-        numbers=torch.zeros(len(x0), 1, takes, device=device) if takes else None,
-        low_res=shown.low_res,
-        low_res_noise=doubt,
-        prior=shown.prior,
-    )
-    condition = stage.codec.tell(condition)
+    x0 = stage.codec.encode(answer)
+    known = stage.codec.conditioning(stage.task.conditioning(low, answer.shape[2]))
+    condition = stage.condition(captions, frames=answer.shape[2], fps=fps)
+    condition = stage.conditioned(condition, known, torch.zeros(len(x0), device=device))
 
     def endpoint(index: int) -> Tensor:
-        return stage.endpoint(_noise(keys, index, x0), shown)
+        return stage.endpoint(_noise(keys, index, x0), known)
 
     def denoise(x_t: Video, t: Scores) -> Video:
         return stage.x0(x_t, t, condition)

@@ -1,0 +1,293 @@
+"""What a stage of a cascade makes: a clip, more frames of one, or larger ones. One frozen object a task.
+
+A task is the same object in a stage's config, in training and in sampling, so that these cannot disagree: it says
+what a training example is, what the stage is conditioned on, and in which segments a long video is made.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from framefall.cascade.conditioning import Conditioning, first_frames
+from framefall.data.buckets import Bucket
+from framefall.layers.motion import bidirectional_flow, warp_between
+from framefall.video import Video, resize
+
+Target = Float[Tensor, "batch channels made height width"]  # a video of fewer frames than it was cut from
+LowRes = Float[Tensor, "batch channels given low_height low_width"]  # a video of the stage below
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a stage's work: `frames` are sampled from `inputs`, of which `keep` goes on."""
+
+    inputs: range  # frames of the stage below; beyond its end its last frame repeats
+    frames: range  # frames that are sampled
+    keep: range  # frames that are handed on
+
+
+class TaskKind(ABC):
+    """One of the three kinds of work in a cascade. What a kind has no use for is absent."""
+
+    kind: str
+    super_resolution = False  # whether there is a stage below
+    crops = False  # whether training examples are crops at full resolution
+
+    @property
+    def time_factor(self) -> int:
+        """Frames made of one."""
+        return 1
+
+    @property
+    def space_factor(self) -> int:
+        """Rows and columns made of one."""
+        return 1
+
+    @property
+    def bridge(self) -> float | None:
+        """Start from the prior plus this much noise; None: from noise alone."""
+        return None
+
+    @property
+    def spread(self) -> float:
+        """Of a bridge: how far x0 lies from the prior, as a standard deviation."""
+        return 0.1
+
+    @property
+    def low_res_noise(self) -> float:
+        """The strongest noise-conditioning augmentation in training."""
+        return 0.0
+
+    @property
+    def relative_loss(self) -> bool:
+        """Whether the loss is the logarithm of a clip's error over its prior's: decibels, not brightness."""
+        return False
+
+    @property
+    def known(self) -> int:
+        """Up to how many given first frames the stage can go on from."""
+        return 0
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...] | Literal["auto"]:
+        """Shapes beside its own that the stage is trained on, and can make."""
+        return ()
+
+    @abstractmethod
+    def low_res_channels(self, channels: int) -> int:
+        """Channels of the conditioning that the network sees beside the noisy video."""
+
+    @abstractmethod
+    def example_frames(self, frames: int) -> int:
+        """Frames of the clip that a training example of `frames` is cut from."""
+
+    @abstractmethod
+    def example(self, video: Video) -> tuple[Target, LowRes | None]:
+        """A training example: the clean target, and what the stage below would have made of it."""
+
+    @abstractmethod
+    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
+        """What the stage is conditioned on to make `frames` from the stage below's `low`.
+
+        `corrupted` is what it sees of `low`, where noise-conditioning augmentation is on.
+        """
+
+    def output_size(self, low: Video) -> tuple[int, int]:
+        """Height and width of what is made of `low`."""
+        return low.shape[-2] * self.space_factor, low.shape[-1] * self.space_factor
+
+    @abstractmethod
+    def next_segment(
+        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
+    ) -> Segment | None:
+        """The next piece after `made` frames; none when all is done or more than `have` inputs must come first.
+
+        `frames` are made by default, `total` are asked for, and `halo` is the network's reach in frames.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base(TaskKind):
+    """Makes a short clip of nothing but noise and a condition; or goes on from first frames that it is given."""
+
+    kind: Literal["base"] = "base"
+    known: int = 0  # it can go on from up to this many given first frames
+    buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # shapes beside its own that it is trained on, and can make
+
+    def low_res_channels(self, channels: int) -> int:
+        """The given frames and where they are; none if it is never given any."""
+        return channels + 1 if self.known else 0
+
+    def example_frames(self, frames: int) -> int:
+        """The same."""
+        return frames
+
+    def example(self, video: Video) -> tuple[Target, LowRes | None]:
+        """The clip itself; there is no stage below."""
+        return video, None
+
+    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
+        """The given first frames and where they are; nothing without any."""
+        if low is None:
+            return Conditioning()
+        given = low.shape[2]
+        if not 0 < given <= min(self.known, frames - 1):
+            raise ValueError(f"this base stage can be given up to {self.known} first frames, got {given}; give fewer")
+        rest = low.new_zeros(*low.shape[:2], frames - given, *low.shape[3:])
+        counts = torch.full((low.shape[0],), given, device=low.device)
+        low_res = first_frames(torch.cat((low, rest), dim=2), counts)
+        return Conditioning(low_res=low_res, given=low, given_at=tuple(range(given)))
+
+    def next_segment(
+        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
+    ) -> Segment | None:
+        """The whole clip at once, when all given frames have come."""
+        if made or not ended:
+            return None
+        frames = max(frames, total or 0)
+        return Segment(range(have), range(frames), range(min(frames, total or frames)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperResolution(TaskKind):
+    """What the two kinds of super-resolution share."""
+
+    super_resolution = True
+    factor: int = 4
+    bridge: float | None = None
+    spread: float = 0.1
+    low_res_noise: float = 0.0
+    relative_loss: bool = False
+
+    def __post_init__(self) -> None:
+        if self.factor < 2:
+            raise ValueError(f"factor must be at least 2, got {self.factor}; try 4")
+        if self.bridge is not None and not (self.bridge > 0 and self.spread > 0):
+            given = f"bridge={self.bridge}, spread={self.spread}"
+            raise ValueError(f"bridge and spread must be above 0, got {given}; try bridge=0.5, spread=0.1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalSR(SuperResolution):
+    """Makes `factor` frames of each interval between two frames, `intervals` of them at a time.
+
+    Given frames stay as they are: frame j of the input is frame j * factor of the output. A segment
+    shares its first given frame with the one before, so segments are independent of each other.
+    Frames asked for beyond the last given one continue from it.
+    """
+
+    kind: Literal["temporal_sr"] = "temporal_sr"
+    intervals: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.intervals < 1:
+            raise ValueError(f"intervals must be at least 1, got {self.intervals}; try 5")
+
+    @property
+    def time_factor(self) -> int:
+        """`factor`."""
+        return self.factor
+
+    def low_res_channels(self, channels: int) -> int:
+        """The given frames on both sides, and how far it is on the way."""
+        return 2 * channels + 1
+
+    def example_frames(self, frames: int) -> int:
+        """All intervals, with the given frames at both ends."""
+        return self.intervals * self.factor + 1
+
+    def example(self, video: Video) -> tuple[Target, LowRes | None]:
+        """Of `1 + intervals * factor` frames, those after the first; and every `factor`-th of all."""
+        return video[:, :, 1:], video[:, :, :: self.factor]
+
+    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
+        """For each frame the given ones around it, moved to its moment, and how far it is on the way; their
+        blend as the prior. Motion is found in the uncorrupted frames.
+        """
+        if low is None:
+            raise ValueError("temporal super-resolution needs given frames, got none; give it a video")
+        seen = low if corrupted is None else corrupted
+        before, after, forward, backward = (
+            given.repeat_interleave(self.factor, dim=2)
+            for given in (seen[:, :, :-1], seen[:, :, 1:], *bidirectional_flow(low))
+        )
+        way = (torch.arange(before.shape[2], device=low.device) % self.factor + 1) / self.factor
+        fraction = way[:, None, None].expand(before.shape[0], 1, *before.shape[2:]).to(low.dtype)
+        before, after = warp_between(before, after, forward, backward, fraction)
+        return Conditioning(
+            low_res=torch.cat((before, after, fraction), dim=1),
+            prior=torch.lerp(before, after, fraction),
+            given=low[:, :, 1:],
+            given_at=tuple(range(self.factor - 1, before.shape[2], self.factor)),
+        )
+
+    def next_segment(
+        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
+    ) -> Segment | None:
+        """The next `intervals` intervals; the first segment also hands on the very first given frame."""
+        wanted = total or ((have - 1) * self.factor + 1 if ended else made + 1)
+        span = self.intervals * self.factor
+        index = max(0, made - 1) // span
+        first = index * self.intervals
+        if made >= wanted or have == 0 or (not ended and have < first + self.intervals + 1):
+            return None
+        sampled = range(index * span + 1, (index + 1) * span + 1)
+        stop = sampled.stop if total is None and not ended else min(sampled.stop, wanted)
+        return Segment(range(first, first + self.intervals + 1), sampled, range(made, stop))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatialSR(SuperResolution):
+    """Makes each frame `factor` times as high and wide, some at a time with the network's reach on both sides."""
+
+    kind: Literal["spatial_sr"] = "spatial_sr"
+    at_once: int = 32  # frames that are sampled at a time
+    crops = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.at_once < 1:
+            raise ValueError(f"at_once must be at least 1, got {self.at_once}; try 32")
+
+    @property
+    def space_factor(self) -> int:
+        """`factor`."""
+        return self.factor
+
+    def low_res_channels(self, channels: int) -> int:
+        """The enlarged video."""
+        return channels
+
+    def example_frames(self, frames: int) -> int:
+        """The same."""
+        return frames
+
+    def example(self, video: Video) -> tuple[Target, LowRes | None]:
+        """The clip, and the mean of each `factor` x `factor` block of it."""
+        return video, resize(video, video.shape[-2] // self.factor, video.shape[-1] // self.factor, "area")
+
+    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
+        """The bicubic enlargement."""
+        if low is None:
+            raise ValueError("spatial super-resolution needs a small video, got none; give it one")
+        large = resize(low if corrupted is None else corrupted, *self.output_size(low))
+        return Conditioning(low_res=large, prior=large)
+
+    def next_segment(
+        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
+    ) -> Segment | None:
+        """The next frames, computed with a margin so that the cut does not show."""
+        stop = min(made + self.at_once, total or made + self.at_once, have if ended else made + self.at_once)
+        if stop <= made or (not ended and have < stop + halo):
+            return None
+        sampled = range(max(0, made - halo), min(have, stop + halo))
+        return Segment(sampled, sampled, range(made, stop))
+
+
+Task = Annotated[Base | TemporalSR | SpatialSR, Field(discriminator="kind")]

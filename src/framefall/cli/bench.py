@@ -1,0 +1,41 @@
+"""`framefall bench`: side-by-side measurements of this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from framefall.cli.console import watched
+from framefall.cli.options import Json, Seed
+
+
+def bench(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="attention, backbones, engines, limits, presets, render, trackers, ..."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Clips of each kind.")] = 12,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For about how long each thing is timed.")] = 5.0,
+    peers: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="backbones: where the peers were installed; without, says how.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="attention: also draw patterns and costs.")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Measure on this machine, side by side, with the spread of every number.
+
+    framefall bench render --json
+    """
+    from framefall.bench.registry import Options, benchmark
+    from framefall.bench.table import lines
+    from framefall.jsonable import json_text
+
+    options = Options(seconds=seconds, model=model, clips=count, seed=seed, peers=peers, picture=picture)
+    result = watched(benchmark.events(name, options))
+    print(json_text(result) if json else "\n".join([*lines(result), ""]), end="")

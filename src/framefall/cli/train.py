@@ -1,0 +1,77 @@
+"""`framefall train`: a cascade on a folder of videos, or on a simulated world."""
+
+import json as jsonlib
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from framefall.cli.console import say, watched
+from framefall.cli.options import Device, Json, device_of
+
+
+def train(
+    source: Annotated[
+        str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="nano, pico, worlds, micro; vdm, imagen_video, sora_like, gen1_like.")
+    ] = "nano",
+    stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes in all, shared among the stages.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
+    ] = None,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Train a cascade on a folder of videos, or on a simulated world.
+
+    The stages are trained one after another, and MODEL is published after each. Checkpoints, logs (JSON lines,
+    TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
+    if it had not been. Under torchrun the ranks share every batch.
+
+    \b
+    Examples:
+      framefall train my_clips -o my_model --minutes 30
+      framefall train my_clips -o my_model --minutes 30 --resume
+      framefall train projectile,occluder -o physics --recipe worlds --stage base --steps 20000
+      framefall train my_clips -o wide --set stages.base.stage.task.buckets=auto --set stages.base.batch=8
+    """
+    from framefall import ranks
+    from framefall.config import override
+    from framefall.runs.train import named
+    from framefall.runs.train import train as run
+
+    chosen = override(named(recipe), settings or [])
+    ranks.join()
+    trained = watched(
+        run.events(
+            source,
+            output,
+            chosen,
+            stages=None if stage == "all" else [stage],
+            steps=steps,
+            minutes=minutes,
+            resume=resume,
+            device=device_of(device),
+        )
+    )
+    say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
+    if json and ranks.rank() == 0:
+        stages = {
+            name: {"steps": count, "loss": finite_or_none(trained.losses[name])}
+            for name, count in trained.steps.items()
+        }
+        skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
+        print(jsonlib.dumps({"model": trained.model, "stages": stages, "skipped": skipped}, indent=2))
+    ranks.leave()
+
+
+def finite_or_none(value: float) -> float | None:
+    """JSON has no word for a number that is not finite."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,70 @@
+"""Real videos made longer in frames and sharper in space."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Quality
+from framefall.data import decode as decoder
+from framefall.progress import Events, operation
+from framefall.runs.generate import ClipFile, Record, provenance, tagged, write_clip
+from framefall.video import Video, from_pixels
+from framefall.weights import DEFAULT
+
+CHUNK = 16  # frames that are decoded at a time
+
+
+@operation
+def upscale(
+    source: str | Path,
+    output: str | Path,
+    model: str | Path | Cascade = DEFAULT,
+    *,
+    space: int = 4,
+    time: int = 4,
+    seed: int = 0,
+    quality: Quality = "fast",
+    device: str | torch.device = "cpu",
+) -> Events[Record]:
+    """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is.
+
+    Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. Raises `ValueError` for factors that
+    the model does not have, and `DecodeError` for a source that cannot be read.
+    """
+    cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    names = [_able(cascade, "time", time), _able(cascade, "space", space)]
+    stages = [name for name in names if name]
+    if not stages:
+        raise ValueError("upscaling must do something, got --space 1 --time 1; try --space 4")
+    channels = cascade.stage(stages[0]).config.shape.channels
+    fps = decoder.probe(source).fps or 24.0
+    chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
+    events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
+    clip = ClipFile(path=Path(output), fps=fps * time, made_with=tagged(provenance(model, seed, quality)))
+    record = yield from write_clip(events, cascade, stages[-1], clip)
+    return record
+
+
+def _able(cascade: Cascade, axis: Literal["time", "space"], factor: int) -> str | None:
+    """The stage that multiplies an axis by a factor; none is needed for 1."""
+    if factor == 1:
+        return None
+    factors = {
+        stage.task.time_factor if axis == "time" else stage.task.space_factor: stage.name for stage in cascade.stages
+    }
+    if factor not in factors:
+        known = ", ".join(map(str, sorted({1, *factors})))
+        raise ValueError(f"--{axis} must be one of {known} with this model, got {factor}")
+    return factors[factor]
+
+
+def _chunks(frames: Iterator[decoder.Frame], size: int) -> Iterator[Video]:
+    for _, group in groupby(enumerate(frames), key=lambda pair: pair[0] // size):
+        pixels = np.stack([frame.pixels for _, frame in group])
+        yield from_pixels(torch.from_numpy(pixels)).permute(3, 0, 1, 2)[None]

@@ -1,0 +1,59 @@
+"""The command line as a whole: help, what it loads, usage that no command has."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from framefall.cli import app
+
+COMMANDS = sorted(typer.main.get_command(app).commands)
+
+
+def child(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """A fresh interpreter: what another test imported does not count."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+
+
+LOADED = """
+import json, sys
+from framefall.cli import main
+try:
+    main()
+finally:
+    heavy = ("torch", "numpy", "av", "cv2", "transformers")
+    print(json.dumps([name for name in heavy if name in sys.modules]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["train", "--help"], ["generate", "-h"]], ids=str)
+def test_help_is_there_at_once_and_loads_nothing_heavy(arguments: list[str]) -> None:
+    said = child(LOADED, *arguments)
+    assert said.returncode == 0 and "Usage: " in said.stdout
+    assert json.loads(said.stderr) == []
+
+
+def test_the_check_for_heavy_imports_would_see_one(tmp_path: Path) -> None:
+    said = child(LOADED, "verify", tmp_path)
+    assert said.returncode == 1 and "torch" in json.loads(said.stderr.splitlines()[-1])
+
+
+def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
+    assert COMMANDS == ["bench", "compare", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
+    for name in COMMANDS:
+        said = framefall(name, "--help")
+        assert said.code == 0 and said.err == "" and f"framefall {name} " in said.out
+        assert "--json" in said.out
+
+
+@pytest.mark.parametrize(("line", "sentence"), [("--nonsense", "No such option"), ("dream", "No such command")])
+def test_what_no_command_knows_is_bad_usage(line: str, sentence: str, framefall: Callable) -> None:
+    said = framefall(line)
+    assert said.code == 2 and said.out == ""
+    assert said.err.startswith("framefall: ") and sentence in said.err and said.err.count("\n") == 1
