@@ -22,7 +22,8 @@ from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
-from framefall.runs.evaluate import assess, assess_superres
+from framefall.runs.diagnose import superres_rows
+from framefall.runs.evaluate import assess
 from framefall.runs.generate import generate
 from framefall.runs.train import train
 from framefall.train import objective
@@ -72,7 +73,8 @@ def run(root: Path, steps: int) -> list[Line]:
     for row in assess(root / "clip.mp4").rows:
         lines.append(Line(f"new clip: {row.metric}", row.value, 0.0, math.inf, 0.0))
     clock.lap()
-    table = assess_superres(cascade, folder, clips=4)
+    raised = [stage for stage in cascade.stages if stage.task.super_resolution]
+    table = [row for stage in raised for row in superres_rows(cascade, stage, folder, 4, 0, "fast")]
     seconds = clock.lap() / len(table)
     # far from the plain guess (in dB) something is broken
     return lines + [Line(row.metric, row.value, -3.0, math.inf, seconds) for row in table if row.n]

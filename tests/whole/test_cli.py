@@ -45,7 +45,7 @@ def test_the_check_for_heavy_imports_would_see_one(tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
-    assert COMMANDS == ["bench", "compare", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
+    assert COMMANDS == ["bench", "compare", "diagnose", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
     for name in COMMANDS:
         said = framefall(name, "--help")
         assert said.code == 0 and said.err == "" and f"framefall {name} " in said.out
