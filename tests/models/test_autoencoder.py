@@ -34,7 +34,7 @@ def learned(config: AutoencoderConfig) -> VideoAutoencoder:
     for parameter in network.parameters():
         size = 0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
         nn.init.normal_(parameter, std=size, generator=generator)
-    network.shift.copy_(noise(config.latent_channels))
+    network.latents_mean.copy_(noise(config.latent_channels))
     network.latents_std.uniform_(0.5, 2.0, generator=generator)
     return network
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from framefall.models.backbone import Condition
-from framefall.models.transformer import TransformerBlock, SpaceTimeTransformer, TransformerConfig
+from framefall.models.transformer import SpaceTimeTransformer, TransformerBlock, TransformerConfig
 
 SHOWN = TransformerConfig(
     channels=2, out_channels=7, low_res_channels=3, dim=16, depth=1, heads=2, patch=(2, 4, 4), bottleneck=8
