@@ -9,9 +9,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-import numpy as np
-
-from framefall.data.sheet import strips
+from framefall.data.sheet import Row, strips
 from framefall.noise import Key
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scenarios.registry import SCENARIOS
@@ -34,7 +32,7 @@ def main() -> None:
     chosen.folder.mkdir(parents=True, exist_ok=True)
     worlds = {name: open_world(name, seed=chosen.seed) for name in SCENARIOS}
     logs = [(name, world.log(index)) for name, world in worlds.items() for index in range(chosen.rows)]
-    rows = [(name, drawn(log, chosen.size)) for name, log in logs]
+    rows = [drawn(name, log, chosen.size) for name, log in logs]
     strips(rows, chosen.folder / "scenarios.png")
     rows = []
     for name in VIOLATIONS:
@@ -43,18 +41,19 @@ def main() -> None:
         )
         if log is None:
             raise SystemExit(f"no scenario has {name}")
-        rows.append((log.scene.attributes.scenario, drawn(log, chosen.size)))
-        rows.append((name, drawn(break_physics(log, name, Key(chosen.seed, "sheet")), chosen.size)))
+        rows.append(drawn(log.scene.attributes.scenario, log, chosen.size))
+        rows.append(drawn(name, break_physics(log, name, Key(chosen.seed, "sheet")), chosen.size))
     strips(rows, chosen.folder / "violations.png")
     if importlib.util.find_spec("mujoco"):
         solids = [(name, open_world(name, seed=chosen.seed).log(0)) for name in SOLID_SCENARIOS]
-        strips([(name, drawn(log, chosen.size)) for name, log in solids], chosen.folder / "solids.png")
+        strips([drawn(name, log, chosen.size) for name, log in solids], chosen.folder / "solids.png")
 
 
-def drawn(log: StateLog, size: int) -> np.ndarray:
-    """A clip's frames, uint8 [frames, height, width, 3]."""
+def drawn(label: str, log: StateLog, size: int) -> Row:
+    """A clip's frames with their times."""
     view = View(size, round(size * log.scene.width), size)
-    return render([log], [frame_times(FRAMES, RATE)], view)[0].permute(1, 2, 3, 0).numpy()
+    times = frame_times(FRAMES, RATE)
+    return Row(label, render([log], [times], view)[0].permute(1, 2, 3, 0).numpy(), tuple(map(float, times)))
 
 
 if __name__ == "__main__":

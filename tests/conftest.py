@@ -21,7 +21,6 @@ from filelock import FileLock
 
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train
 
 Fill = Callable[[Path], object]
 
@@ -86,12 +85,7 @@ def folder(clips: Path, once: Callable[[str, Fill], Path]) -> Folder:
 def trained(folder: Folder, once: Callable[[str, Fill], Path]) -> Path:
     """A toy cascade of three stages, trained for a few steps."""
     recipe = replace(RECIPES["micro"](), save_every=2)
-
-    def fill(models: Path) -> None:
-        for _ in train_cascade(recipe, folder, models / "toy", steps=4):
-            pass
-
-    return once("trained", fill) / "toy"
+    return once("trained", lambda models: train(folder, models / "toy", recipe, steps=4)) / "toy"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from framefall.video import VideoShape, from_pixels, resize, to_pixels
+from framefall.video import VideoShape, from_pixels, resize, to_frames, to_pixels
 
 
 def video(*shape: int) -> torch.Tensor:
@@ -20,6 +20,14 @@ def test_every_pixel_value_survives_the_round_trip(dtype, top):
     # the control: a range of 0..256 instead of 0..255 loses values
     careless = ((floats + 1) * (top + 1) / 2).round().clamp(0, top).to(torch.int32)
     assert not torch.equal(careless, pixels.to(torch.int32))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_frames_are_the_first_clips_bytes_as_files_take_them(channels):
+    clips = video(2, channels, 4, 3, 2)
+    frames = to_frames(clips)
+    assert frames.shape == (4, 3, 2, channels) and frames.dtype == np.uint8
+    assert np.array_equal(frames[1, 2, 0], to_pixels(clips[0, :, 1, 2, 0]).numpy())
 
 
 def test_pixels_leave_their_source_alone():

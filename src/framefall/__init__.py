@@ -3,8 +3,10 @@
 Importing this loads nothing heavy: each public name arrives when it is first used.
 """
 
+import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 __version__ = version("framefall")
 
@@ -55,3 +57,12 @@ else:
 
     def __dir__():
         return [*sorted(_PUBLIC), "__version__"]
+
+    class _Package(ModuleType):
+        """`framefall.train` is what trains, also after the import system has loaded the room of that name."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in _PUBLIC or not isinstance(value, ModuleType):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package

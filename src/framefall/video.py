@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Video = Float[Tensor, "batch channels frames height width"]  # -1 .. 1
@@ -45,6 +45,12 @@ def to_pixels(video: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
     """Float in -1..1 to the nearest whole-number pixel, clipped to the range."""
     top = _top(dtype)
     return video.float().add(1.0).mul_(top / 2.0).round_().clamp_(0, top).to(dtype)
+
+
+def to_frames(video: Video) -> UInt8[np.ndarray, "frames height width channels"]:
+    """The first clip's frames as bytes, laid out as files and pictures are."""
+    frames: np.ndarray = to_pixels(video[0]).permute(1, 2, 3, 0).cpu().numpy()
+    return frames
 
 
 def _top(dtype: torch.dtype) -> float:

@@ -1,15 +1,28 @@
+"""Stages in a row: new clips, real videos made larger, clips of other sizes, clips that go on from given frames."""
+
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
 import pytest
 import torch
+from torch import Tensor
 
-from framefall.cascade.cascade import Cascade, CascadeConfig, Event, _frame_counts, finished
+from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, _frame_counts, _Held, finished
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.tasks import Base, TemporalSR
+from framefall.data.buckets import Bucket
+from framefall.noise import Key
+from framefall.progress import Stepped
+from framefall.video import resize
 
 STEP = 1 / 255  # half of a pixel's step in -1..1
 TALK, DOGS = "a man talks in a moving car", "two dogs"
+
+
+def of(*stages: Stage) -> Cascade:
+    return Cascade(config=CascadeConfig(name="toy", stages={one.name: one.config for one in stages}), stages=stages)
 
 
 def sampled(cascade: Cascade, name: str, sampling: Sampling) -> Cascade:
@@ -21,10 +34,18 @@ def sampled(cascade: Cascade, name: str, sampling: Sampling) -> Cascade:
     return replace(cascade, stages=tuple(stages))
 
 
+# new clips
+
+
 @pytest.mark.parametrize("frames", [1, 2, 7, 15, 16, 17, 40])
 def test_the_number_of_frames_is_met_exactly(cascade, frames):
     video = cascade.sample(Request(TALK, frames=frames))
     assert video.shape == (1, 3, frames, 32, 32) and video.isfinite().all()
+
+
+def test_seconds_are_as_many_frames_as_the_last_stage_shows_in_them(cascade):
+    for until, seconds, frames in ((None, 0.5, 6), ("base", 0.5, 3), ("base", 0.01, 1)):
+        assert cascade.sample(Request(until=until, seconds=seconds)).shape[2] == frames
 
 
 @pytest.mark.parametrize(
@@ -42,25 +63,19 @@ def test_fewer_or_more_frames_than_usual_are_met_in_the_middle_too(cascade, unti
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
-def test_stages_below_make_enough_for_every_number_of_frames(configs, learned, factor):
+def test_stages_below_make_enough_for_every_number_of_frames(configs, fresh, factor):
     """On paper, for many more numbers than could be run: the last given frame carries at most its own interval."""
-    base = learned("base", configs["base"])
-    temporal = learned("temporal_sr", replace(configs["temporal_sr"], factor=factor))
-    spatial = learned("spatial_sr", configs["spatial_sr"])
+    base = fresh("base", configs["base"])
+    temporal = fresh("temporal_sr", replace(configs["temporal_sr"], task=TemporalSR(factor=factor)))
+    spatial = fresh("spatial_sr", configs["spatial_sr"])
     for frames in range(1, 131):
-        below, middle, above = _frame_counts((base, temporal, spatial), frames)
+        below, middle, above = _frame_counts((base, temporal, spatial), Request(frames=frames))
         assert above == middle == frames
         assert below * factor >= frames
         if below != 8:  # the last frame lies between two given ones, and none is given beyond need
             assert frames - 1 <= (below - 1) * factor < frames + factor - 1
-        (window,) = [base.task(below).window(0, 0, True)]
-        assert len(window.keep) == below
-
-
-@pytest.mark.parametrize("frames", [0, -3])
-def test_no_frames_are_refused(cascade, frames):
-    with pytest.raises(ValueError, match=f"frames must be at least 1, got {frames}; try 60"):
-        cascade.stream(Request(TALK, frames=frames))
+        segment = base.next_segment(0, 0, True, total=below, sampling=base.sampling("fast"))
+        assert segment is not None and len(segment.keep) == below
 
 
 def test_every_step_of_every_stage_is_there_in_order(cascade):
@@ -69,15 +84,22 @@ def test_every_step_of_every_stage_is_there_in_order(cascade):
     assert [name for name, _ in groupby(names)] == ["base", "temporal_sr", "spatial_sr"]
     for stage in cascade.stages:
         own = [event for event in events if event.stage is stage]
-        windows = [list(group) for _, group in groupby(own, key=lambda event: event.frames)]
-        covered = [frame for window in windows for frame in window[0].frames]
+        segments = [list(group) for _, group in groupby(own, key=lambda event: event.frames)]
+        covered = [frame for segment in segments for frame in segment[0].frames]
         assert covered == list(range(8 if stage.name == "base" else 15))  # each frame exactly once
-        for window in windows:
-            steps = [event.step for event in window]
+        for segment in segments:
+            steps = [event.step for event in segment]
             assert [step.index for step in steps] == list(range(stage.config.fast.steps))
             assert {step.total for step in steps} == {stage.config.fast.steps} and steps[-1].t == 0
-            assert [event.video is None for event in window] == [True] * (len(window) - 1) + [False]
-            assert window[-1].video.shape[:3] == (2, 3, len(window[0].frames))
+            assert [event.video is None for event in segment] == [True] * (len(segment) - 1) + [False]
+            assert segment[-1].video.shape[:3] == (2, 3, len(segment[0].frames))
+
+
+def test_a_step_says_how_far_it_is_and_of_what(cascade):
+    events = list(cascade.stream(Request(until="base", frames=3)))
+    assert all(isinstance(event, Stepped) for event in events)
+    assert [(event.done, event.total) for event in events] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert {event.what for event in events} == {"base, frames 0-2"}
 
 
 def test_better_quality_is_more_steps(cascade):
@@ -110,8 +132,8 @@ def test_a_caption_makes_a_difference(cascade):
 
 @pytest.mark.parametrize("until", ["base", None])
 def test_a_clip_does_not_depend_on_its_neighbours(cascade, float32, until):
-    captions = [TALK, None, DOGS]
-    together = cascade.sample(Request(tuple(captions), until=until))
+    captions = (TALK, None, DOGS)
+    together = cascade.sample(Request(captions, until=until))
     for index, caption in enumerate(captions):
         alone = cascade.sample(Request(caption, names=(str(index),), until=until))
         assert torch.equal(cascade.sample(Request(caption, names=(str(index),), until=until)), alone)
@@ -138,6 +160,26 @@ def test_guidance_acts_on_the_stage_that_reads_captions(cascade):
     assert (guided - cascade.sample(Request(TALK, until="base"))).abs().mean() > 1e-3
 
 
+def test_a_request_may_say_how_strongly_its_caption_pulls(cascade):
+    weak, strong = (cascade.sample(Request(TALK, until="base", guidance_scale=scale)) for scale in (1.0, 3.0))
+    assert (strong - weak).abs().mean() > 1e-3
+    told = replace(cascade.stage("base").config.fast, guidance_scale=3.0)
+    assert torch.equal(sampled(cascade, "base", told).sample(Request(TALK, until="base")), strong)
+    plain = cascade.sample(Request(TALK, until="base"))
+    assert torch.equal(plain, weak)  # 1 is what the toy's own config says
+
+
+def test_numbers_condition_a_clip_and_only_as_many_as_the_model_takes(configs, learned):
+    config = configs["base"]
+    cascade = of(learned("base", replace(config, backbone=replace(config.backbone, numbers=2))))
+    plain, zero, other = (
+        cascade.sample(Request(numbers=numbers)) for numbers in (None, torch.zeros(1, 1, 2), torch.ones(1, 1, 2))
+    )
+    assert torch.equal(plain, zero) and not torch.equal(plain, other)
+    with pytest.raises(ValueError, match="this model takes 2 numbers, got 3; give as many, or none"):
+        cascade.stream(Request(numbers=torch.zeros(1, 1, 3)))
+
+
 @pytest.mark.parametrize("name", ["", "../../weights", "a/b", "base.tar", "é"])
 def test_a_stage_cannot_be_named_like_a_path(configs, name):
     with pytest.raises(ValueError, match="a stage's name must be made of letters, digits, _ and -"):
@@ -152,8 +194,6 @@ def test_a_cascade_without_stages_is_refused():
 def test_what_a_cascade_cannot_do_is_refused_before_anything_runs(cascade, moving):
     with pytest.raises(ValueError, match="a stage must be one of base, temporal_sr, spatial_sr; got 'sr2'"):
         cascade.stream(Request(TALK, until="sr2"))
-    with pytest.raises(ValueError, match="quality must be fast or best, got 'good'"):
-        cascade.stream(Request(TALK, quality="good"))
     with pytest.raises(ValueError, match="upscaling takes super-resolution stages, got base"):
         cascade.upscale(iter([moving(3)]), stages=["base"], fps=6.0)
     above: tuple[Stage, ...] = cascade.stages[1:]
@@ -162,7 +202,193 @@ def test_what_a_cascade_cannot_do_is_refused_before_anything_runs(cascade, movin
 
 
 def test_events_of_one_stage_end_a_video_of_that_stage(cascade):
-    events: list[Event] = list(cascade.stream(Request(TALK)))
+    events: list[SegmentStep] = list(cascade.stream(Request(TALK)))
     for stage in cascade.stages:
-        video = torch.cat(list(finished(iter(events), stage)), dim=2)
+        video = torch.cat(list(finished(iter(events), stage.name)), dim=2)
         assert torch.equal(video, cascade.sample(Request(TALK, until=stage.name)))
+
+
+# clips that go on from given frames
+
+
+@pytest.fixture
+def knowing(configs, learned) -> Cascade:
+    """The toy cascade, whose base can be given up to 3 first frames."""
+    base = replace(configs["base"], task=Base(known=3), backbone=replace(configs["base"].backbone, low_res_channels=4))
+    return of(*(learned(name, config) for name, config in {**configs, "base": base}.items()))
+
+
+def test_a_cascade_goes_on_from_given_frames_through_all_stages(knowing, moving):
+    given = moving(3, 16, 16, clips=2)
+    out = knowing.sample(Request((None, None), given=given, until="base"))
+    assert torch.equal(out[:, :, :3], given)
+    longer = knowing.sample(Request((None, None), given=given, until="temporal_sr"))
+    assert torch.equal(longer[:, :, :5:2], given)  # twice the frames; the given ones stay
+    alone = knowing.sample(Request(given=given[1:], names=("1",), until="base"))
+    assert (alone - out[1:]).abs().max() < 0.05  # a clip does not depend on its neighbours but for rounding
+    assert knowing.sample(Request(given=given[:1])).shape[-1] == 32
+
+
+def test_frames_given_once_are_given_to_every_clip(knowing, moving):
+    given = moving(2, 16, 16)
+    out = knowing.sample(Request(count=2, given=given, until="base"))
+    assert torch.equal(out[:, :, :2], given.expand(2, -1, -1, -1, -1)) and not torch.equal(out[0], out[1])
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_more_frames_than_a_stage_was_trained_with_are_refused(knowing, moving, count):
+    given = moving(4, 16, 16)[:, :, :count]
+    with pytest.raises(ValueError, match=f"up to 3 given frames, got {count}"):
+        knowing.sample(Request(given=given))
+
+
+def test_a_stage_that_knows_nothing_refuses_given_frames(cascade, moving):
+    with pytest.raises(ValueError, match="up to 0 given frames, got 1"):
+        cascade.sample(Request(given=moving(1, 16, 16)))
+
+
+# clips of another size
+
+
+BUCKETS = (
+    Bucket(frames=4, height=16, width=16),
+    Bucket(frames=4, height=8, width=24),
+    Bucket(frames=16, height=24, width=8),
+    Bucket(frames=12, height=24, width=8),
+)
+
+
+@pytest.fixture
+def bucketed(configs, learned) -> Cascade:
+    """8 frames at 16 x 16 -> 15 -> 32 x 32, with a base that was trained on other shapes as well."""
+    base = replace(configs["base"], task=Base(buckets=BUCKETS))
+    return of(*(learned(name, config) for name, config in {**configs, "base": base}.items()))
+
+
+@pytest.mark.parametrize(
+    ("size", "base", "made"),
+    [
+        ((32, 32), (8, 16, 16), (15, 32, 32)),  # its own, though a shorter bucket has the same size
+        ((16, 48), (4, 8, 24), (7, 16, 48)),
+        ((48, 16), (16, 24, 8), (30, 48, 16)),  # the longer of two
+    ],
+)
+def test_a_clip_of_another_size_lasts_as_long_as_the_base_was_trained_at_it(bucketed, size, base, made):
+    sized = bucketed.sized(*size)
+    events = list(sized.stream(Request()))
+    worked = [tuple(event.step.x.shape[2:]) for event in events if event.stage is sized.stages[0]]
+    assert set(worked) == {base}  # the base never works at a shape that it has not seen
+    video = torch.cat(list(finished(iter(events), "spatial_sr")), dim=2)
+    assert video.shape[2:] == made and torch.equal(bucketed.sample(Request(size=size)), video)
+    assert bucketed.sample(Request(size=size, frames=5)).shape[2] == 5
+
+
+def test_the_cascade_itself_stays_as_it_is(bucketed):
+    before = bucketed.sample(Request())
+    bucketed.sized(16, 48)
+    assert bucketed.sample(Request()).equal(before)
+    assert bucketed.sample(Request(size=(32, 32))).equal(before)
+    assert bucketed.sample(Request(size=(16, 48))).shape != before.shape
+
+
+def test_a_size_that_was_not_trained_is_refused_with_those_that_were(bucketed):
+    with pytest.raises(ValueError, match="got 20x20; try one of 48x16, 32x32, 16x48"):
+        bucketed.stream(Request(size=(20, 20)))
+
+
+# real videos, in chunks, through the stages above the base
+
+
+def chunked(video: Tensor, size: int) -> Iterator[Tensor]:
+    return iter(video.split(size, dim=2))
+
+
+def upscaled(
+    cascade: Cascade, video: Tensor, size: int, stages: tuple[str, ...] = ("temporal_sr", "spatial_sr")
+) -> Tensor:
+    events = cascade.upscale(chunked(video, size), stages=stages, fps=6.0)
+    return torch.cat(list(finished(events, stages[-1])), dim=2)
+
+
+@pytest.mark.parametrize("stages", [("temporal_sr",), ("spatial_sr",), ("temporal_sr", "spatial_sr")], ids=str)
+def test_a_real_video_comes_out_the_same_however_it_comes_in(cascade, moving, stages):
+    frames = 20 if "temporal_sr" in stages else 37  # more than one segment of every stage
+    video = moving(frames, 16, 16)
+    whole = upscaled(cascade, video, 100, stages)
+    for size in (1, 7):
+        assert torch.equal(upscaled(cascade, video, size, stages), whole)
+    assert whole.shape[2] == (39 if "temporal_sr" in stages else 37)
+    assert whole.shape[-1] == (32 if "spatial_sr" in stages else 16)
+    other = video.clone()
+    other[:, :, 12] = 0.5
+    assert not torch.equal(upscaled(cascade, other, 100, stages), whole)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 7, 13])
+def test_frames_are_doubled_in_number_except_the_last(cascade, moving, frames):
+    video = moving(frames, 16, 16)
+    doubled = upscaled(cascade, video, 4, ("temporal_sr",))
+    assert doubled.shape[2] == 2 * frames - 1
+    assert torch.equal(doubled[:, :, ::2], video)
+
+
+def test_a_long_video_in_segments_of_32_is_the_video_at_once(cascade, moving, float32):
+    cascade = sampled(cascade, "spatial_sr", Sampling(steps=2))
+    video = moving(70)
+    found = upscaled(cascade, video, 16, ("spatial_sr",))
+    stage = cascade.stage("spatial_sr")
+    condition = stage.condition([None], frames=70, fps=6.0)
+    sampling = replace(stage.config.fast, low_res_noise=0.0)
+    *_, last = stage.sample(condition, video, (16, 16), range(70), [Key(0, "sample", "0")], sampling)
+    assert (found - last.x).abs().max() < 1e-4 < STEP  # float32
+    stage.backbone.halo = (0, stage.backbone.halo[1])
+    assert (upscaled(cascade, video, 16, ("spatial_sr",)) - last.x).abs().max() > 10 * STEP
+
+
+def test_a_real_video_is_trusted_and_a_generated_one_is_not(configs, fresh, moving):
+    video = moving(5)
+    out = upscaled(of(fresh("spatial_sr", configs["spatial_sr"])), video, 2, ("spatial_sr",))
+    assert torch.equal(out, resize(video, 16, 16))  # no noise is put in
+
+
+def test_frames_go_out_before_the_last_one_has_come_in(cascade, moving):
+    taken = 0
+
+    def camera() -> Iterator[Tensor]:
+        nonlocal taken
+        for frame in moving(100, 16, 16).split(1, dim=2):
+            taken += 1
+            yield frame
+
+    events = cascade.upscale(camera(), stages=("temporal_sr", "spatial_sr"), fps=6.0)
+    next(finished(events, "spatial_sr"))
+    assert taken < 30  # 32 frames and a margin of one, of twice as many
+
+
+def test_a_long_video_is_never_held_whole(cascade, moving):
+    events = cascade.upscale(chunked(moving(200), 4), stages=("spatial_sr",), fps=6.0)
+    held = [event is None or events.gi_frame.f_locals["held"] for event in events]
+    most = max(one.video.shape[2] for one in held if one.video is not None)
+    assert most <= 32 + 2 * 1 + 4  # a segment, its margins, and what the last chunk brought too much
+    assert held[-1].start > 100
+
+
+def test_what_is_held_is_named_by_its_absolute_number(moving):
+    held, video = _Held(), moving(10)
+    held.add(video[:, :, :6])
+    held.forget(4)
+    held.add(video[:, :, 6:])
+    assert (held.start, held.stop, held.video.shape[2]) == (4, 10, 6)
+    assert torch.equal(held.take(range(5, 9)), video[:, :, 5:9])
+    assert torch.equal(held.take(range(9, 12)), video[:, :, 9:].expand(-1, -1, 3, -1, -1))  # the last one repeats
+    held.forget(2)
+    assert held.start == 4
+    held.forget(50)
+    assert held.start == 9 and torch.equal(held.take(range(60, 61)), video[:, :, 9:])
+
+
+def test_frames_of_a_real_video_are_events_too(cascade, moving):
+    events = list(cascade.upscale(chunked(moving(5, 16, 16), 2), stages=("temporal_sr",), fps=6.0))
+    real = [event for event in events if event.stage is None]
+    assert [event.frames for event in real] == [range(2), range(2, 4), range(4, 5)]
+    assert all(event.step is None and event.video is not None and event.total is None for event in real)

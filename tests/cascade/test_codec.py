@@ -8,9 +8,10 @@ import torch
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.codec import Latents, Pixels, build_codec
-from framefall.cascade.conditioning import Base, Shown
+from framefall.cascade.conditioning import Conditioning
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.tasks import Base
 from framefall.config import from_dict, to_dict
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.backbone import Condition
@@ -25,9 +26,11 @@ SMALL = AutoencoderConfig(latent_channels=4, dim=8, depth=1, space=2, time=2)
 def in_latents(config: StageConfig, known: int = 0) -> StageConfig:
     """The same stage with a network for the latents of its clips."""
     backbone = replace(config.backbone, channels=SMALL.latent_channels)
-    if config.task == "base":
-        backbone = replace(backbone, patch=(1, 2, 2), low_res_channels=SMALL.latent_channels + 1 if known else 0)
-    return replace(config, latent=SMALL, backbone=backbone, known=known)
+    task = config.task
+    if isinstance(task, Base):
+        task = Base(known=known)
+        backbone = replace(backbone, patch=(1, 2, 2), low_res_channels=task.low_res_channels(SMALL.latent_channels))
+    return replace(config, latent=SMALL, backbone=backbone, task=task)
 
 
 @pytest.fixture
@@ -106,14 +109,14 @@ def test_frames_that_are_known_stay_as_they_are(configs, latents, moving, run):
     assert (made[:, :, 3:] - other[:, :, 3:]).abs().max() > 1e-3  # and the others follow from them
 
 
-def test_what_is_shown_is_encoded_and_what_is_no_video_is_taken_at_the_end_of_each_group(latents, configs, moving):
+def test_what_is_known_is_encoded_and_what_is_no_video_is_taken_at_the_end_of_each_group(latents, configs, moving):
     codec, video = latents("base", configs["base"], known=3).codec, moving(8, 16, 16)
-    shown = codec.show(Base(8, known=3).show(video[:, :, :3]))
-    assert shown.low_res.shape == (1, 5, 5, 8, 8) and shown.given is None
-    assert shown.low_res[0, 4, :, 0, 0].tolist() == [1, 1, 0, 0, 0]  # frame 0, frames 1 and 2
+    seen = codec.conditioning(Base(known=3).conditioning(video[:, :, :3], 8))
+    assert seen.low_res.shape == (1, 5, 5, 8, 8) and seen.given is None and seen.given_at == ()
+    assert seen.low_res[0, 4, :, 0, 0].tolist() == [1, 1, 0, 0, 0]  # frame 0, frames 1 and 2
     still = torch.cat((video[:, :, :3], torch.zeros_like(video[:, :, 3:])), dim=2)
-    assert torch.equal(shown.low_res[:, :4], codec.encode(still))
-    both = codec.show(Shown(low_res=torch.cat((video, -video), dim=1), prior=video))
+    assert torch.equal(seen.low_res[:, :4], codec.encode(still))
+    both = codec.conditioning(Conditioning(low_res=torch.cat((video, -video), dim=1), prior=video))
     assert torch.equal(both.low_res, torch.cat((codec.encode(video), codec.encode(-video)), dim=1))
     assert torch.equal(both.prior, codec.encode(video))
 
@@ -121,14 +124,15 @@ def test_what_is_shown_is_encoded_and_what_is_no_video_is_taken_at_the_end_of_ea
 def test_a_latent_frame_has_the_moment_and_the_numbers_of_its_groups_end(latents, configs):
     codec = latents("base", configs["base"]).codec
     told = Condition(seconds=torch.arange(8.0)[None], numbers=torch.arange(8.0)[None, :, None])
-    assert codec.tell(told).seconds.tolist() == [[0, 2, 4, 6, 7]] == codec.tell(told).numbers[..., 0].tolist()
-    assert codec.tell(replace(told, numbers=torch.ones(1, 1, 2))).numbers.shape == (1, 1, 2)
+    found = codec.condition(told)
+    assert found.seconds.tolist() == [[0, 2, 4, 6, 7]] == found.numbers[..., 0].tolist()
+    assert codec.condition(replace(told, numbers=torch.ones(1, 1, 2))).numbers.shape == (1, 1, 2)
 
 
 def test_pixels_change_nothing(moving):
     codec, video = Pixels(), moving(8, 16, 16)
-    shown, told = Shown(prior=video), Condition(seconds=torch.zeros(1, 8))
-    assert codec.encode(video) is video and codec.show(shown) is shown and codec.tell(told) is told
+    known, told = Conditioning(prior=video), Condition(seconds=torch.zeros(1, 8))
+    assert codec.encode(video) is video and codec.conditioning(known) is known and codec.condition(told) is told
     assert codec.grid(range(3, 8), (16, 16)) == (range(3, 8), (16, 16)) and codec.autoencoder is None
 
 

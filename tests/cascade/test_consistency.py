@@ -99,7 +99,7 @@ def test_a_cascade_can_be_told_to_keep_the_means_of_what_it_enlarges(cascade, mo
         stage = Stage(name="spatial_sr", config=config, backbone=spatial.backbone)
         alone = Cascade(config=CascadeConfig(name="toy", stages={"spatial_sr": config}), stages=(stage,))
         events = alone.upscale(iter([low]), stages=["spatial_sr"], fps=12.0)
-        return torch.cat(list(finished(events, stage)), dim=2)
+        return torch.cat(list(finished(events, stage.name)), dim=2)
 
     for consistent, close in ((True, True), (False, False)):
         error = (resize(enlarged(consistent), 16, 16, "area") - low).abs().max()

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.cascade.stage import Stage
+from framefall.cascade import stage as stage_module
+from framefall.cascade.stage import Sampling, Stage
 from framefall.cascade.tiles import Predict, blended, exact
 from framefall.models.backbone import Condition
 
@@ -42,7 +43,7 @@ def stage(configs, learned) -> Stage:
 @pytest.mark.parametrize("bridge", [0.35, None])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_exact_tiles_are_the_whole_picture(stage, size, bridge):
-    stage = replace(stage, config=replace(stage.config, bridge=bridge))
+    stage = replace(stage, config=replace(stage.config, task=replace(stage.config.task, bridge=bridge)))
     halo = stage.backbone.halo[1]
     whole, tiled = ask(stage.x0, *size), ask(exact(tile=16, halo=halo)(stage.x0), *size)
     # float32: a convolution of another size adds in another order; a pixel's step is 2 / 255
@@ -121,3 +122,19 @@ def test_blended_tiles_show_no_seam():
     assert (steps >= -1e-5).all() and steps.max() < 0.5  # a hard cut would step by one
     levels = iter(range(100))
     assert ask(exact(tile=16, halo=0)(level), 16, 60)[0, 0, 0, 0].diff().max() == 1
+
+
+def test_a_large_picture_goes_through_a_stage_in_tiles(run, spatial, monkeypatch, moving, float32):
+    low, sampling = moving(2, 20, 12), Sampling(steps=2)
+    whole = run(spatial, low, range(2), sampling)
+    monkeypatch.setattr(stage_module, "_TILE", 16)
+    torch.testing.assert_close(run(spatial, low, range(2), sampling), whole, rtol=0, atol=1e-4)
+    spatial.backbone.halo = (spatial.backbone.halo[0], 0)
+    assert (run(spatial, low, range(2), sampling) - whole).abs().max() > 10 / 255
+
+
+def test_a_picture_larger_than_a_transformer_was_trained_on_is_blended(run, temporal, moving):
+    low = moving(4, 24, 40)
+    out = run(temporal, low, range(1, 7), Sampling(steps=2))
+    assert out.shape[-2:] == (24, 40) and out.isfinite().all()
+    assert torch.equal(out[:, :, 1::2], low[:, :, 1:])

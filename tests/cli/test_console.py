@@ -2,16 +2,11 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from framefall.cli.console import keep_memory, open_source, say, watched
-from framefall.data.folder import Folder, FolderConfig
+from framefall.cli.console import keep_memory, say, watched
 from framefall.progress import Event, Note, Stepped
-from framefall.runs.sources import WorldSource
-
-CONFIG = FolderConfig(size=64, fps=12.0)
 
 
 def work() -> Iterator[Event]:
@@ -41,17 +36,6 @@ def test_what_the_work_raises_is_raised(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_sentence_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     say("done")
     assert capsys.readouterr() == ("", "done\n")
-
-
-def test_a_source_is_a_folder_if_there_is_one_of_that_name_and_else_a_world(
-    clips: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    world = open_source("fall:20", CONFIG)
-    assert isinstance(world, WorldSource) and capsys.readouterr().err == ""
-    (tmp_path / "fall").symlink_to(clips)  # a folder of the user's that is named as a world is
-    folder = open_source("fall", CONFIG)
-    assert isinstance(folder, Folder) and capsys.readouterr().err == "2 files are used, 0 are skipped\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is asked, and only on Linux")

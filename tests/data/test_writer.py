@@ -10,7 +10,7 @@ from encodes import clock, number_of, sample
 from PIL import Image
 
 from framefall.data.decode import decode, probe
-from framefall.data.writer import WRITERS, write
+from framefall.data.writer import WRITERS, VideoWriter, write
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,48 @@ def test_an_exception_on_the_way_leaves_nothing(tmp_path, film, suffix):
     with pytest.raises(RuntimeError):
         write(tmp_path / f"a{suffix}", broken(), 24.0)
     assert len(read(tmp_path / f"a{suffix}")) == 10  # the older file stands
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_video_is_published_when_its_block_ends_well_and_not_before(tmp_path, film, suffix):
+    path = tmp_path / f"a{suffix}"
+    with VideoWriter(path, 24.0) as writer:
+        for window in windows(film):
+            writer.add(window)
+            assert not path.exists()
+    assert writer.frames == 10 and [p.name for p in tmp_path.iterdir()] == [path.name]
+    write(tmp_path / f"b{suffix}", windows(film), 24.0)  # the same in one call
+    assert np.array_equal(read(path), read(tmp_path / f"b{suffix}"))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, GeneratorExit])
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_block_that_is_left_by_an_exception_leaves_nothing(tmp_path, film, suffix, error):
+    with pytest.raises(error), VideoWriter(tmp_path / f"a{suffix}", 24.0) as writer:
+        for _ in range(5):  # encoders look some frames ahead before they write any
+            writer.add(film)
+        assert [p for p in tmp_path.iterdir() if ".partial-" in p.name]  # it was under way
+        raise error
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(error), VideoWriter(tmp_path / f"a{suffix}", 24.0):
+        raise error  # before any frame
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_refuses_at_once_and_a_refused_window_leaves_nothing(tmp_path, film):
+    for path, fps, sentence in (
+        ("a.mpeg", 24.0, "must end in one of"),
+        ("a.mp4", 0.0, "fps must be above 0 and finite"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            VideoWriter(tmp_path / path, fps)
+    for fps in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"fps must be .*, got {fps}"):
+            VideoWriter(tmp_path / "a.mp4", fps)
+    with pytest.raises(ValueError, match="one frame size"), VideoWriter(tmp_path / "a.mkv", 24.0) as writer:
+        writer.add(film)
+        writer.add(film[:, :32])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_kill_leaves_nothing_under_the_final_name(tmp_path, film):

@@ -7,7 +7,7 @@ import torch
 
 from framefall.models.registry import build
 from framefall.models.text import TEXT_DIM
-from framefall.recipes.presets import RECIPES, micro, nano, pico, worlds
+from framefall.recipes.presets import PRESETS, micro, nano, pico, worlds
 from framefall.train.recipe import Recipe
 
 CLIPS = {  # frames and pixels a side of what the base makes, and of what comes out at how many frames a second
@@ -31,20 +31,21 @@ def sizes(recipe: Recipe) -> list[float]:
     return [sum(each.numel() for each in network.parameters()) / 1e6 for network in networks]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_makes_clips_of_the_documented_size(name: str) -> None:
-    recipe = RECIPES[name]()
+    recipe = PRESETS[name]()
     base, temporal, spatial = (part.stage for part in recipe.stages.values())
     first, (frames, side, fps) = CLIPS[name]
     assert (base.shape.frames, base.shape.height, base.shape.width) == (first[0], first[1], first[1])
     assert (temporal.shape.frames, temporal.shape.fps) == (frames, fps) == (frames, spatial.shape.fps)
-    assert base.shape.fps * temporal.factor == fps and base.shape.height * spatial.factor == side
+    assert base.shape.fps * temporal.task.time_factor == fps
+    assert base.shape.height * spatial.task.space_factor == side
     assert recipe.data.fps == fps and recipe.data.size >= side  # else there is nothing to learn sharpness from
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_presets_networks_keep_their_size(name: str) -> None:
-    assert sizes(RECIPES[name]()) == pytest.approx(MILLIONS[name], rel=0.01)
+    assert sizes(PRESETS[name]()) == pytest.approx(MILLIONS[name], rel=0.01)
 
 
 def test_a_wider_network_would_not_pass_for_the_presets() -> None:
@@ -54,9 +55,9 @@ def test_a_wider_network_would_not_pass_for_the_presets() -> None:
     assert sizes(replace(recipe, stages={**recipe.stages, "base": wide}))[0] > 1.01 * MILLIONS["micro"][0]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_base_reads_captions(name: str) -> None:
-    base = RECIPES[name]().stages["base"]
+    base = PRESETS[name]().stages["base"]
     assert base.stage.backbone.text_dim == TEXT_DIM and 0 < base.text_dropout < 1  # some are dropped, for guidance
 
 
@@ -71,7 +72,7 @@ def test_pico_is_nano_with_narrower_networks_and_nothing_else() -> None:
 
 def test_the_base_for_worlds_goes_on_from_given_frames() -> None:
     base = worlds().stages["base"].stage
-    assert base.known == 3 and base.backbone.low_res_channels == 4  # a video's three channels, and which are given
+    assert base.task.known == 3 and base.backbone.low_res_channels == 4  # a video's three channels, and which are given
     assert base.backbone.patch[0] == 1  # a given frame shares its patch with no frame that is to be made
 
 

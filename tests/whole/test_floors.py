@@ -16,7 +16,9 @@ LINT = "from importlinter.cli import lint_imports_command; lint_imports_command(
 def copy(tmp_path: Path) -> Path:
     """The package by itself, and the contracts."""
     shutil.copytree(
-        ROOT / "src" / "framefall", tmp_path / "framefall", ignore=shutil.ignore_patterns("weights", "__pycache__")
+        ROOT / "src" / "framefall",
+        tmp_path / "framefall",
+        ignore=shutil.ignore_patterns("*.safetensors", "__pycache__"),
     )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -55,6 +57,7 @@ def test_an_import_that_goes_up_is_noticed(module: str, imported: str, copy: Pat
 def test_a_circle_of_imports_would_be_noticed() -> None:
     package = ROOT / "src" / "framefall"
     imports = {module_name(path, package): imported(path) for path in package.rglob("*.py")}
+    del imports["framefall"]  # it looks its public names up when they are used
     assert circle(imports) is None
     assert circle({**imports, "framefall.noise": {"framefall.worlds.shapes"}}) is None  # it is no circle to look up
     upward = {**imports, "framefall.noise": {"framefall.runs.train"}}

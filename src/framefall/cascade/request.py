@@ -30,7 +30,7 @@ class Request:
     quality: Quality = "fast"  # few steps, or more of them
     until: str | None = None  # the last stage to run; by default the last there is
     numbers: Float[Tensor, "clips instants count"] | None = None  # one instant for a clip, or one a frame
-    given: Float[Tensor, "clips channels given height width"] | None = None  # first frames to go on from
+    given: Float[Tensor, "given_clips channels given height width"] | None = None  # first frames to go on from
     guidance_scale: float | None = None  # classifier-free guidance of the base; by default the model's own
     names: tuple[str, ...] | None = None  # of the clips: 0, 1, ... by default
 

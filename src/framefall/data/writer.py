@@ -4,6 +4,7 @@ A file is whole or not there: it is written under a partial name and published a
 """
 
 import json
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -54,8 +55,8 @@ class VideoWriter:
         if self._suffix not in WRITERS:
             known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
             raise ValueError(f"the name of a video must end in one of {known}; got {self.path.name!r}")
-        if not fps > 0:
-            raise ValueError(f"fps must be above 0, got {fps}; try 24")
+        if not 0 < fps < math.inf:
+            raise ValueError(f"fps must be above 0 and finite, got {fps}; try 24")
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "fps.txt").exists():
             raise ValueError(f"{self.path} is a folder that holds other things than frames; choose another name")
 

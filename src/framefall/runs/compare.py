@@ -24,7 +24,7 @@ from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.data.sheet import strips
+from framefall.data.sheet import clip_row, strips
 from framefall.evaluate.metrics import coherence, motion
 from framefall.flow import look
 from framefall.jsonable import jsonable
@@ -39,7 +39,7 @@ from framefall.progress import Events, Stepped, operation
 from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe, StageRecipe
-from framefall.video import Video, VideoShape, to_pixels
+from framefall.video import Video, VideoShape, to_frames
 
 FUSIONS = ("per_frame", "conv3d", "temporal", "sparse", "joint")
 _TRIAL = 3  # steps that are timed before the budget is shared out
@@ -147,7 +147,7 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
         partial.write_text(json.dumps(answer, indent=2) + "\n")
     picture(results, folder / "compare.png")
     rows = [("real", real[0]), *((fusion, clips[0]) for fusion, clips in samples.items())]
-    strips([(name, _frames(video)) for name, video in rows], folder / "samples.png")
+    strips([clip_row(name, to_frames(video), comparison.fps, _SHOWN) for name, video in rows], folder / "samples.png")
     return answer
 
 
@@ -277,13 +277,7 @@ def picture(results: dict[str, Any], path: Path) -> None:
 
 
 def _flickers(videos: Sequence[Video], fps: float) -> list[float]:
-    return [float(coherence.excess(look(video, fps))) for video in videos]
-
-
-def _frames(video: Video) -> np.ndarray:
-    every = max(1, -(-video.shape[2] // _SHOWN))
-    pixels: np.ndarray = to_pixels(video[0, :, ::every]).permute(1, 2, 3, 0).numpy()
-    return pixels
+    return [float(coherence.flicker(look(video, fps))) for video in videos]
 
 
 def _span(value: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from framefall.cascade.request import Quality, Request
 from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
-from framefall.video import to_pixels
+from framefall.video import to_frames
 from framefall.weights import DEFAULT
 
 
@@ -93,7 +93,7 @@ def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | Non
             name = event.stage.name if event.stage else "decode"
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
             if event.stage is not None and event.video is not None and (name == last.name or clip.stages is not None):
-                pixels = to_pixels(event.video[0]).permute(1, 2, 3, 0).cpu().numpy()
+                pixels = to_frames(event.video)
                 if clip.stages is not None:
                     kept.setdefault(name, []).append(pixels)
                 if name == last.name:

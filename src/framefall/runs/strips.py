@@ -2,33 +2,35 @@
 
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.data.sheet import strips
+from framefall.data.sheet import Row, clip_row, strips
 from framefall.noise import Key
 from framefall.train.objective import stack, window
 from framefall.train.recipe import StageRecipe
-from framefall.video import Video, to_pixels
+from framefall.video import to_frames
 
 CLIPS = 3
 FRAMES = 12  # shown of each clip
 
 
 def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int) -> None:
-    """A PNG with a few rows a clip: the truth, the plain guess if there is one, and the stage's own samples."""
-    rows: list[tuple[str, np.ndarray]] = []
+    """Writes `sample_rows` as a PNG."""
+    strips(sample_rows(stage, recipe, source, seed), path)
+
+
+def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int) -> list[Row]:
+    """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples."""
+    rows: list[Row] = []
     for clip in loader.validation(source, window(recipe), CLIPS, seed):
         truth, low = stage.task.example(stack([clip], stage.device))
         known = stage.task.conditioning(low, truth.shape[2])
         condition = stage.condition([clip.caption], frames=truth.shape[2], fps=clip.fps)
-        rows.append(("real", _pixels(truth)))
+        shown = {"real": truth}
         if known.prior is not None:
-            rows.append(("plain", _pixels(known.prior)))
+            shown["interpolated"] = known.prior
         for quality in ("fast", "best"):
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])
@@ -36,11 +38,7 @@ def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path
                 condition, low, size, range(truth.shape[2]), [Key(seed, "strip", clip.key)], sampling
             ):
                 made = step.x
-            rows.append((quality, _pixels(made)))
-    strips(rows, path)
-
-
-def _pixels(video: Video) -> np.ndarray:
-    every = max(1, -(-video.shape[2] // FRAMES))
-    frames: Tensor = to_pixels(video[0, :, ::every]).permute(1, 2, 3, 0)
-    return frames.cpu().numpy()
+            shown[f"made, {quality}"] = made
+        for index, (label, video) in enumerate(shown.items()):
+            rows.append(clip_row(label, to_frames(video), clip.fps, FRAMES, "" if index else clip.caption or clip.key))
+    return rows

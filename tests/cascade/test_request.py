@@ -1,0 +1,110 @@
+import copy
+import math
+from dataclasses import FrozenInstanceError
+
+import pytest
+import torch
+
+from framefall.cascade.request import Request
+
+NAN, INF = math.nan, math.inf
+NUMBERS = torch.arange(6.0).reshape(3, 1, 2)  # of three clips
+
+
+def asked(**values: object) -> Request:
+    """The request as a user makes it: without the type checks of the tests, which would refuse some of it before."""
+    request = copy.copy(Request())
+    for name, value in values.items():
+        object.__setattr__(request, name, value)
+    request.__post_init__()
+    return request
+
+
+def test_a_plain_request_leaves_all_to_the_model():
+    request = Request()
+    assert request.captions == (None,) and request.clips == ("0",) and request.length(24.0) is None
+    assert (request.seed, request.quality, request.until, request.size) == (0, "fast", None, None)
+    with pytest.raises(FrozenInstanceError):
+        request.seed = 1  # type: ignore[misc]
+
+
+def test_one_prompt_serves_all_clips_and_a_tuple_has_one_for_each():
+    assert Request("a ball", count=3).captions == ("a ball",) * 3
+    assert Request(("a ball", None)).captions == ("a ball", None)
+    assert Request("a ball", count=3).clips == ("0", "1", "2")
+    assert Request(("a ball", None), names=("x", "y")).clips == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("values", "fps", "frames"),
+    [
+        ({"frames": 7}, 24.0, 7),
+        ({"seconds": 2.5}, 24.0, 60),
+        ({"seconds": 2.0}, 6.0, 12),
+        ({"seconds": 0.01}, 6.0, 1),  # a clip has a frame
+        ({}, 24.0, None),
+    ],
+)
+def test_a_length_is_frames_or_seconds(values, fps, frames):
+    assert Request(**values).length(fps) == frames
+
+
+REFUSED = [
+    ({"frames": 0}, "frames must be a whole number of at least 1, got 0"),
+    ({"frames": -3}, "frames must be a whole number of at least 1, got -3"),
+    ({"frames": True}, "frames must be a whole number of at least 1, got True"),
+    ({"count": 0}, "count must be a whole number of at least 1, got 0"),
+    ({"count": False}, "count must be a whole number of at least 1, got False"),
+    ({"seed": True}, "seed must be a whole number, got True"),
+    ({"seconds": NAN}, "seconds must be a finite number above 0, got nan"),
+    ({"seconds": INF}, "seconds must be a finite number above 0, got inf"),
+    ({"seconds": 0.0}, r"seconds must be a finite number above 0, got 0\.0"),
+    ({"seconds": -1.0}, r"seconds must be a finite number above 0, got -1\.0"),
+    ({"seconds": True}, "seconds must be a finite number above 0, got True"),
+    ({"guidance_scale": NAN}, "guidance_scale must be a finite number of at least 0, got nan"),
+    ({"guidance_scale": -INF}, "guidance_scale must be a finite number of at least 0, got -inf"),
+    ({"guidance_scale": -0.5}, r"guidance_scale must be a finite number of at least 0, got -0\.5"),
+    ({"quality": "good"}, "quality must be fast or best, got 'good'"),
+    ({"quality": None}, "quality must be fast or best, got None"),
+    ({"frames": 4, "seconds": 1.0}, r"give frames or seconds, not both; got 4 and 1\.0"),
+    ({"prompt": ()}, "a tuple of prompts must have one for each clip, got 0 and count=1; leave count out"),
+    ({"prompt": ("a", "b"), "count": 2}, "a tuple of prompts must have one for each clip, got 2 and count=2"),
+    ({"count": 2, "names": ("a",)}, "there must be a name for each clip if names are given, got 1 names for 2 clips"),
+    ({"count": 2, "numbers": NUMBERS}, "numbers must be of 1 clip or of all 2, got 3"),
+    ({"count": 2, "given": torch.zeros(3, 3, 1, 4, 4)}, "given must be of 1 clip or of all 2, got 3"),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), REFUSED, ids=lambda one: str(one)[:40])
+def test_what_no_cascade_can_be_asked_is_refused_in_one_sentence(values, sentence):
+    with pytest.raises(ValueError, match=sentence) as refused:
+        asked(**values)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_just_possible_is_taken():
+    assert asked(seed=-1, frames=1, guidance_scale=0.0, quality="best").length(24.0) == 1
+    Request(seconds=1e-9, count=3, numbers=NUMBERS, names=("a", "a", "b"))
+    Request(("a",), numbers=NUMBERS[:1])
+
+
+def test_clips_can_be_asked_for_one_by_one_under_the_names_that_they_have_together():
+    given = torch.rand(1, 3, 2, 4, 4)
+    whole = Request(("a", None, "c"), seed=5, frames=9, quality="best", numbers=NUMBERS, given=given)
+    parts = list(whole.one_by_one())
+    assert [part.captions for part in parts] == [("a",), (None,), ("c",)]
+    assert [part.clips for part in parts] == [("0",), ("1",), ("2",)]
+    assert {(part.seed, part.frames, part.quality) for part in parts} == {(5, 9, "best")}
+    for index, part in enumerate(parts):
+        assert torch.equal(part.numbers, NUMBERS[index : index + 1]) and part.given is given  # one for all stays
+    assert [part.clips for part in Request("a", count=2, names=("x", "y")).one_by_one()] == [("x",), ("y",)]
+    (alone,) = Request("a").one_by_one()
+    assert (alone.captions, alone.clips, alone.numbers) == (("a",), ("0",), None)
+
+
+def test_a_cascade_makes_of_the_parts_what_it_makes_of_the_whole(cascade, float32):
+    whole = Request((None, None), until="base", seed=3)
+    together = cascade.sample(whole)
+    apart = torch.cat([cascade.sample(one) for one in whole.one_by_one()])
+    assert (apart - together).abs().max() < 1e-3  # float32 sums in another order
+    assert (apart.flip(0) - together).abs().mean() > 0.05  # the control
