@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
+from framefall.runs.train import train
 
 Fill = Callable[[Path], object]
 
