@@ -1,4 +1,4 @@
-"""How far tiles and windows of the spatial stage are from the whole, on a trained model and a real clip.
+"""How far tiles and segments of the spatial stage are from the whole, on a trained model and a real clip.
 
     python scripts/equal_tiles.py MODEL VIDEO
 
@@ -16,13 +16,13 @@ import torch
 from framefall.cascade import stage as stages
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
-from framefall.cascade.conditioning import SpatialSR
+from framefall.cascade.tasks import SpatialSR
 from framefall.data.decode import decode
 from framefall.video import Video, from_pixels, to_pixels
 
 
 def main(model: str, video: str) -> None:
-    """Whole, in tiles of 128 pixels, in windows of 8 frames; and, as the control, the two without their margins."""
+    """Whole, in tiles of 128 pixels, in segments of 8 frames; and, as the control, the two without their margins."""
     cascade = load_cascade(model)
     pixels = np.stack([frame.pixels[:96, :128] for frame in islice(decode(video), 24)])
     low = from_pixels(torch.from_numpy(pixels)).permute(3, 0, 1, 2)[None]
@@ -34,10 +34,8 @@ def main(model: str, video: str) -> None:
         stages._TILE, kept = 128, stages._TILE
         tiled = upscaled(cascade, low)
         stages._TILE = kept
-        made, SpatialSR.window = SpatialSR.window, eight_frames(SpatialSR.window)  # type: ignore[method-assign]
-        windowed = upscaled(cascade, low)
-        SpatialSR.window = made  # type: ignore[method-assign]
-        report[name] = {"tiles": difference(whole, tiled), "windows": difference(whole, windowed)}
+        cut = upscaled(at_once(cascade, 8), low)
+        report[name] = {"tiles": difference(whole, tiled), "segments": difference(whole, cut)}
     print(json.dumps(report, indent=2))
 
 
@@ -47,9 +45,12 @@ def upscaled(cascade: Cascade, low: Video) -> Video:
     return torch.cat([event.video for event in events if event.video is not None and event.stage is not None], dim=2)
 
 
-def eight_frames(window):  # type: ignore[no-untyped-def]
-    """The task's plan with windows of 8 frames."""
-    return lambda task, *place: window(replace(task, frames=8), *place)
+def at_once(cascade: Cascade, frames: int) -> Cascade:
+    """The same with so many frames of the spatial stage sampled at a time."""
+    stage = cascade.stage("spatial_sr")
+    assert isinstance(stage.task, SpatialSR)
+    config = replace(stage.config, task=replace(stage.task, at_once=frames))
+    return replace(cascade, stages=(replace(stage, config=config),))
 
 
 def difference(one: Video, other: Video) -> float:

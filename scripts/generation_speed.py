@@ -15,14 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade
-from framefall.cascade.request import Request
+from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Stage
 from framefall.models.precision import fast_dtype
 from framefall.models.registry import build
 from framefall.recipes.registry import RECIPES
 
 
-def main(model: str, quality: str) -> None:
+def main(model: str, quality: Quality) -> None:
     """Three clips after a warm-up; medians."""
     cascade = untrained(model) if model in RECIPES else load_cascade(model)
     with FlopCounterMode(display=False) as counter:
@@ -54,7 +54,7 @@ def untrained(recipe: str) -> Cascade:
     return Cascade(config=CascadeConfig(name=recipe, stages=configs), stages=stages)
 
 
-def run(cascade: Cascade, quality: str) -> dict[str, float]:
+def run(cascade: Cascade, quality: Quality) -> dict[str, float]:
     """Seconds by stage of one clip with a caption."""
     seconds: dict[str, float] = {}
     began = time.perf_counter()
@@ -77,4 +77,4 @@ def matmul_rate(size: int = 2048) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "nano", sys.argv[2] if len(sys.argv) > 2 else "fast")
+    main(sys.argv[1] if len(sys.argv) > 1 else "nano", "best" if sys.argv[2:] == ["best"] else "fast")

@@ -58,17 +58,17 @@ class Motion:
         """The length of the flow forth, pixels of the grid a frame."""
         return np.sqrt(square(self.forth))
 
-    def next_seen_from(self, index: int) -> "Seen":
+    def next_seen_from(self, index: int) -> "WarpedFrame":
         """Frame `index + 1` fetched onto frame `index`."""
         return _fetch(self.frames[index + 1], self.forth[index], self.sure_forth[index])
 
-    def last_seen_from(self, index: int) -> "Seen":
+    def last_seen_from(self, index: int) -> "WarpedFrame":
         """Frame `index - 1` fetched onto frame `index`, in the same way."""
         return _fetch(self.frames[index - 1], self.back[index - 1], self.sure_back[index - 1])
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class WarpedFrame:
     """A neighbouring frame fetched onto another; where it lies inside the picture, and where the flow is sure."""
 
     image: Float[np.ndarray, "height width channels"]
@@ -174,7 +174,7 @@ def _sure(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     return np.asarray(square(there + returned) <= 0.01 * (square(there) + square(returned)) + 0.5)
 
 
-def _fetch(image: np.ndarray, flow: np.ndarray, sure: np.ndarray) -> Seen:
+def _fetch(image: np.ndarray, flow: np.ndarray, sure: np.ndarray) -> WarpedFrame:
     """An image seen along a flow of its own or a smaller size."""
     height, width = image.shape[:2]
     rows, columns = flow.shape[:2]
@@ -188,7 +188,7 @@ def _fetch(image: np.ndarray, flow: np.ndarray, sure: np.ndarray) -> Seen:
     # bicubic: a linear fetch blurs, and every crisp detail would then stick out of its envelope
     groups = np.split(image, range(4, image.shape[2], 4), axis=2)  # OpenCV fetches no more than 4 channels at once
     fetched = [cv2.remap(group, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) for group in groups]
-    return Seen(np.concatenate([each.reshape(height, width, -1) for each in fetched], axis=2), inside, sure)
+    return WarpedFrame(np.concatenate([each.reshape(height, width, -1) for each in fetched], axis=2), inside, sure)
 
 
 def _with_room(image: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ Better = Literal["lower", "higher", "one"]  # one: the nearer to 1 the better
 
 @dataclass(frozen=True)
 class Metric:
-    """A pure function of one clip (`seen.Seen`), with what a reader must know to judge its number."""
+    """A pure function of one clip (an `ObservedClip`), with what a reader must know to judge its number."""
 
     name: str
     function: Callable[..., float]  # (clip) or, where a reference is needed, (clip, reference)

@@ -17,13 +17,15 @@ from pathlib import Path
 import torch
 
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
-from framefall.runs.evaluate import assess, assess_superres
+from framefall.runs.diagnose import superres
+from framefall.runs.evaluate import assess
 from framefall.runs.generate import generate
-from framefall.runs.train import train_cascade
+from framefall.runs.train import train
 from framefall.train import objective
 from framefall.train.loop import initial
 from framefall.train.recipe import StageRecipe
@@ -58,8 +60,7 @@ def run(root: Path, steps: int) -> list[Line]:
     recipe = replace(recipe, data=replace(recipe.data, cache=str(root / "cache")))
     folder = open_folder(_clips(), recipe.data)
     lines.append(Line("shots in the real clips", len(folder.shots), 4, 100, clock.lap()))
-    for _ in train_cascade(recipe, folder, root / "model", steps=steps):
-        pass
+    train(folder, root / "model", recipe, steps=steps)
     cascade, seconds = load_cascade(root / "model"), clock.lap() / len(recipe.stages)
     for name, part in recipe.stages.items():
         before, after = (_loss(stage, part, folder) for stage in (initial(name, part, 0, _CPU), cascade.stage(name)))
@@ -67,15 +68,15 @@ def run(root: Path, steps: int) -> list[Line]:
         most = -0.05 if name == "base" else 0.5
         lines.append(Line(f"{name}: loss after training less before", after - before, -math.inf, most, seconds))
     clock.lap()
-    record = generate(cascade, "a man talks in a moving car", root / "clip.mp4", seed=7)
+    (record,) = generate(Request("a man talks in a moving car", seed=7), root / "clip.mp4", cascade)
     lines.append(Line("frames of the new clip", record.frames, 15, 15, clock.lap()))
-    for row in assess(root / "clip.mp4").rows:
+    for row in (row for row in assess(root / "clip.mp4").rows if row.n):
         lines.append(Line(f"new clip: {row.metric}", row.value, 0.0, math.inf, 0.0))
     clock.lap()
-    table = assess_superres(cascade, folder, clips=4)
+    table = superres(cascade, folder, 4).values["metrics"]
     seconds = clock.lap() / len(table)
     # far from the plain guess (in dB) something is broken
-    return lines + [Line(row.metric, row.value, -3.0, math.inf, seconds) for row in table if row.n]
+    return lines + [Line(name, row["value"], -3.0, math.inf, seconds) for name, row in table.items() if row["n"]]
 
 
 def passed(lines: list[Line]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from encodes import clock
 from PIL import Image
 
-from framefall.data.captions import Table, from_name, read_table, words
+from framefall.data.captions import CaptionTable, annotate, from_name, read_table
 from framefall.data.scan import scan
 
 
@@ -80,15 +80,15 @@ def test_a_file_name_is_made_into_words(name, caption):
 
 def test_captions_come_from_the_first_that_has_one(tmp_path):
     source = touch(tmp_path / "red_ball.mp4")
-    assert words(source, tmp_path, Table()).caption == "red ball"
+    assert annotate(source, tmp_path, CaptionTable()).caption == "red ball"
     touch(tmp_path / "captions.csv", b"file,caption,speed,angle,who\nred_ball.mp4,from the table,1.5,90,Ann\n")
     table = read_table(tmp_path)
-    said = words(source, tmp_path, table)
+    said = annotate(source, tmp_path, table)
     assert said.caption == "from the table" and said.numbers.tolist() == [1.5, 90.0]
     touch(tmp_path / "red_ball.txt", b"  from the text\n file ")
-    assert words(source, tmp_path, table).caption == "from the text file"
+    assert annotate(source, tmp_path, table).caption == "from the text file"
     touch(tmp_path / "red_ball.json", json.dumps({"caption": "from json", "numbers": [[1, 2], [3, 4]]}).encode())
-    said = words(source, tmp_path, table)
+    said = annotate(source, tmp_path, table)
     assert (
         said.caption == "from json" and said.numbers.tolist() == [[1, 2], [3, 4]] and said.numbers.dtype == np.float32
     )
@@ -109,7 +109,7 @@ def test_a_malformed_sidecar_is_named_and_the_next_one_is_asked(tmp_path, conten
     source = touch(tmp_path / "red_ball.mp4")
     touch(tmp_path / "red_ball.json", content)
     touch(tmp_path / "red_ball.txt", b"a ball")
-    said = words(source, tmp_path, Table())
+    said = annotate(source, tmp_path, CaptionTable())
     assert said.caption == "a ball" and said.numbers is None
     assert len(said.notes) == 1 and "red_ball.json" in said.notes[0]
     assert re.search(reason, said.notes[0])

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from framefall.layers.motion import flows, meet, warp
+from framefall.layers.motion import bidirectional_flow, warp, warp_between
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -73,7 +73,7 @@ def test_gradients_are_finite_within_at_and_beyond_the_border(reach):
 
 def test_motion_says_where_each_pixel_goes():
     keyframes = drifting(3, 2, 1)
-    forward, backward = flows(keyframes)
+    forward, backward = bidirectional_flow(keyframes)
     assert forward.shape == backward.shape == (1, 2, 2, 48, 48)
     middle = forward[..., 12:36, 12:36].mean((0, 2, 3, 4)), backward[..., 12:36, 12:36].mean((0, 2, 3, 4))
     # what a frame shows lies two pixels to the left and one up in the next; DIS is good to a tenth of a pixel here
@@ -82,30 +82,30 @@ def test_motion_says_where_each_pixel_goes():
 
 
 def test_a_still_video_does_not_move():
-    forward, backward = flows(drifting(1, 0, 0).expand(-1, -1, 3, -1, -1))
+    forward, backward = bidirectional_flow(drifting(1, 0, 0).expand(-1, -1, 3, -1, -1))
     assert forward.abs().max() < 0.05 and backward.abs().max() < 0.05
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 300), (5, 7), (200, 130)], ids=str)
 def test_motion_has_the_size_of_its_picture(size):
-    for flow in flows(noise(2, 1, 3, *size).clamp(-1, 1)):
+    for flow in bidirectional_flow(noise(2, 1, 3, *size).clamp(-1, 1)):
         assert flow.shape == (2, 2, 2, *size) and flow.isfinite().all()
 
 
 def test_a_clip_does_not_depend_on_its_batch():
     keyframes = torch.cat((drifting(2, 1, 0), drifting(2, 0, 2)))
-    alone = [flows(keyframes[clip : clip + 1])[0] for clip in (0, 1)]
-    assert torch.equal(torch.cat(alone), flows(keyframes)[0])
+    alone = [bidirectional_flow(keyframes[clip : clip + 1])[0] for clip in (0, 1)]
+    assert torch.equal(torch.cat(alone), bidirectional_flow(keyframes)[0])
     assert not torch.equal(*alone)
 
 
 def test_both_keyframes_are_moved_to_the_moment_between():
     video = drifting(5, 1, 0)
     before, after = video[:, :, :1], video[:, :, -1:]
-    forward, backward = flows(video[:, :, ::4])
+    forward, backward = bidirectional_flow(video[:, :, ::4])
     half = torch.full((1, 1, 1, 48, 48), 0.5)
     inner = (..., slice(8, 40), slice(8, 40))
-    for keyframe, moved in zip((before, after), meet(before, after, forward, backward, half), strict=True):
+    for keyframe, moved in zip((before, after), warp_between(before, after, forward, backward, half), strict=True):
         error = (moved - video[:, :, 2:3])[inner].abs().mean()
         assert error < 0.3 * (keyframe - video[:, :, 2:3])[inner].abs().mean()
 
@@ -113,16 +113,16 @@ def test_both_keyframes_are_moved_to_the_moment_between():
 def test_at_a_keyframe_the_keyframe_itself_stays():
     video = drifting(2, 2, 1)
     before, after = video[:, :, :1], video[:, :, 1:]
-    forward, backward = flows(video)
+    forward, backward = bidirectional_flow(video)
     ends = [torch.full((1, 1, 1, 48, 48), end) for end in (0.0, 1.0)]
-    torch.testing.assert_close(meet(before, after, forward, backward, ends[0])[0], before, rtol=0, atol=1e-5)
-    torch.testing.assert_close(meet(before, after, forward, backward, ends[1])[1], after, rtol=0, atol=1e-5)
+    torch.testing.assert_close(warp_between(before, after, forward, backward, ends[0])[0], before, rtol=0, atol=1e-5)
+    torch.testing.assert_close(warp_between(before, after, forward, backward, ends[1])[1], after, rtol=0, atol=1e-5)
 
 
 def test_motion_that_was_found_wrong_is_not_followed():
     video = drifting(2, 0, 0)
     before, after = video[:, :, :1], video[:, :, 1:]
     wrong, half = constant(5.0, -4.0, before), torch.full((1, 1, 1, 48, 48), 0.5)
-    moved = meet(before, after, wrong, wrong, half)
+    moved = warp_between(before, after, wrong, wrong, half)
     assert torch.equal(moved[0], before) and torch.equal(moved[1], after)
     assert (warp(before, wrong / 4) - before).abs().mean() > 0.01

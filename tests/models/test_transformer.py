@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from framefall.models.backbone import Condition
-from framefall.models.transformer import Block, SpaceTimeTransformer, TransformerConfig
+from framefall.models.transformer import SpaceTimeTransformer, TransformerBlock, TransformerConfig
 
 SHOWN = TransformerConfig(
     channels=2, out_channels=7, low_res_channels=3, dim=16, depth=1, heads=2, patch=(2, 4, 4), bottleneck=8
@@ -23,7 +23,7 @@ def apart(one: torch.Tensor, two: torch.Tensor) -> float:
 
 
 def test_an_untrained_block_is_the_identity():
-    block, x = Block(16, 2), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
+    block, x = TransformerBlock(16, 2), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
     angles, closed = torch.ones(2, 5, 4), torch.zeros(2, 6, 16)
     assert torch.equal(block(x, closed, angles), x)
     opened = closed.clone()
@@ -174,7 +174,7 @@ def test_a_detail_head_joins_patches_and_leaves_an_untrained_network_as_it_is(fr
     condition = replace(condition, text=None, text_mask=None, numbers=None)
     network = trained(config)
     names = {name for name, _ in network.named_parameters() if name.startswith("detail")}
-    assert names == {f"detail.{layer}.{kind}" for layer in ("first", "second") for kind in ("weight", "bias")}
+    assert names == {f"detail.{layer}.{kind}" for layer in ("conv1", "conv2") for kind in ("weight", "bias")}
     joined = network(x_t, t, condition)
     assert joined.shape == x_t.shape
     torch.nn.init.zeros_(network.detail.conv2.weight)

@@ -1,27 +1,18 @@
+"""What a clip of a scene should show, and what a perfect tracker would find in it."""
+
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from framefall.physics.static_shapes import StaticShape
+from framefall.noise import Key
 from framefall.physics.truth import MOMENTS, ideal_tracks, project
 from framefall.tracking.tracker import KnownScene, track
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scene import Camera
 from framefall.worlds.state import frame_times
-
-
-def test_a_place_out_of_a_square_is_as_far_as_it_is_and_the_way_out_is_outwards() -> None:
-    square = StaticShape("square", np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]]), 0.0)
-    gap, out = square.signed_distance(np.array([[2.0, -3.0], [2.0, 1.0], [7.0, 8.0]]))
-    assert np.allclose(gap, [3.0, -1.0, 5.0])
-    assert np.allclose(out, [[0.0, -1.0], [0.0, -1.0], [0.6, 0.8]])
-
-
-def test_a_line_has_its_thickness() -> None:
-    gap, _ = StaticShape("rod", np.array([[0.0, 0.0], [4.0, 0.0]]), 0.5).signed_distance(np.array([[2.0, 3.0]]))
-    assert np.allclose(gap, 2.5)
+from framefall.worlds.violations.registry import break_physics
 
 
 def test_a_moving_camera_is_taken_out(clip: Callable[..., tuple]) -> None:
@@ -46,8 +37,6 @@ def test_the_ideal_tracker_agrees_with_the_real_one_on_a_render(clip: Callable[.
 
 
 def test_what_vanishes_is_not_in_the_ideal_tracks(clip: Callable[..., tuple]) -> None:
-    from framefall.noise import Key
-    from framefall.worlds.violations.registry import break_physics
 
     log, truth = clip("uniform", 1)
     gone = ideal_tracks(break_physics(log, "vanish", Key(0, "test")), truth.frames, truth.fps, 64, 64)

@@ -38,7 +38,8 @@ def test_a_preset_makes_clips_of_the_documented_size(name: str) -> None:
     first, (frames, side, fps) = CLIPS[name]
     assert (base.shape.frames, base.shape.height, base.shape.width) == (first[0], first[1], first[1])
     assert (temporal.shape.frames, temporal.shape.fps) == (frames, fps) == (frames, spatial.shape.fps)
-    assert base.shape.fps * temporal.task.time_factor == fps and base.shape.height * spatial.task.space_factor == side
+    assert base.shape.fps * temporal.task.time_factor == fps
+    assert base.shape.height * spatial.task.space_factor == side
     assert recipe.data.fps == fps and recipe.data.size >= side  # else there is nothing to learn sharpness from
 
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from framefall.runs.compare import FUSIONS, Contest, Cost, ratio_of_means, recipe_of, shares
+from framefall.progress import Started, Stepped
+from framefall.runs.compare import FUSIONS, Comparison, Cost, compare, ratio_of_means, recipe_of, shares
+from framefall.runs.sources import WorldSource
+from framefall.worlds.world import open_world
 
 COSTS = {"a": Cost(1, 10.0, 100.0, 1.0), "b": Cost(1, 40.0, 100.0, 1.0)}
 
 
 def test_budgets_are_equal_in_what_was_asked_for_and_fill_the_minutes() -> None:
     flops, minutes, steps = (
-        shares(COSTS, Contest(minutes=1.0, equal=equal)) for equal in ("flops", "minutes", "steps")
+        shares(COSTS, Comparison(minutes=1.0, equal=equal)) for equal in ("flops", "minutes", "steps")
     )
     assert flops["a"] == 4 * flops["b"]
     assert minutes["a"] == minutes["b"] == steps["a"] == steps["b"]
@@ -30,10 +33,32 @@ def test_a_ratio_of_means_has_the_ratio_inside_its_interval() -> None:
 
 
 def test_nothing_but_the_fusion_differs() -> None:
-    contest = Contest()
-    stages = [recipe_of(name, contest).stages["base"] for name in FUSIONS]
+    comparison = Comparison()
+    stages = [recipe_of(name, comparison).stages["base"] for name in FUSIONS]
     assert {part.stage.backbone.kind for part in stages} == {"unet"}
     assert len({str(part).replace(f"'{name}'", "") for name, part in zip(FUSIONS, stages, strict=True)}) == 1
+
+
+def test_a_comparison_that_cannot_be_made_is_refused() -> None:
+    for change, sentence in (
+        ({"fusions": ()}, "fusions must be some of per_frame, .*, each once; got none"),
+        ({"fusions": ("joint", "joint")}, "each once; got joint, joint"),
+        ({"fusions": ("magic",)}, "got magic"),
+        ({"minutes": math.nan}, "minutes must be above 0, got nan; try 10"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            Comparison(**change)
+
+
+def test_whoever_leaves_on_the_way_leaves_no_answer(tmp_path: Path) -> None:
+    source = WorldSource(open_world("uniform", size=8), size=16, fps=24.0)
+    comparison = Comparison(fusions=("per_frame",), minutes=0.01, size=16, frames=4, batch=2, clips=2, equal="steps")
+    run = compare.events(source, comparison, tmp_path / "c")
+    assert next(run) == Started("compare")
+    step = next(event for event in run if isinstance(event, Stepped))
+    assert step.what.startswith("per_frame, loss ") and step.done == 1
+    run.close()
+    assert not any((tmp_path / "c" / name).exists() for name in ("compare.json", "compare.png", "samples.png"))
 
 
 def test_every_way_is_trained_and_measured(framefall: Callable, tmp_path: Path) -> None:

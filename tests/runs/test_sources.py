@@ -1,4 +1,4 @@
-"""Worlds as something to train on, and as folders on disk."""
+"""Folders and worlds as something to train on."""
 
 import json
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framefall.data.decode import decode
-from framefall.data.folder import open_folder
+from framefall.data.folder import Folder
 from framefall.data.loader import Source, batches, validation
 from framefall.data.window import Window
+from framefall.progress import Done, Note, Stepped
 from framefall.recipes.registry import RECIPES
-from framefall.runs.sources import WorldSource, _shuffled
+from framefall.runs.sources import WorldSource, _shuffled, names_a_world, open_source
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.world import open_world
 
@@ -106,36 +106,18 @@ def test_a_cascade_trains_on_a_world_by_its_name(framefall: Callable, tmp_path: 
     assert "data was" in said.err
 
 
-def test_a_written_world_is_a_folder_that_training_reads(framefall: Callable, tmp_path: Path) -> None:
-    out = tmp_path / "clips"
-    line = "--count 3 --size 64 --split id --violation twins --format .mkv --masks --json"
-    said = framefall("worlds", "occluder,projectile", "-o", out, *line.split())
-    assert said.code == 0, said.err
-    written = json.loads(said.out)["clips"]
-    assert len(written) == 6
-    assert sum(bool(one["violation"]) for one in written) == 3
-    for one in written:
-        path = Path(one["path"])
-        truth = json.loads(path.with_suffix(".json").read_text())
-        frames = np.stack([frame.pixels for frame in decode(path)])
-        assert frames.shape == (61, 64, 64, 3)
-        assert truth["caption"] == one["caption"]
-        assert truth["log"]["violation"] == one["violation"]
-        masks = np.load(path.with_suffix(".npz"))
-        assert masks["visible"].shape[1:] == (61, 64, 64)
-        assert masks["flow"].shape == (2, 60, 64, 64)
-    folder = open_folder(out, RECIPES["micro"]().data)
-    assert len({shot.source for shot in folder.shots}) == 6
-    assert {shot.caption for shot in folder.shots} == {one["caption"] for one in written}
-    assert all(shot.numbers is not None and len(shot.numbers) == 2 for shot in folder.shots)
+def test_a_source_is_a_folder_that_is_there_or_else_a_world(clips: Path, tmp_path: Path) -> None:
+    config = RECIPES["micro"]().data
+    events = list(open_source.events(clips, config))
+    assert isinstance(events[-1], Done) and isinstance(events[-1].result, Folder)
+    steps = [(event.done, event.total) for event in events if isinstance(event, Stepped)]
+    assert steps == [(1, 2), (2, 2)] and any(isinstance(event, Note) for event in events)
+    world = open_source("fall,occluder:12", config)
+    assert isinstance(world, WorldSource) and (world.size, world.fps, world.world.size) == (64, 12.0, 12)
+    with pytest.raises(ValueError, match="the source must be a folder of videos or images"):
+        open_source(tmp_path / "nowhere", config)
 
 
-def test_a_scene_file_of_ones_own_is_simulated_and_written(framefall: Callable, tmp_path: Path) -> None:
-    from framefall.config import to_json
-
-    scene = open_world("fall").scene(0)
-    (tmp_path / "mine.json").write_text(to_json(scene))
-    said = framefall("worlds", tmp_path / "mine.json", "-o", tmp_path / "out", "--frames", 5, "--size", 32)
-    assert said.code == 0, said.err
-    (video,) = (tmp_path / "out").glob("*.mp4")
-    assert len(list(decode(video))) == 5
+def test_names_of_worlds_are_told_from_paths() -> None:
+    assert all(map(names_a_world, ("fall", "all", "fall,occluder", "all:6k", "fall,snow")))
+    assert not any(map(names_a_world, ("my_clips", "./fall/", "falls", "")))

@@ -8,10 +8,18 @@ import pytest
 from framefall import publish
 from framefall.cascade.checkpoint import load_cascade
 from framefall.data.folder import Folder
+from framefall.progress import Done, Note, Started
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train_cascade
+from framefall.runs.train import Trained, named, train
+from framefall.train.loop import TrainingStep
+from framefall.train.recipe import Recipe
 
 STAGES = ["base", "temporal_sr", "spatial_sr"]
+
+
+def toy() -> Recipe:
+    """What `trained` was trained by."""
+    return replace(RECIPES["micro"](), save_every=2)
 
 
 def test_a_run_publishes_a_cascade_that_knows_what_it_was_trained_on(trained: Path) -> None:
@@ -34,18 +42,48 @@ def test_each_stage_leaves_what_it_needs_to_go_on_and_a_strip_of_samples(name: s
 
 
 def test_the_model_is_published_after_every_stage(folder: Folder, tmp_path: Path) -> None:
-    there = {}
-    for progress in train_cascade(RECIPES["micro"](), folder, tmp_path / "m", steps=1):
-        found = (tmp_path / "m").exists() and sorted(path.stem for path in (tmp_path / "m").glob("*.safetensors"))
-        there[progress.stage] = found
+    there, events = {}, []
+    for event in train.events(folder, tmp_path / "m", "micro", steps=1):
+        events.append(event)
+        if isinstance(event, TrainingStep):
+            found = (tmp_path / "m").exists() and sorted(path.stem for path in (tmp_path / "m").glob("*.safetensors"))
+            there[event.stage] = found
     assert there == {"base": False, "temporal_sr": ["base"], "spatial_sr": ["base", "temporal_sr"]}
+    steps = {event.stage: event for event in events if isinstance(event, TrainingStep)}
+    losses = {name: step.loss for name, step in steps.items()}
+    result = Trained(model=str(tmp_path / "m"), steps=dict.fromkeys(STAGES, 1), losses=losses, skipped={})
+    assert events[0] == Started("train") and events[-1] == Done(result)
+
+
+def test_a_folder_by_its_path_is_opened_on_the_way_and_what_is_of_no_use_is_told(clips: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "good.mp4").symlink_to(clips / "0001.mp4")
+    (source / "bad.mp4").write_bytes(b"no video")
+    events = list(train.events(source, tmp_path / "m", "micro", stages=["spatial_sr"], steps=1))
+    assert any(isinstance(event, Note) and "bad.mp4" in event.text for event in events)
+    assert list(events[-1].result.skipped) == ["bad.mp4"] and events[-1].result.steps == {"spatial_sr": 1}
+
+
+def test_a_run_that_is_cancelled_leaves_no_half_a_model_and_goes_on_to_the_same_one(
+    folder: Folder, trained: Path, tmp_path: Path
+) -> None:
+    run = train.events(folder, tmp_path / "toy", toy(), steps=4)
+    for event in run:
+        if isinstance(event, TrainingStep) and event.stage == "base" and event.step == 3:
+            run.close()
+    assert not (tmp_path / "toy").exists()  # the first stage was not done
+    assert [path.name for path in tmp_path.rglob("*") if ".partial-" in path.name] == []
+    with pytest.raises(ValueError, match=r"holds an earlier run; pass --resume"):
+        train(folder, tmp_path / "toy", toy(), steps=4)
+    found = train(folder, tmp_path / "toy", toy(), steps=4, resume=True)
+    assert found.steps == dict.fromkeys(STAGES, 4)
+    assert publish.verify(tmp_path / "toy") == publish.verify(trained)
 
 
 def test_stages_may_be_trained_one_by_one_in_any_order(folder: Folder, trained: Path, tmp_path: Path) -> None:
-    recipe = replace(RECIPES["micro"](), save_every=2)
     for name in ("spatial_sr", "base", "temporal_sr"):
-        for _ in train_cascade(recipe, folder, tmp_path / "toy", stages=[name], steps=4):
-            pass
+        assert train(folder, tmp_path / "toy", toy(), stages=[name], steps=4).steps == {name: 4}
     assert list(load_cascade(tmp_path / "toy").config.stages) == STAGES
     assert publish.verify(tmp_path / "toy") == publish.verify(trained)
 
@@ -54,8 +92,7 @@ def test_minutes_are_shared_among_the_stages(folder: Folder, tmp_path: Path) -> 
     recipe = RECIPES["micro"]()
     shared = {"base": 0.8, "temporal_sr": 0.1, "spatial_sr": 0.1}
     stages = {name: replace(part, share=shared[name]) for name, part in recipe.stages.items()}
-    for _ in train_cascade(replace(recipe, stages=stages), folder, tmp_path / "m", minutes=0.03):
-        pass
+    train(folder, tmp_path / "m", replace(recipe, stages=stages), minutes=0.03)
     spent = {}
     for name in STAGES:
         newest = max((tmp_path / "m.training" / name / "checkpoints").iterdir())
@@ -67,25 +104,38 @@ def test_minutes_are_shared_among_the_stages(folder: Folder, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_stage_that_a_recipe_does_not_have_is_refused(name: str, folder: Folder, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a stage must be one of base, temporal_sr, spatial_sr; got 'sr'"):
-        next(train_cascade(RECIPES[name](), folder, tmp_path / "m", stages=["sr"], steps=1))
+    known = ", ".join(RECIPES[name]().stages)
+    with pytest.raises(ValueError, match=f"a stage must be one of {known}; got 'sr'"):
+        train(folder, tmp_path / "m", name, stages=["sr"], steps=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_is_found_by_its_name_or_refused_with_those_that_are_there(folder: Folder, tmp_path: Path) -> None:
+    assert named("micro") == RECIPES["micro"]()
+    with pytest.raises(ValueError, match=f"recipe must be one of {', '.join(RECIPES)}; got 'huge'"):
+        train(folder, tmp_path / "m", "huge", steps=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("budget", [{"steps": 0}, {"steps": -1}, {"minutes": 0.0}, {"minutes": float("nan")}])
+def test_no_time_is_refused_and_not_taken_for_the_recipes_own(budget: dict, folder: Folder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="steps and minutes must be above 0, got"):
+        train(folder, tmp_path / "m", "micro", **budget)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_stands_there_is_not_overwritten(folder: Folder, trained: Path, tmp_path: Path) -> None:
     before = publish.verify(trained)
-    recipe = RECIPES["micro"]()
     with pytest.raises(ValueError, match=r"holds an earlier run; pass --resume"):
-        next(train_cascade(recipe, folder, trained, steps=1))
+        train(folder, trained, "micro", steps=1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ValueError, match=r"mine exists and is not a Framefall model; choose another name"):
-        next(train_cascade(recipe, folder, tmp_path / "mine", steps=1))
+        train(folder, tmp_path / "mine", "micro", steps=1)
     assert publish.verify(trained) == before and (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_finished_run_that_is_resumed_changes_nothing(folder: Folder, trained: Path) -> None:
     before = publish.verify(trained)
-    recipe = replace(RECIPES["micro"](), save_every=2)
-    assert list(train_cascade(recipe, folder, trained, steps=4, resume=True)) == []
-    assert publish.verify(trained) == before
+    events = list(train.inside(folder, trained, toy(), steps=4, resume=True))
+    assert events == [] and publish.verify(trained) == before

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from framefall.cascade.stage import Stage
 from framefall.data.folder import Folder
+from framefall.progress import Note
 from framefall.recipes.registry import RECIPES
-from framefall.train.loop import Budget, Progress, initial, train
+from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -23,13 +24,32 @@ class Ran:
     """A run of one stage: what its reader saw, the stage, and the run's folder."""
 
     stage: Stage
-    seen: list[Progress]
+    events: list[TrainingStep | Note]
     folder: Path
+
+    @property
+    def seen(self) -> list[TrainingStep]:
+        """The steps, without what was said between them."""
+        return [event for event in self.events if isinstance(event, TrainingStep)]
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """What was said right before each step."""
+        found: dict[int, str] = {}
+        said: list[str] = []
+        for event in self.events:
+            if isinstance(event, Note):
+                said.append(event.text)
+            elif said:
+                found[event.step] = " ".join(said)
+                said = []
+        assert not said
+        return found
 
     @property
     def losses(self) -> dict[int, float]:
         """By step; a step that was done twice has its last loss."""
-        return {progress.step: progress.loss for progress in self.seen}
+        return {step.step: step.loss for step in self.seen}
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -68,13 +88,13 @@ def go(folder: Folder) -> Callable[..., Ran]:
         stops: Sequence[int] = (),
         folder: Folder = folder,
     ) -> Ran:
-        seen: list[Progress] = []
+        seen: list[TrainingStep | Note] = []
         for stop in [*stops, None]:
             stage = initial(name, recipe.stages[name], recipe.seed, CPU)
-            events = train(stage, recipe, folder, Budget(steps=steps), run_folder)
-            for progress in events:
-                seen.append(progress)
-                if progress.step == stop:
+            events = train_stage(stage, recipe, folder, Budget(steps=steps), run_folder)
+            for event in events:
+                seen.append(event)
+                if isinstance(event, TrainingStep) and event.step == stop:
                     events.close()
         return Ran(stage, seen, run_folder)
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from framefall.data.folder import Folder, open_folder
+from framefall.progress import Note, Stepped
 from framefall.recipes.registry import RECIPES
 from framefall.train import resume
-from framefall.train.loop import BAD_STEPS, Budget, Diverged, initial, train
+from framefall.train.loop import BAD_STEPS, Budget, Diverged, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -22,9 +23,11 @@ def test_a_few_steps_change_every_weight_and_leave_the_averaged_ones(
     name: str, recipe: Recipe, go: Callable, tmp_path: Path
 ) -> None:
     ran = go(recipe, name, tmp_path, steps=4)
-    assert [progress.step for progress in ran.seen] == [1, 2, 3, 4]
-    assert [progress.progress for progress in ran.seen] == [0.25, 0.5, 0.75, 1.0]
-    assert {progress.stage for progress in ran.seen} == {name} and not ran.stage.backbone.training
+    assert [step.step for step in ran.seen] == [1, 2, 3, 4]
+    assert [(step.done, step.total) for step in ran.seen] == [(share, 1.0) for share in (0.25, 0.5, 0.75, 1.0)]
+    assert {step.stage for step in ran.seen} == {name} and not ran.stage.backbone.training
+    assert all(isinstance(step, Stepped) and f"{name} step {step.step}, loss" in step.what for step in ran.seen)
+    assert ran.notes == {} and all(step.rate > 0 for step in ran.seen)
     last = resume.read_tensors(ran.checkpoints[-1] / "tensors.safetensors")
     fresh = initial(name, recipe.stages[name], recipe.seed, CPU).backbone.state_dict()
     for key, tensor in ran.weights.items():
@@ -86,7 +89,7 @@ def test_a_budget_of_steps_or_minutes_is_spent_by_whichever_comes_first(
 def test_minutes_count_over_all_sessions(recipe: Recipe, folder: Folder, tmp_path: Path) -> None:
     def run(minutes: float) -> list[int]:
         stage = initial("base", recipe.stages["base"], 0, CPU)
-        return [progress.step for progress in train(stage, recipe, folder, Budget(minutes=minutes), tmp_path)]
+        return [event.step for event in train_stage(stage, recipe, folder, Budget(minutes=minutes), tmp_path)]
 
     first = run(0.01)
     assert len(first) >= 1 and run(0.01) == []  # spent already
@@ -120,16 +123,19 @@ def test_a_step_that_is_not_finite_changes_nothing_and_names_its_clips(
     counting: Recipe, poisoned: Folder, tmp_path: Path
 ) -> None:
     stage = initial("base", counting.stages["base"], 0, CPU)
-    before, changed, notes = stage.backbone.state_dict(), {}, {}
+    before, changed, notes = stage.backbone.state_dict(), {}, []
     before = {key: tensor.clone() for key, tensor in before.items()}
-    for progress in train(stage, counting, poisoned, Budget(steps=16), tmp_path):
+    for event in train_stage(stage, counting, poisoned, Budget(steps=16), tmp_path):
+        if isinstance(event, Note):
+            notes.append(event.text)
+            continue
         now = {key: tensor.clone() for key, tensor in stage.backbone.state_dict().items()}
-        changed[progress.step] = any(not torch.equal(now[key], before[key]) for key in now)
-        notes[progress.step], before = progress.note, now
-    skipped = [step for step, note in notes.items() if "not finite" in note]
-    assert 2 <= len(skipped) <= 12
-    assert [step for step in changed if not changed[step]] == skipped
-    assert all("0002.mp4" in notes[step] for step in skipped)
+        changed[event.step] = any(not torch.equal(now[key], before[key]) for key in now)
+        before = now
+    skipped = [step for step in changed if not changed[step]]
+    assert 2 <= len(skipped) <= 12 and len(changed) == 16
+    for step, note in zip(skipped, notes, strict=True):
+        assert f"step {step - 1} was not finite and was skipped; its clips: 0002.mp4" in note
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     named = {row["step"] + 1: row["clips"] for row in rows if "clips" in row}
     assert list(named) == skipped and all(len(keys) == 1 and keys[0].startswith("0002.mp4") for keys in named.values())
@@ -151,8 +157,9 @@ def test_three_steps_in_a_row_that_are_not_finite_end_the_run_again_and_again(
         with pytest.raises(
             Diverged, match=r"3 steps in a row were not finite, the last with 0002\.mp4#0\+\d+; lower the"
         ):
-            for progress in train(stage, counting, bad, Budget(steps=16), tmp_path):
-                steps.append(progress.step)
+            for event in train_stage(stage, counting, bad, Budget(steps=16), tmp_path):
+                if isinstance(event, TrainingStep):
+                    steps.append(event.step)
         return steps
 
     assert run() == [1, 2] and BAD_STEPS == 3
@@ -164,9 +171,9 @@ def test_weights_that_are_not_finite_are_never_gone_on_from(
 ) -> None:
     stage = initial("base", recipe.stages["base"], 0, CPU)
     with pytest.raises(Diverged):
-        for progress in train(stage, recipe, folder, Budget(steps=16), tmp_path):
-            if progress.step == 4:  # a bit flips in memory
+        for event in train_stage(stage, recipe, folder, Budget(steps=16), tmp_path):
+            if isinstance(event, TrainingStep) and event.step == 4:  # a bit flips in memory
                 next(stage.backbone.parameters()).data.fill_(float("inf"))
     ran = go(recipe, "base", tmp_path, steps=8)
-    assert ran.seen[0].step == 5 and ran.seen[0].note == ""
+    assert ran.seen[0].step == 5 and ran.notes == {}
     assert all(bool(tensor.isfinite().all()) for tensor in ran.weights.values())

@@ -3,11 +3,13 @@ import torch
 from torch import nn
 
 from framefall.models.registry import build
+from framefall.recipes.presets import PRESETS
 from framefall.recipes.registry import RECIPES
 from framefall.train.optim import AveragedWeights, _power, optimizers, rate, set_rates
 from framefall.train.recipe import Optim
 
 STAGES = [(recipe, stage) for recipe, make in RECIPES.items() for stage in make().stages]
+SMALL = [(recipe, stage) for recipe, stage in STAGES if recipe in PRESETS]  # networks that fit into memory
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_every_recipe_begins_low_reaches_the_full_rate_and_ends_at_nothing(name:
     assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:], reverse=True)
 
 
-@pytest.mark.parametrize(("name", "stage"), STAGES)
+@pytest.mark.parametrize(("name", "stage"), SMALL)
 def test_every_parameter_is_in_exactly_one_group_and_muon_has_the_matrices_inside_blocks(name: str, stage: str) -> None:
     part = RECIPES[name]().stages[stage]
     network = build(part.stage.backbone)

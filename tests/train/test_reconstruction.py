@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.stage import Stage
+from framefall.cascade.tasks import Base
 from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
@@ -74,8 +75,8 @@ def test_a_miniature_learns_one_clip_by_heart(latent: Recipe, folder: Folder, tm
     video = stack([clip], CPU)
     before = psnr(stage, video)
     recipe = replace(latent, stages={"base": replace(part, batch=1)}, save_every=1000)
-    for progress in train_autoencoder(stage, recipe, OneClip(clip), Budget(steps=100), tmp_path):
-        assert progress.stage == "base.autoencoder"
+    for step in train_autoencoder(stage, recipe, OneClip(clip), Budget(steps=100), tmp_path):
+        assert step.stage == "base.autoencoder"
     assert before < 27  # a plain codec: 22.5 on this clip
     assert psnr(stage, video) > max(32, before + 7)  # 36 where this was written
 
@@ -85,15 +86,17 @@ def test_an_interrupted_run_ends_with_the_same_bits(latent: Recipe, folder: Fold
         for until in (stop, None) if stop else (None,):
             stage, _ = fresh(latent)
             events = train_autoencoder(stage, latent, folder, Budget(steps=4), where)
-            for progress in events:
-                if progress.step == until:
+            for step in events:
+                if step.step == until:
                     events.close()
         return stage.codec.autoencoder.state_dict()
 
     whole, broken = run(tmp_path / "whole", None), run(tmp_path / "broken", 2)
     assert all(torch.equal(broken[name], tensor) for name, tensor in whole.items())
     untrained = fresh(latent)[0].codec.autoencoder.state_dict()
-    assert not any(torch.equal(untrained[name], whole[name]) for name in ("shift", "scale", "decoder.direct.weight"))
+    assert not any(
+        torch.equal(untrained[name], whole[name]) for name in ("latents_mean", "latents_std", "decoder.shortcut.weight")
+    )
     assert len((tmp_path / "whole" / "log.jsonl").read_text().splitlines()) == 4
     assert all(json.loads(line)["loss"] > 0 for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines())
 
@@ -151,7 +154,7 @@ def test_a_stage_on_pixels_has_nothing_to_train(recipe: Recipe, folder: Folder, 
 def test_the_loss_of_a_latent_stage_is_pure_and_leaves_the_autoencoder_alone(latent: Recipe, folder: Folder) -> None:
     part = latent.stages["base"]
     backbone = replace(part.stage.backbone, low_res_channels=9)
-    part = replace(part, stage=replace(part.stage, known=3, backbone=backbone))
+    part = replace(part, stage=replace(part.stage, task=Base(known=3), backbone=backbone))
     stage, clips = initial("base", part, 0, CPU), _clips(folder, part)[:4]
     for parameter in stage.backbone.parameters():
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))

@@ -9,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from framefall import publish
+from framefall.cascade.tasks import Base
 from framefall.data.folder import Folder
 from framefall.models import keys
 from framefall.recipes.registry import RECIPES
+from framefall.train.recipe import Recipe
 
 STAGES = list(RECIPES["micro"]().stages)
 Ran = object  # of conftest.py
@@ -46,7 +48,7 @@ def test_an_interrupted_run_ends_as_the_unbroken_one(
     assert fingerprint(ran) == fingerprint(unbroken[name])
     saved = max(stop - stop % 2 for stop in stops)  # every other step is saved
     expected = [] if saved == 6 else list(range(saved + 1, 7))
-    assert [progress.step for progress in ran.seen][-len(expected) or len(ran.seen) :] == expected
+    assert [step.step for step in ran.seen][-len(expected) or len(ran.seen) :] == expected
 
 
 def without_optimizer(tensors: dict, numbers: dict) -> None:
@@ -83,7 +85,7 @@ def test_a_checkpoint_that_forgets_anything_shows_in_the_end(
         save_file(tensors, partial / "tensors.safetensors")
         (partial / "state.json").write_text(json.dumps(numbers))
     ran, whole = go(recipe, name, tmp_path / "run"), unbroken[name]
-    assert ran.seen[0].note == ""
+    assert ran.notes == {}
     ours, theirs = fingerprint(ran), fingerprint(whole)
     same = (
         ours["tensors"] == theirs["tensors"]
@@ -135,9 +137,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
     newest = sorted((tmp_path / "checkpoints").glob("[0-9]*"))[-1]
     damage(newest)
     ran = go(recipe, "base", tmp_path)
-    assert [progress.step for progress in ran.seen] == [5, 6]
-    assert str(newest) in ran.seen[0].note and ran.seen[1].note == ""
-    assert [row["note"] for row in ran.log if "note" in row] == [ran.seen[0].note]
+    assert [step.step for step in ran.seen] == [5, 6]
+    assert list(ran.notes) == [5] and str(newest) in ran.notes[5]
+    assert [row["note"] for row in ran.log if "note" in row] == [ran.notes[5]]
     ours, theirs = fingerprint(ran), fingerprint(unbroken["base"])
     assert ours["tensors"] == theirs["tensors"] and ours["final"] == theirs["final"]
 
@@ -149,8 +151,8 @@ def test_where_every_checkpoint_is_damaged_the_run_begins_anew_and_keeps_what_it
     for checkpoint in (tmp_path / "checkpoints").glob("[0-9]*"):
         flip(checkpoint)
     ran = go(recipe, "base", tmp_path, stops=(3,))
-    assert [progress.step for progress in ran.seen] == [1, 2, 3, 3, 4, 5, 6]  # the checkpoint of step 2 was there
-    assert ran.seen[0].note.count("is not what the manifest says") == 2
+    assert [step.step for step in ran.seen] == [1, 2, 3, 3, 4, 5, 6]  # the checkpoint of step 2 was there
+    assert ran.notes[1].count("is not what the manifest says") == 2
     assert fingerprint(ran) == fingerprint(unbroken["base"])
 
 
@@ -165,7 +167,7 @@ def test_another_number_of_threads_is_told(
         ran = go(recipe, "base", tmp_path)
     finally:
         torch.set_num_threads(threads)
-    assert ("last digits may differ" in ran.seen[0].note) == bool(more)
+    assert ("last digits may differ" in ran.notes.get(5, "")) == bool(more)
 
 
 def test_leftovers_of_a_killed_writer_are_swept(recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path) -> None:
@@ -225,7 +227,7 @@ def test_what_does_not_change_the_numbers_may_change(
     shutil.copytree(unbroken["base"].folder / "checkpoints", tmp_path / "checkpoints")
     part = replace(recipe.stages["base"], steps=7, share=0.9, accumulate=2)
     ran = go(replace(recipe, stages={"base": part}, keep=3), "base", tmp_path, steps=7)
-    assert [progress.step for progress in ran.seen] == [7]
+    assert [step.step for step in ran.seen] == [7]
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(1, [8, 9]), (2, [8, 9]), (3, [7, 8, 9]), (50, list(range(1, 10)))])
@@ -238,25 +240,49 @@ def test_only_the_newest_checkpoints_are_kept_and_never_fewer_than_two(
         publish.verify(path)
 
 
-def test_a_checkpoint_from_before_a_setting_was_there_is_gone_on_from(
-    recipe: Recipe, go: Callable, tmp_path: Path
-) -> None:
-    def forget(run_folder: Path, name: str, value: object) -> None:
-        for file in run_folder.glob("checkpoints/*/state.json"):
-            numbers = json.loads(file.read_text())
-            inside = numbers["identity"]["recipe"]["stage"]
-            assert inside.pop(name, value) == value  # it is at its default
-            with publish.folder(file.parent) as partial:
-                shutil.copy(file.parent / "tensors.safetensors", partial)
-                (partial / "state.json").write_text(json.dumps(numbers))
+def rewritten(run_folder: Path, change: Callable[[dict], object]) -> None:
+    """Every checkpoint anew, with another recipe in its identity."""
+    for file in run_folder.glob("checkpoints/*/state.json"):
+        numbers = json.loads(file.read_text())
+        change(numbers["identity"]["recipe"])
+        with publish.folder(file.parent) as partial:
+            shutil.copy(file.parent / "tensors.safetensors", partial)
+            (partial / "state.json").write_text(json.dumps(numbers))
 
-    go(recipe, "base", tmp_path, steps=4)
-    forget(tmp_path, "buckets", [])
-    assert [progress.step for progress in go(recipe, "base", tmp_path, steps=6).seen] == [5, 6]
+
+def without_buckets(recipe: dict) -> None:
+    assert recipe["stage"]["task"].pop("buckets") == []  # it is at its default
+
+
+def of_format_1(recipe: dict) -> None:
+    """The task a word, and every stage's fields beside it."""
+    task = recipe["stage"].pop("task")
+    beside = {"factor": 1, "intervals": 5, "bridge": None, "spread": 0.1, "low_res_noise": 0.0, "relative_loss": False}
+    recipe["stage"] |= {**beside, **task, "task": task["kind"]}
+    recipe["stage"].pop("kind")
+
+
+@pytest.mark.parametrize(
+    ("age", "name"), [(without_buckets, "base"), (of_format_1, "base"), (of_format_1, "temporal_sr")]
+)
+def test_a_checkpoint_from_before_is_gone_on_from(
+    age: Callable, name: str, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    shutil.copytree(unbroken[name].checkpoints[0], tmp_path / "checkpoints" / "00000004")
+    rewritten(tmp_path, age)
+    ran = go(recipe, name, tmp_path)
+    assert [step.step for step in ran.seen] == [5, 6] and ran.notes == {}
+    assert fingerprint(ran)["tensors"] == fingerprint(unbroken[name])["tensors"]
+
+
+def test_a_checkpoint_from_before_of_another_task_is_refused(
+    recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
+) -> None:
+    shutil.copytree(unbroken["base"].checkpoints[0], tmp_path / "checkpoints" / "00000004")
+    rewritten(tmp_path, of_format_1)
     part = recipe.stages["base"]
-    other = replace(part, stage=replace(part.stage, buckets="auto"))
-    forget(tmp_path, "buckets", [])
-    with pytest.raises(ValueError, match=r"recipe.stage.buckets was \[\], now it is \"auto\""):
+    other = replace(part, stage=replace(part.stage, task=Base(buckets="auto")))
+    with pytest.raises(ValueError, match=r"recipe.stage.task.buckets was \[\], now it is \"auto\""):
         go(replace(recipe, stages={"base": other}), "base", tmp_path, steps=8)
 
 
@@ -302,6 +328,6 @@ def test_a_checkpoint_with_the_names_of_an_earlier_format_is_gone_on_from(
     if not read:
         monkeypatch.setattr(keys, "FORMATS", {})
     ran = go(recipe, "base", tmp_path)
-    assert [progress.step for progress in ran.seen] == ([5, 6] if read else [1, 2, 3, 4, 5, 6])
-    assert ran.seen[0].note == "" if read else "has an unknown tensor" in ran.seen[0].note
+    assert [step.step for step in ran.seen] == ([5, 6] if read else [1, 2, 3, 4, 5, 6])
+    assert ran.notes == {} if read else "has an unknown tensor" in ran.notes[1]
     assert fingerprint(ran)["tensors"] == fingerprint(unbroken["base"])["tensors"]

@@ -9,10 +9,12 @@ import torch
 from framefall import publish
 from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.request import Request
+from framefall.cascade.tasks import Base
 from framefall.data.folder import Folder
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train_cascade
+from framefall.runs.train import train
+from framefall.train.loop import TrainingStep
 from framefall.train.recipe import Recipe, StageRecipe
 
 SMALL = AutoencoderConfig(latent_channels=4, dim=8, depth=1, space=2, time=2)
@@ -21,9 +23,9 @@ STAGES = ["base", "temporal_sr", "spatial_sr"]
 
 def _in_latents(part: StageRecipe) -> StageRecipe:
     stage, channels = part.stage, SMALL.latent_channels
-    if stage.task == "base":
+    if isinstance(stage.task, Base):
         backbone = replace(stage.backbone, channels=channels, low_res_channels=channels + 1, patch=(1, 2, 2))
-        return replace(part, stage=replace(stage, latent=SMALL, backbone=backbone, known=3))
+        return replace(part, stage=replace(stage, latent=SMALL, backbone=backbone, task=Base(known=3)))
     return replace(part, stage=replace(stage, latent=SMALL, backbone=replace(stage.backbone, channels=channels)))
 
 
@@ -38,8 +40,7 @@ def recipe() -> Recipe:
 @pytest.fixture(scope="module")
 def model(recipe: Recipe, folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tmp_path_factory.mktemp("latent") / "toy"
-    for _ in train_cascade(recipe, folder, model, steps=3):
-        pass
+    train(folder, model, recipe, steps=3)
     return model
 
 
@@ -63,13 +64,13 @@ def test_a_model_that_is_saved_and_loaded_again_makes_the_same_bits(model: Path,
 def test_a_run_that_stops_within_an_autoencoder_ends_with_the_same_bits(
     recipe: Recipe, folder: Folder, model: Path, tmp_path: Path
 ) -> None:
-    run = train_cascade(recipe, folder, tmp_path / "toy", steps=3)
+    run = train.inside(folder, tmp_path / "toy", recipe, steps=3)
     seen = [next(run) for _ in range(3)]
     run.close()
-    assert [progress.stage for progress in seen] == 3 * ["base.autoencoder"]
+    assert [step.stage for step in seen] == 3 * ["base.autoencoder"]
     with pytest.raises(ValueError, match=r"holds an earlier run; pass --resume"):
-        next(train_cascade(recipe, folder, tmp_path / "toy", steps=3))
-    rest = [progress.stage for progress in train_cascade(recipe, folder, tmp_path / "toy", steps=3, resume=True)]
+        train(folder, tmp_path / "toy", recipe, steps=3)
+    rest = [step.stage for step in train.inside(folder, tmp_path / "toy", recipe, steps=3, resume=True)]
     assert list(dict.fromkeys(rest))[-1] == "spatial_sr" and rest.count("base") == 3
     assert publish.verify(tmp_path / "toy") == publish.verify(model)
 
@@ -77,7 +78,8 @@ def test_a_run_that_stops_within_an_autoencoder_ends_with_the_same_bits(
 def test_minutes_are_halved_between_an_autoencoder_and_its_stage(
     recipe: Recipe, folder: Folder, tmp_path: Path
 ) -> None:
-    spent = list(train_cascade(recipe, folder, tmp_path / "toy", stages=["base"], minutes=0.02))
-    names = [progress.stage for progress in spent]
+    run = train.events(folder, tmp_path / "toy", recipe, stages=["base"], minutes=0.02)
+    spent = [event for event in run if isinstance(event, TrainingStep)]
+    names = [step.stage for step in spent]
     assert set(names) == {"base.autoencoder", "base"} and names == sorted(names, key=lambda name: name == "base")
-    assert [one.progress for one in spent if one.stage == "base"][-1] == 1.0
+    assert [one.done for one in spent if one.stage == "base"][-1] == 1.0

@@ -1,10 +1,13 @@
+"""The six splits are disjoint, and each draws from a box of its own."""
+
 import dataclasses
 import math
-from itertools import pairwise, product
+from itertools import product
 
 import pytest
+from split_checks import is_compound, moved_factors, region_of, split_of, word_of
 
-from framefall.worlds.captions.bins import BINS, FACTORS, region_of, word_of
+from examples import examples
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import BODY_COLOURS, Scene
 from framefall.worlds.splits import (
@@ -14,12 +17,9 @@ from framefall.worlds.splits import (
     SHAPES,
     SPLITS,
     held_out,
-    is_compound,
-    moved_factors,
-    split_of,
 )
 
-EACH = 30  # scenes of each scenario and split: 2,340 in all
+EACH = examples(6, 30)  # scenes of each scenario and split: 468, or 2,340
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,12 @@ def test_near_and_far_lie_where_they_should(drawn: dict[tuple[str, str], list[Sc
 
 
 @pytest.mark.parametrize("split", FAR)
-def test_one_some_and_all_factors_are_moved(split: str, drawn: dict[tuple[str, str], list[Scene]]) -> None:
+def test_one_some_and_all_factors_are_moved(split: str) -> None:
     for name, factors in FACTORS_OF.items():
-        sets = {moved_factors(scene) for scene in drawn[split, name]}
+        sets: set[tuple[str, ...]] = set()
+        for index in range(40):  # of three factors all seven sets are met in 20 draws or so
+            if len(sets) < 2 ** len(factors) - 1:
+                sets.add(moved_factors(draw_scene(0, split, name, index)))
         assert len(sets) == 2 ** len(factors) - 1, name
 
 
@@ -102,7 +105,7 @@ def test_held_out_triples_are_met_in_comb_and_nowhere_else(drawn: dict[tuple[str
 def test_compounds_leave_the_triples_as_in_training(drawn: dict[tuple[str, str], list[Scene]]) -> None:
     """So that a model's failure there is the compound's."""
     compounds = [scene for name in ("ramp", "collision") for scene in drawn["comb", name] if is_compound(scene)]
-    assert len(compounds) > EACH // 2
+    assert len(compounds) >= EACH // 2
     for scene in compounds:
         assert not any(held_out(scene.attributes.scenario, body.colour, body.shape) for body in scene.bodies)
 
@@ -114,16 +117,6 @@ def test_about_one_triple_in_eight_is_held_out() -> None:
     # other ones for each scenario, so that every colour and every shape is seen in training
     kept = {(c, s) for n in ("fall", "uniform", "light") for c in BODY_COLOURS for s in SHAPES[n] if held_out(n, c, s)}
     assert len(kept) > 8
-
-
-def test_no_value_has_two_words() -> None:
-    for factor in FACTORS:
-        spans = sorted(span for words in BINS[factor].values() for span in words.values())
-        assert all(before[1] <= after[0] for before, after in pairwise(spans))
-        for region, words in BINS[factor].items():
-            for word, (low, high) in words.items():
-                assert (region_of(factor, low), word_of(factor, low)) == (region, word)
-                assert word_of(factor, high) != word or region_of(factor, high) != region
 
 
 def test_words_of_attributes_are_words_of_values(drawn: dict[tuple[str, str], list[Scene]]) -> None:

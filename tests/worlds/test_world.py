@@ -1,8 +1,8 @@
+"""A world is a numbered list of scenes, the same everywhere and for ever."""
+
 import hashlib
 import json
-import subprocess
-import sys
-from pathlib import Path
+import time
 from typing import Any
 
 import pytest
@@ -10,27 +10,13 @@ import pytest
 from framefall.config import from_json, to_dict, to_json
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.render.renderer import RENDERER
-from framefall.worlds.scenarios.registry import SCENARIOS
+from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import Scene
 from framefall.worlds.splits import SPLITS
 from framefall.worlds.world import World, open_world
 
 # of 156 scenes and their captions; another number means that every model and score made before is of other scenes
 GOLDEN = "9a7c203c08d9f02a"
-SOURCE = Path(__file__).parents[2] / "src"
-CHILD = """
-import sys, time
-sys.path[:0] = [{source!r}, {tests!r}]
-from test_world import worlds_hash
-from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
-spent = []
-for name in SCENARIOS:
-    begin = time.process_time()
-    for index in range(60):
-        draw_scene(6, "train", name, index)
-    spent.append((time.process_time() - begin) / 60)
-print(worlds_hash(), max(spent))
-"""
 
 
 def worlds_hash() -> str:
@@ -53,11 +39,19 @@ def _rounded(value: Any) -> Any:
 
 
 def test_scenes_are_the_same_in_every_process_and_for_ever() -> None:
-    """And they are drawn in a tenth of a millisecond to a third; 2 ms is where something is wrong."""
-    child = CHILD.format(source=str(SOURCE), tests=str(Path(__file__).parent))
-    said = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True).stdout.split()
-    assert worlds_hash() == said[0] == GOLDEN
-    assert float(said[1]) < 2e-3
+    """The hash was taken in another process, on another machine."""
+    assert worlds_hash() == GOLDEN
+
+
+def test_a_scene_is_drawn_in_a_third_of_a_millisecond() -> None:
+    """10 ms is where something is wrong; annotations are checked in tests, which costs several times as much."""
+    spent = []
+    for name in SCENARIOS:
+        begin = time.process_time()
+        for index in range(20):
+            draw_scene(6, "train", name, index)
+        spent.append((time.process_time() - begin) / 20)
+    assert max(spent) < 1e-2
 
 
 def test_a_small_world_is_the_beginning_of_a_large_one() -> None:

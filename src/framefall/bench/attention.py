@@ -5,10 +5,10 @@ its turn in each round, and a ratio is taken round by round. The same numbers of
 a long clip has fewer positions. What is reported is the cost of one position's whole clip.
 """
 
-import time
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,16 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from framefall.bench.attention_picture import draw_attention
+from framefall.bench.timing import ROUNDS, Spread, cpu_seconds_for, ratio
 from framefall.layers.attention import attend
 from framefall.layers.patterns import window
 from framefall.layers.sparse import blocks_attend, sparse_attend
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 
 FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 WINDOW, HEADS, HEAD_DIM = window(4), 8, 64
 _TOKENS = 4096  # positions times frames
-_ROUNDS = 9
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -38,15 +39,19 @@ WAYS: dict[str, Attention] = {
 }
 
 
-def attention_bench(seconds: float = 1.0, frames: Iterable[int] = FRAMES) -> Events[dict[str, Any]]:
-    """Times (each way at each length for about `seconds`) and memory, as `results` and `ratios`.
+@operation
+def attention_bench(
+    seconds: float = 1.0, frames: Iterable[int] = FRAMES, rounds: int = ROUNDS, picture: Path | None = None
+) -> Events[dict[str, Any]]:
+    """Times (each way at each length for about `seconds` in all) and memory, as `results` and `ratios`, and a picture.
 
     Ratios: a clip of 1024 frames over one of 64 (16 is linear), full over sparse at 1024, sparse over full at 32;
-    for forward and training, float32 and bfloat16, and for the memory of both.
+    for forward and training, float32 and bfloat16, and for the memory of both; those without a group are of forward
+    passes in float32.
     """
     lengths = sorted({*frames, 32, 64, 1024})
     runs = [(mode, name) for mode in ("forward", "training") for name in _DTYPES]
-    total, done = len(runs) * _ROUNDS + 1, 0
+    total, done = len(runs) * rounds + 1, 0
     results: dict[str, Any] = {}
     ratios: dict[str, Any] = {}
     threads = torch.get_num_threads()
@@ -60,11 +65,11 @@ def attention_bench(seconds: float = 1.0, frames: Iterable[int] = FRAMES) -> Eve
                 for way, call in WAYS.items()
             }
             taken: Taken = {key: [] for key in jobs}
-            for _ in range(_ROUNDS):
+            for _ in range(rounds):
                 yield Stepped(done, total, f"{mode}, {name}")
                 done += 1
                 for key, job in jobs.items():
-                    taken[key].append(_timed(job, seconds / _ROUNDS) / _positions(key[1]))
+                    taken[key].append(cpu_seconds_for(job, seconds / rounds) / _positions(key[1]))
             results[f"{mode}_{name}"] = _microseconds(taken)
             ratios[f"{mode}_{name}"] = _ratios(taken)
         yield Stepped(done, total, "memory")
@@ -82,7 +87,9 @@ def attention_bench(seconds: float = 1.0, frames: Iterable[int] = FRAMES) -> Eve
         torch.set_num_threads(threads)
     results["ceilings"] = ceilings
     results["attained"] = {name: _attained(results[f"forward_{name}"], name, ceilings) for name in _DTYPES}
-    return {"results": results, "ratios": ratios}
+    if picture:
+        draw_attention(results, picture)
+    return {"results": results, "ratios": {**ratios["forward_float32"], **ratios}}
 
 
 def _positions(frames: int) -> int:
@@ -105,16 +112,6 @@ def _job(call: Attention, frames: int, dtype: torch.dtype, training: bool) -> Ca
     return run
 
 
-def _timed(job: Callable[[], Any], seconds: float) -> float:
-    """CPU seconds of a call."""
-    began, calls, passed = time.process_time(), 0, 0.0
-    while calls == 0 or passed < seconds:
-        job()
-        calls += 1
-        passed = time.process_time() - began
-    return passed / calls
-
-
 def _microseconds(taken: Taken) -> dict[str, dict[str, float]]:
     table: dict[str, dict[str, float]] = {}
     for (way, count), times in taken.items():
@@ -122,7 +119,7 @@ def _microseconds(taken: Taken) -> dict[str, dict[str, float]]:
     return table
 
 
-def _ratios(taken: Taken) -> dict[str, dict[str, float]]:
+def _ratios(taken: Taken) -> dict[str, Spread]:
     pairs = {
         "sparse_1024_over_64": (("sparse", 1024), ("sparse", 64)),
         "full_1024_over_64": (("full", 1024), ("full", 64)),
@@ -130,12 +127,7 @@ def _ratios(taken: Taken) -> dict[str, dict[str, float]]:
         "full_over_blocks_at_1024": (("full", 1024), ("blocks", 1024)),
         "sparse_over_full_at_32": (("sparse", 32), ("full", 32)),
     }
-    return {name: _ratio(taken[over], taken[under]) for name, (over, under) in pairs.items()}
-
-
-def _ratio(over: list[float], under: list[float]) -> dict[str, float]:
-    low, median, high = np.percentile(np.array(over) / np.array(under), (25, 50, 75))
-    return {"median": float(median), "low": float(low), "high": float(high)}
+    return {name: ratio(taken[over], taken[under]) for name, (over, under) in pairs.items()}
 
 
 def _peak(job: Callable[[], None]) -> float:
@@ -177,8 +169,8 @@ def _ceilings() -> dict[str, float]:
         square, wide = torch.randn(1024, 1024).to(dtype), torch.randn(1 << 24).to(dtype)
         matmul = partial(torch.matmul, square, square, out=torch.empty_like(square))
         add = partial(torch.add, wide, wide, out=torch.empty_like(wide))
-        found[f"matmul_{name}_gflops"] = 2 * 1024**3 / min(_timed(matmul, 0.05) for _ in range(5)) / 1e9
-        found[f"memory_{name}_gbytes"] = 2 * wide.nbytes / min(_timed(add, 0.05) for _ in range(5)) / 1e9
+        found[f"matmul_{name}_gflops"] = 2 * 1024**3 / min(cpu_seconds_for(matmul, 0.05) for _ in range(5)) / 1e9
+        found[f"memory_{name}_gbytes"] = 2 * wide.nbytes / min(cpu_seconds_for(add, 0.05) for _ in range(5)) / 1e9
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from framefall.bench.contestants import CONTESTANTS, INSTALL, find_peers
 from framefall.bench.timing import ROUNDS, ratio
 from framefall.bench.worker import DTYPES, WORK, Worker
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 
 Run = Events[dict[str, Any]]
 
@@ -49,6 +49,7 @@ class _Record:
         return self.first[work, self.better(work)]
 
 
+@operation
 def backbones_bench(
     peers: Path | None,
     seconds: float,

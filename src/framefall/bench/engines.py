@@ -15,7 +15,7 @@ from framefall.models.engine import Network, openvino_engine
 from framefall.models.registry import build
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.video import Time, Video
 
 Run = Events[dict[str, Any]]
@@ -25,6 +25,7 @@ Case = Callable[[], tuple[Backbone, Inputs]]
 EAGER = "eager_bfloat16"  # what the others are measured against
 
 
+@operation
 def engines_bench(seconds: float, cases: Iterable[str] | None = None, engines: Iterable[str] | None = None) -> Run:
     """A forward pass of each network by each engine: CPU time of one thread, taking turns.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from framefall.bench.layers import LAYERS, Ceiling, Parts, share
 from framefall.bench.timing import Spread, in_turns, ratio, spread
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 
 Run = Events[dict[str, Any]]
 Probe = tuple[Callable[[], object], int]  # a call of something simple, and how many operations or bytes it is
@@ -23,6 +23,7 @@ _MIB = 2**20
 SIZES = (_MIB, 16 * _MIB, 256 * _MIB)  # bytes that a pass over memory touches: in cache, between, beyond
 
 
+@operation
 def limits_bench(seconds: float) -> Run:
     """Rates of the machine, then of each layer of our networks its fraction of the ceiling, and what bounds it.
 

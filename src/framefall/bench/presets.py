@@ -11,12 +11,13 @@ from framefall.models.autoencoder import VideoAutoencoder
 from framefall.models.backbone import Condition
 from framefall.models.registry import build
 from framefall.models.text import TEXT_DIM
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.recipes.registry import RECIPES
 
 _TRAINED = 16  # bytes a parameter: weights, gradient, and two moments of AdamW, in float32
 
 
+@operation
 def presets_bench() -> Events[dict[str, Any]]:
     """One row a stage of every recipe; a call of the network is on one clip of the stage's own shape."""
     recipes = {name: make() for name, make in RECIPES.items()}
@@ -29,7 +30,7 @@ def presets_bench() -> Events[dict[str, Any]]:
             yield Stepped(done, total, f"{name} {stage}")
             results[name][stage] = sized(part.stage)
             done += 1
-    return results
+    return {"results": results}
 
 
 def sized(config: StageConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Side-by-side measurements of this machine: interleaved runs, ratios with their spread, as one JSON object."""
+"""Side-by-side measurements of this machine by name; each gives one JSON object."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from framefall.bench.attention import attention_bench
-from framefall.bench.attention_picture import draw_attention
 from framefall.bench.backbones import backbones_bench
 from framefall.bench.engines import engines_bench
 from framefall.bench.limits import limits_bench
@@ -15,10 +14,9 @@ from framefall.bench.render import render_bench
 from framefall.bench.table import report
 from framefall.bench.timing import ROUNDS
 from framefall.bench.trackers import trackers_bench
-from framefall.bench.worlds import world_bench
-from framefall.evaluate.certify.validity import markdown
-from framefall.progress import Events
-from framefall.runs.certify import as_json, validity_bench
+from framefall.bench.validity import validity_bench
+from framefall.bench.worlds import worlds_bench
+from framefall.progress import Events, operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,75 +31,23 @@ class Options:
     picture: Path | None = None  # where a picture goes, of a benchmark that has one
 
 
-Run = Events[dict[str, Any]]
-
-
-def render(options: Options) -> Run:
-    """What simulating and drawing a world costs beside training (`bench.render`)."""
-    found = yield from render_bench(options.seconds)
-    return report("render", found["results"], found["ratios"])
-
-
-def worlds(options: Options) -> Run:
-    """How well a model obeys physics where every answer is known (`bench.worlds`)."""
-    scores = yield from world_bench(options.model, options.clips, options.seed)
-    return {**report("worlds", {"model": options.model}, {}), **scores}
-
-
-def validity(options: Options) -> Run:
-    """Every metric against every damage and placebo (`validity`): the attribution matrix."""
-    certificate = yield from validity_bench(options.clips, options.seed)
-    return {**report("validity", {}, {}), **as_json(certificate), "markdown": markdown(certificate.cells)}
-
-
-def trackers(options: Options) -> Run:
-    """How good the tracker is where the answer is known (`bench.trackers`)."""
-    found = yield from trackers_bench(options.clips, options.seed)
-    return report("trackers", found, {})
-
-
-def presets(options: Options) -> Run:
-    """Parameters, operations and memory of every stage of every recipe (`bench.presets`)."""
-    found = yield from presets_bench()
-    return report("presets", found, {})
-
-
-def attention(options: Options) -> Run:
-    """Attention along time over all frames and over a window (`bench.attention`); its plain ratios are of forward
-    passes in float32.
-    """
-    found = yield from attention_bench(options.seconds / ROUNDS)
-    if options.picture:
-        draw_attention(found["results"], options.picture)
-    return report("attention", found["results"], {**found["ratios"]["forward_float32"], **found["ratios"]})
-
-
-def backbones(options: Options) -> Run:
-    """Our networks beside those of other packages (`bench.backbones`)."""
-    found = yield from backbones_bench(options.peers, options.seconds)
-    return report("backbones", found["results"], found["ratios"])
-
-
-def limits(options: Options) -> Run:
-    """Measured ceilings of this machine, and what share of them each layer reaches (`bench.limits`)."""
-    found = yield from limits_bench(options.seconds)
-    return report("limits", found["results"], found["ratios"])
-
-
-def engines(options: Options) -> Run:
-    """Ways to run our networks on this CPU when they sample (`bench.engines`)."""
-    found = yield from engines_bench(options.seconds)
-    return report("engines", found["results"], found["ratios"])
-
-
-BENCHMARKS: dict[str, Callable[[Options], Run]] = {
-    "attention": attention,
-    "backbones": backbones,
-    "engines": engines,
-    "limits": limits,
-    "presets": presets,
-    "render": render,
-    "trackers": trackers,
-    "validity": validity,
-    "worlds": worlds,
+BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
+    "attention": lambda given: attention_bench.inside(given.seconds / ROUNDS, picture=given.picture),
+    "backbones": lambda given: backbones_bench.inside(given.peers, given.seconds),
+    "engines": lambda given: engines_bench.inside(given.seconds),
+    "limits": lambda given: limits_bench.inside(given.seconds),
+    "presets": lambda given: presets_bench.inside(),
+    "render": lambda given: render_bench.inside(given.seconds),
+    "trackers": lambda given: trackers_bench.inside(given.clips, given.seed),
+    "validity": lambda given: validity_bench.inside(given.clips, given.seed),
+    "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed),
 }
+
+
+@operation
+def benchmark(name: str, options: Options) -> Events[dict[str, Any]]:
+    """Runs one of them: `name`, `machine`, `commit`, `results`, `ratios`, and what else it has."""
+    if name not in BENCHMARKS:
+        raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
+    found = yield from BENCHMARKS[name](options)
+    return report(name, found)

@@ -11,7 +11,7 @@ from framefall.bench.timing import ROUNDS, in_turns, ratio
 from framefall.data.clip import Clip
 from framefall.data.loader import batches
 from framefall.models.precision import autocast
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.recipes.presets import nano
 from framefall.runs.sources import WorldSource
 from framefall.train import objective, optim
@@ -22,10 +22,11 @@ from framefall.worlds.state import frame_times
 from framefall.worlds.world import open_world
 
 
+@operation
 def render_bench(seconds: float) -> Events[dict[str, Any]]:
-    """What simulating and drawing a world costs: clips a second, and beside a training step of base and SSR (nano).
+    """What simulating and drawing a world costs: clips a second of CPU time, and that beside a training step of nano.
 
-    CPU time of one process on as many threads as torch has; every example is simulated anew.
+    CPU time of all threads together, so of one core: wall time on more is shorter. Every example is simulated anew.
     """
     recipe = nano()
     world = open_world("all")

@@ -40,6 +40,16 @@ def cpu_seconds(job: Callable[[], object], calls: int = 1) -> float:
     return (time.process_time() - began) / calls
 
 
+def cpu_seconds_for(job: Callable[[], object], seconds: float) -> float:
+    """CPU seconds of a call of `job`, called for that long and at least once."""
+    began, calls, passed = time.process_time(), 0, 0.0
+    while calls == 0 or passed < seconds:
+        job()
+        calls += 1
+        passed = time.process_time() - began
+    return passed / calls
+
+
 def in_turns(jobs: Mapping[str, Callable[[], object]], seconds: float, rounds: int = ROUNDS) -> dict[str, list[float]]:
     """CPU seconds of a call of each job in `rounds` rounds of turns; a job has about `seconds` in all."""
     calls = {}

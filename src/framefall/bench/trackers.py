@@ -11,7 +11,7 @@ from framefall.jsonable import jsonable
 from framefall.metric import interval
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, LawScore, laws
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks
 from framefall.worlds.scenarios.registry import SCENARIOS
@@ -23,6 +23,7 @@ FALLS = ("fall", "projectile", "double_drop")
 SWAPS = "hidden_colour"  # what comes out from behind a screen is another one
 
 
+@operation
 def trackers_bench(
     clips: int, seed: int = 0, sizes: Sequence[int] = SIZES, scenarios: Sequence[str] = tuple(SCENARIOS)
 ) -> Events[dict[str, Any]]:
@@ -63,7 +64,7 @@ def trackers_bench(
             "swaps_seen_where_none_are": interval(alarms, seed),
             "strict_pass": {scenario: float(np.mean(values)) for scenario, values in passed.items()},
         }
-    return dict(jsonable(results))
+    return dict(jsonable({"results": results}))
 
 
 def _distances(case: Case, found: Tracks) -> list[float]:

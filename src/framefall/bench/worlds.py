@@ -1,7 +1,7 @@
 """The world benchmark of a trained cascade: continuation, text alone, and what its denoiser expects."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,10 +11,8 @@ from scipy.stats import ks_2samp
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality, Request
-from framefall.cascade.stage import Stage
-from framefall.evaluate.certify.twins import Trial, world_trials
 from framefall.evaluate.stages.blame import cascade_links
-from framefall.evaluate.stages.likelihood import Expectation, expectation_error, overall, stage_judge
+from framefall.evaluate.stages.likelihood import overall
 from framefall.evaluate.stages.retention import Retention, blend, retention
 from framefall.evaluate.worldbench.benchmark import (
     SPLITS,
@@ -34,18 +32,18 @@ from framefall.noise import Key
 from framefall.physics.evidence import gather
 from framefall.physics.flight import falls
 from framefall.physics.laws import laws
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
+from framefall.runs.diagnose import expectations
 from framefall.tracking.tracker import track
 from framefall.video import Video
 from framefall.worlds.captions.sentences import describe
-from framefall.worlds.render.renderer import View
 from framefall.worlds.violations.registry import VIOLATIONS
-from framefall.worlds.world import World
 
 Scores = dict[str, Any]
 
 
-def world_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[Scores]:
+@operation
+def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[Scores]:
     """Every split and every reference; with a model also its continuations, its clips of captions alone, and its
     expectations. The protocol is cut to what the model's base stage makes.
     """
@@ -81,19 +79,19 @@ def world_bench(model: str | None, clips: int, seed: int = 0, quality: Quality =
         }
     if cascade is not None:
         first = results["id"]
-        yield Stepped(done, total, "expectations")
-        expectations = expected(cascade.stages[0], protocol, clips)
-        first["violation_of_expectation_error"] = overall(expectations, seed)
+        yield Stepped(done, total, "violation of expectation")
+        judged = expectations(cascade.stages[0], clips, protocol.seed, protocol.scenarios, tuple(VIOLATIONS))
+        first["violation_of_expectation_error"] = overall(judged, seed)
         first["violations"] = {
             one.violation: {**asdict(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
-            for one in expectations
+            for one in judged
         }
         yield Stepped(done, total, "captions alone")
-        first["text"] = told(cascade, protocol, quality)
+        first["text"] = captions_alone(cascade, protocol, quality)
         first["caption_exact"] = first["text"]["caption_exact"]
         yield Stepped(done, total, "temporal super-resolution")
-        first["temporal_sr"] = kept(cascade, protocol, quality)
-    values: Scores = jsonable({"protocol": protocol, **results})
+        first["temporal_sr"] = temporal_retention(cascade, protocol, quality)
+    values: Scores = jsonable({"results": {"model": model}, "protocol": protocol, **results})
     return values
 
 
@@ -122,21 +120,7 @@ def per_frame(cascade: Cascade, case: Case, quality: Quality) -> Video:
     return last.x.permute(2, 1, 0, 3, 4).cpu()
 
 
-def expected(stage: Stage, protocol: Protocol, count: int) -> list[Expectation]:
-    """Violation of expectation on the id split, one answer for each kind of violation."""
-    shape = stage.config.shape
-
-    def trials() -> Iterator[Trial]:
-        for violation in VIOLATIONS:
-            for scenario in protocol.scenarios:
-                world = World((scenario,), "id", seed=protocol.seed)
-                view = View(shape.height, shape.width)
-                yield from world_trials(world, violation, count, view, shape.fps, shape.frames, seed=protocol.seed)
-
-    return expectation_error(trials(), stage_judge(stage), protocol.seed)
-
-
-def told(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 4) -> Scores:
+def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 4) -> Scores:
     """Clips of captions alone: does each show what was said, and do they fall as the world's clips do?
 
     No future is the right one here: law residuals and the distribution of fitted gravities are all there is to judge.
@@ -174,7 +158,7 @@ def told(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 
     }
 
 
-def kept(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
+def temporal_retention(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
     """What each temporal stage keeps of physics when it is fed real key frames, beside a linear blend of the same."""
     answer: Scores = {}
     for link in cascade_links(cascade, quality, protocol.seed):
@@ -190,11 +174,11 @@ def kept(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
         )
         given = list(cases(dense, "id"))
         for name, upsample in ((link.name, link.run), ("linear_blend", blend(link.time))):
-            answer[name] = _kept(retention(given, upsample, link.time, protocol.seed))
+            answer[name] = _retention_values(retention(given, upsample, link.time, protocol.seed))
     return answer
 
 
-def _kept(found: Retention) -> Scores:
+def _retention_values(found: Retention) -> Scores:
     values = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
     return values | {f"{law}_added": value for law, value in found.laws.items()}
 

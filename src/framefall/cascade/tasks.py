@@ -15,7 +15,7 @@ from torch import Tensor
 
 from framefall.cascade.conditioning import Conditioning, first_frames
 from framefall.data.buckets import Bucket
-from framefall.layers.motion import flows, meet
+from framefall.layers.motion import bidirectional_flow, warp_between
 from framefall.video import Video, resize
 
 Target = Float[Tensor, "batch channels made height width"]  # a video of fewer frames than it was cut from
@@ -214,11 +214,12 @@ class TemporalSR(SuperResolution):
             raise ValueError("temporal super-resolution needs given frames, got none; give it a video")
         seen = low if corrupted is None else corrupted
         before, after, forward, backward = (
-            given.repeat_interleave(self.factor, dim=2) for given in (seen[:, :, :-1], seen[:, :, 1:], *flows(low))
+            given.repeat_interleave(self.factor, dim=2)
+            for given in (seen[:, :, :-1], seen[:, :, 1:], *bidirectional_flow(low))
         )
         way = (torch.arange(before.shape[2], device=low.device) % self.factor + 1) / self.factor
         fraction = way[:, None, None].expand(before.shape[0], 1, *before.shape[2:]).to(low.dtype)
-        before, after = meet(before, after, forward, backward, fraction)
+        before, after = warp_between(before, after, forward, backward, fraction)
         return Conditioning(
             low_res=torch.cat((before, after, fraction), dim=1),
             prior=torch.lerp(before, after, fraction),

@@ -12,6 +12,7 @@ import typer
 from framefall.cli.bench import bench
 from framefall.cli.compare import compare
 from framefall.cli.console import keep_memory
+from framefall.cli.diagnose import diagnose
 from framefall.cli.evaluate import evaluate
 from framefall.cli.generate import generate
 from framefall.cli.train import train
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for _command in (generate, train, upscale, evaluate, worlds, compare, bench, verify):
     app.command()(_command)
+app.add_typer(diagnose, name="diagnose")
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """`framefall bench`: side-by-side measurements of this machine."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -33,12 +32,10 @@ def bench(
 
     framefall bench render --json
     """
-    from framefall.bench.registry import BENCHMARKS, Options
+    from framefall.bench.registry import Options, benchmark
     from framefall.bench.table import lines
+    from framefall.jsonable import json_text
 
-    if name not in BENCHMARKS:
-        raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
-    result = watched(
-        BENCHMARKS[name](Options(seconds=seconds, model=model, clips=count, seed=seed, peers=peers, picture=picture))
-    )
-    print(jsonlib.dumps(result, indent=2) if json else "\n".join(lines(result)))
+    options = Options(seconds=seconds, model=model, clips=count, seed=seed, peers=peers, picture=picture)
+    result = watched(benchmark.events(name, options))
+    print(json_text(result) if json else "\n".join([*lines(result), ""]), end="")

@@ -1,4 +1,4 @@
-"""What is said about a video: its caption and its numbers, from the files beside it or from its name.
+"""What is found about a video: its caption and its numbers, from the files beside it or from its name.
 
 In order of priority: `name.json` ({"caption": text, "numbers": [...] or one list a frame}), `name.txt` (the
 caption), a row of `captions.csv` or `metadata.csv` in the source folder, the words of the file name.
@@ -22,7 +22,7 @@ CAMERAS = frozenset({"img", "dsc", "dscn", "mov", "mvi", "vid", "pxl", "gopr"}) 
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class Annotation:
     """A caption, numbers (float32 [numbers] or [frames, numbers]), and what was wrong with their files."""
 
     caption: str | None = None
@@ -31,30 +31,30 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Table:
+class CaptionTable:
     """The rows of the source folder's CSV by file name, and what was wrong with it."""
 
-    rows: Mapping[str, Words] = field(default_factory=dict)
+    rows: Mapping[str, Annotation] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def words(source: Path, root: Path, table: Table) -> Words:
-    """Everything said about one source; a malformed file is noted, and the next one is asked."""
+def annotate(source: Path, root: Path, table: CaptionTable) -> Annotation:
+    """Everything found about one source; a malformed file is noted, and the next one is asked."""
     relative = readable(source.relative_to(root)) if source != root else readable(source.name)
     found = [
         _from_json(source.with_suffix(".json") if not source.is_dir() else source.with_name(source.name + ".json")),
         _from_txt(source.with_suffix(".txt") if not source.is_dir() else source.with_name(source.name + ".txt")),
-        table.rows.get(relative) or table.rows.get(readable(source.name)) or Words(),
-        Words(caption=from_name(readable(source.name))),
+        table.rows.get(relative) or table.rows.get(readable(source.name)) or Annotation(),
+        Annotation(caption=from_name(readable(source.name))),
     ]
-    return Words(
+    return Annotation(
         caption=next((w.caption for w in found if w.caption), None),
         numbers=next((w.numbers for w in found if w.numbers is not None), None),
         notes=tuple(note for w in found for note in w.notes),
     )
 
 
-def read_table(root: Path) -> Table:
+def read_table(root: Path) -> CaptionTable:
     """The CSV in the source folder: columns `file` or `path`, `caption` or `text`, and every other numeric column."""
     for name in TABLES:
         file = root / name
@@ -64,9 +64,9 @@ def read_table(root: Path) -> Table:
             with open(file, newline="", encoding="utf-8-sig") as stream:
                 rows = list(csv.DictReader(stream))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            return Table(notes=(f"{name} is left out: {_sentence(error)}",))
+            return CaptionTable(notes=(f"{name} is left out: {_sentence(error)}",))
         return _table(name, rows)
-    return Table()
+    return CaptionTable()
 
 
 def from_name(name: str) -> str | None:
@@ -77,46 +77,46 @@ def from_name(name: str) -> str | None:
     return " ".join(kept) or None
 
 
-def _from_json(file: Path) -> Words:
+def _from_json(file: Path) -> Annotation:
     if not file.is_file():
-        return Words()
+        return Annotation()
     name = readable(file.name)
     try:
         values = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        return Words(notes=(f"{name} is left out: {_sentence(error)}",))
+        return Annotation(notes=(f"{name} is left out: {_sentence(error)}",))
     if not isinstance(values, dict):
-        return Words(notes=(f"{name} is left out: it must hold an object with caption and numbers",))
-    said = Words()
+        return Annotation(notes=(f"{name} is left out: it must hold an object with caption and numbers",))
+    found = Annotation()
     caption, numbers = values.get("caption"), values.get("numbers")
     if isinstance(caption, str):
-        said = replace(said, caption=caption.strip() or None)
+        found = replace(found, caption=caption.strip() or None)
     elif caption is not None:
-        said = replace(said, notes=(*said.notes, f"{name}: caption must be text, got {type(caption).__name__}"))
+        found = replace(found, notes=(*found.notes, f"{name}: caption must be text, got {type(caption).__name__}"))
     if numbers is not None:
         try:
-            said = replace(said, numbers=_numbers(numbers))
+            found = replace(found, numbers=_numbers(numbers))
         except ValueError as error:
-            said = replace(said, notes=(*said.notes, f"{name}: {error}"))
-    return said
+            found = replace(found, notes=(*found.notes, f"{name}: {error}"))
+    return found
 
 
-def _from_txt(file: Path) -> Words:
+def _from_txt(file: Path) -> Annotation:
     if not file.is_file():
-        return Words()
+        return Annotation()
     try:
         text = " ".join(file.read_text(encoding="utf-8-sig").split())
     except (OSError, UnicodeDecodeError) as error:
-        return Words(notes=(f"{readable(file.name)} is left out: {_sentence(error)}",))
-    return Words(caption=text) if text else Words(notes=(f"{readable(file.name)} is left out: it is empty",))
+        return Annotation(notes=(f"{readable(file.name)} is left out: {_sentence(error)}",))
+    return Annotation(caption=text) if text else Annotation(notes=(f"{readable(file.name)} is left out: it is empty",))
 
 
-def _table(name: str, rows: list[dict[Any, Any]]) -> Table:
+def _table(name: str, rows: list[dict[Any, Any]]) -> CaptionTable:
     columns = [column for column in (rows[0] if rows else {}) if column]
     file_column = next((c for c in columns if c.strip().lower() in ("file", "path")), None)
     text_column = next((c for c in columns if c.strip().lower() in ("caption", "text")), None)
     if file_column is None:
-        return Table(notes=(f"{name} is left out: it must have a column named file or path",))
+        return CaptionTable(notes=(f"{name} is left out: it must have a column named file or path",))
     others = [c for c in columns if c not in (file_column, text_column)]
     # a column is of numbers when most of its cells are: one typing error must not change what a model is given
     numeric = [c for c in others if 2 * sum(_number(row.get(c)) is not None for row in rows) > len(rows)]
@@ -131,8 +131,8 @@ def _table(name: str, rows: list[dict[Any, Any]]) -> Table:
         numbers = np.array(values, np.float32) if values and not bad else None
         caption = " ".join((row.get(text_column) or "").split()) if text_column else ""
         path = Path((row.get(file_column) or "").strip()).as_posix()
-        found[path] = Words(caption=caption or None, numbers=numbers)
-    return Table(found, tuple(notes))
+        found[path] = Annotation(caption=caption or None, numbers=numbers)
+    return CaptionTable(found, tuple(notes))
 
 
 def _number(cell: Any) -> float | None:

@@ -102,8 +102,8 @@ def _plain(error: Exception) -> str:
         return "this user may not read it"
     if type(error).__name__.startswith("DecompressionBomb"):
         return "it has too many pixels"
-    told = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(' "')[0]
-    return f"its data is damaged ({' '.join(told.split())[:120] or type(error).__name__})"
+    reason = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(' "')[0]
+    return f"its data is damaged ({' '.join(reason.split())[:120] or type(error).__name__})"
 
 
 _MAGIC = (

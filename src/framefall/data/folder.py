@@ -69,7 +69,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Report:
+class IngestReport:
     """What became of every file."""
 
     ingested: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Outcome:
     source: str
     content: str = ""  # SHA-256 of what the file holds
     entry: Entry | None = None
-    words: captions.Words = field(default_factory=captions.Words)
+    annotation: captions.Annotation = field(default_factory=captions.Annotation)
     reason: str = ""
     total: int = 1  # how many files there are
 
@@ -99,7 +99,7 @@ class Folder:
     """Shots, and the way to their pixels. Small and picklable: pixels stay in the cache."""
 
     shots: tuple[Shot, ...]
-    report: Report
+    report: IngestReport
     entries: Mapping[str, Entry]  # by source
     validation: frozenset[str] = frozenset()  # sources that are held out
 
@@ -162,7 +162,7 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
             return replace(
                 outcome, reason=f"it cannot be used ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
             )
-        return replace(outcome, content=content, entry=entry, words=captions.words(source, root, table))
+        return replace(outcome, content=content, entry=entry, annotation=captions.annotate(source, root, table))
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(one, source) for source in sources]
@@ -193,7 +193,7 @@ def collect(path: str | Path, outcomes: Iterable[Outcome], config: FolderConfig)
     if not used:
         reasons = "; ".join(f"{s.path}: {s.reason}" for s in skipped[:3]) or "it has no video and no image in it"
         raise ValueError(f"{readable(path)} must hold at least one file that can be used, got none ({reasons})")
-    report = Report(tuple(o.source for o in used), tuple(skipped), tuple(notes))
+    report = IngestReport(tuple(o.source for o in used), tuple(skipped), tuple(notes))
     entries = {o.source: o.entry for o in used if o.entry is not None}
     return Folder(tuple(shots), report, entries, _held_out(used, config.holdout))
 
@@ -207,7 +207,7 @@ def _held_out(used: Sequence[Outcome], holdout: float) -> frozenset[str]:
 
 def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | None) -> tuple[list[Shot], list[str]]:
     frames, height, width_, _ = entry.shape
-    numbers, remarks = outcome.words.numbers, [*entry.notes, *outcome.words.notes]
+    numbers, remarks = outcome.annotation.numbers, [*entry.notes, *outcome.annotation.notes]
     if numbers is not None and numbers.shape[-1] != width:
         remarks.append(f"its {numbers.shape[-1]} numbers are left out: most files have {width}")
         numbers = None
@@ -223,7 +223,7 @@ def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | No
             continue
         own = numbers[start:stop] if numbers is not None and numbers.ndim == 2 else numbers
         key, size = f"{outcome.source}#{start}", (stop - start, height, width_)
-        shots.append(Shot(key, outcome.source, start, *size, entry.fps, outcome.words.caption, own))
+        shots.append(Shot(key, outcome.source, start, *size, entry.fps, outcome.annotation.caption, own))
     if short and shots:
         remarks.append(f"{short} takes under {config.min_seconds:g} s are left out")
     return shots, remarks
@@ -231,7 +231,7 @@ def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | No
 
 def _numbers_width(outcomes: Iterable[Outcome]) -> int | None:
     """How many numbers most files come with: those with another count cannot stand in a batch with them."""
-    found = (o.words.numbers for o in outcomes if o.entry is not None)
+    found = (o.annotation.numbers for o in outcomes if o.entry is not None)
     widths = Counter(numbers.shape[-1] for numbers in found if numbers is not None)
     return max(widths, key=lambda width: (widths[width], width)) if widths else None
 

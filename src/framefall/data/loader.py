@@ -56,7 +56,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Stream:
+class ClipStream:
     """An endless sequence of entries (shot, part): every entry once an epoch, a long shot several times."""
 
     folder: Folder
@@ -82,10 +82,10 @@ class Stream:
 class Buckets:
     """A stream for each bucket that there are shots for; they take turns, a batch at a time."""
 
-    streams: tuple[Stream, ...]
+    streams: tuple[ClipStream, ...]
     seed: int
 
-    def batch(self, number: int) -> tuple[Stream, int]:
+    def batch(self, number: int) -> tuple[ClipStream, int]:
         """Whose turn batch `number` is, and which of its own it is."""
         which, own = turn(tuple(len(stream.entries) for stream in self.streams), self.seed, number)
         return self.streams[which], own
@@ -139,7 +139,7 @@ def validation(source: Folder | Source, window: Window, count: int, seed: int) -
     stream = videos or images
     if isinstance(stream, Buckets):
         stream = max(stream.streams, key=lambda one: len(one.entries))
-    assert isinstance(stream, Stream)
+    assert isinstance(stream, ClipStream)
     ranked = sorted(stream.entries, key=lambda entry: Key(seed, "validation", entry[0].key).word(entry[1]))
     clips = []
     for shot, part, parts in ranked[:count]:
@@ -151,11 +151,13 @@ def validation(source: Folder | Source, window: Window, count: int, seed: int) -
     return clips
 
 
-def _streams(folder: Folder, window: Window, seed: int) -> tuple[Stream | Buckets | None, Stream | Buckets | None]:
+def _streams(
+    folder: Folder, window: Window, seed: int
+) -> tuple[ClipStream | Buckets | None, ClipStream | Buckets | None]:
     moving = [shot for shot in folder.shots if shot.frames > 1 or window.frames == 1]
     stills = [shot for shot in folder.shots if shot.frames == 1 < window.frames and large_enough(shot, window)]
-    videos: Stream | Buckets | None = _stream(folder, window, usable(moving, window), window.frames, seed)
-    images: Stream | Buckets | None = _stream(folder, window, stills, 1, seed)
+    videos: ClipStream | Buckets | None = _stream(folder, window, usable(moving, window), window.frames, seed)
+    images: ClipStream | Buckets | None = _stream(folder, window, stills, 1, seed)
     if window.buckets:
         pictures = tuple(dict.fromkeys(replace(bucket, frames=1) for bucket in window.buckets))
         videos = _sorted(folder, window, moving, seed)
@@ -218,13 +220,13 @@ def _batches(
                 future.cancel()
 
 
-def _stream(folder: Folder, window: Window, shots: Sequence[Shot], frames: int, seed: int) -> Stream | None:
+def _stream(folder: Folder, window: Window, shots: Sequence[Shot], frames: int, seed: int) -> ClipStream | None:
     entries = []
     for shot in shots:
         span = extent(frames, fitting_strides(shot, window, frames)[0])
         parts = -(-shot.frames // span)
         entries += [(shot, part, parts) for part in range(parts)]
-    return Stream(folder, window, tuple(entries), frames, seed) if entries else None
+    return ClipStream(folder, window, tuple(entries), frames, seed) if entries else None
 
 
 def _pick(options: Sequence[int], uniform: float) -> int:

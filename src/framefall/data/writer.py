@@ -20,8 +20,8 @@ from framefall import publish
 from framefall.data import npy
 
 # a coroutine that is sent frame after frame; sent None it publishes, closed it leaves nothing
-Encoder = Generator[None, np.ndarray | None, None]
-OpenEncoder = Callable[[Path, Fraction, Mapping[str, str]], Encoder]
+FrameSink = Generator[None, np.ndarray | None, None]
+OpenSink = Callable[[Path, Fraction, Mapping[str, str]], FrameSink]
 
 
 def write(
@@ -51,7 +51,7 @@ class VideoWriter:
         self.path, self.fps, self.metadata, self.frames = Path(path), fps, metadata, 0
         self._suffix = self.path.suffix.lower()
         self._size: tuple[int, ...] | None = None
-        self._encoder: Encoder | None = None
+        self._encoder: FrameSink | None = None
         if self._suffix not in WRITERS:
             known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
             raise ValueError(f"the name of a video must end in one of {known}; got {self.path.name!r}")
@@ -95,7 +95,7 @@ class VideoWriter:
             return
         raise AssertionError("an encoder ends when it is sent None")
 
-    def _open(self, channels: int) -> Encoder:
+    def _open(self, channels: int) -> FrameSink:
         if channels not in (1, 3) and self._suffix != ".npy":
             kind = self._suffix or "PNG"
             raise ValueError(f"{kind} holds 1 or 3 channels, got {channels}; write .npy, which holds any number")
@@ -105,7 +105,7 @@ class VideoWriter:
 
 
 @dataclass(frozen=True)
-class Codec:
+class VideoCodec:
     """How FFmpeg's libraries are asked for one kind of file; one thread, so that equal frames are equal bytes."""
 
     container: str
@@ -113,7 +113,7 @@ class Codec:
     options: Mapping[str, str]
     formats: Mapping[tuple[int, bool], str]  # (channels, both sides even): the pixel format
 
-    def open(self, path: Path, fps: Fraction, metadata: Mapping[str, str]) -> Encoder:
+    def open(self, path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
         """Encodes frames in BT.709 at limited range, or losslessly in RGB."""
         frame = yield
         assert frame is not None
@@ -163,7 +163,7 @@ def _raw(frame: np.ndarray, grey: bool = False) -> av.VideoFrame:
     )
 
 
-def _gif(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> Encoder:
+def _gif(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     """Each frame with the 256 colours that suit it best."""
     count = 0
     with publish.file(path) as partial:
@@ -203,13 +203,13 @@ def _add_comment(path: Path, text: str) -> None:
         stream.write(b"\x21\xfe" + blocks + b"\0\x3b")
 
 
-def _npy(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> Encoder:
+def _npy(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     with publish.file(path) as partial, npy.frame_file(partial) as array:
         while (frame := (yield)) is not None:
             array.append(frame)
 
 
-def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> Encoder:
+def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     """Numbered frames, `fps.txt`, and `metadata.json` if there is any."""
     count = 0
     with publish.folder(path) as partial:
@@ -225,21 +225,21 @@ _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no library versions in the file
 _SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 _EVEN_420 = {(c, even): "yuv420p" if even else "yuv444p" for c in (1, 3) for even in (True, False)}
-MP4 = Codec("mp4", "libx264", {"crf": "14", "preset": "veryfast"}, _EVEN_420)
-WEBM = Codec(
+MP4 = VideoCodec("mp4", "libx264", {"crf": "14", "preset": "veryfast"}, _EVEN_420)
+WEBM = VideoCodec(
     "webm",
     "libvpx-vp9",
     {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "0"},
     {key: "yuv420p" for key in _EVEN_420},
 )
-MKV = Codec(
+MKV = VideoCodec(
     "matroska",
     "ffv1",
     {"level": "3", "slicecrc": "1"},
     {(c, even): "gray" if c == 1 else "bgr0" for c, even in _EVEN_420},
 )
 
-WRITERS: dict[str, OpenEncoder] = {
+WRITERS: dict[str, OpenSink] = {
     ".mp4": MP4.open,
     ".webm": WEBM.open,
     ".mkv": MKV.open,

@@ -19,7 +19,7 @@ from framefall.video import Time, Video
 
 Denoise = Callable[[Video, Time], Video]  # (x_t, t) -> the x0 it believes in
 Fresh = Callable[[int], Video]  # number of a draw -> a new noise endpoint, distributed like the first one
-Times = Float[Tensor, " times"]  # descending; a walk to clean video ends at 0
+TimeGrid = Float[Tensor, " times"]  # descending; a walk to clean video ends at 0
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Step:
     x0: Video
 
 
-Sampler = Callable[[Denoise, Process, Video, Times, Fresh | None], Iterator[Step]]
+Sampler = Callable[[Denoise, Process, Video, TimeGrid, Fresh | None], Iterator[Step]]
 
 
-def euler(denoise: Denoise, process: Process, x: Video, times: Times, fresh: Fresh | None = None) -> Iterator[Step]:
+def euler(denoise: Denoise, process: Process, x: Video, times: TimeGrid, fresh: Fresh | None = None) -> Iterator[Step]:
     """First order: a jump along the path that joins x0 and the noise it implies.
 
     DDIM (Song et al. 2020), and Euler's method on a rectified flow. A step to t = 0 returns x0 itself.
@@ -48,7 +48,7 @@ def euler(denoise: Denoise, process: Process, x: Video, times: Times, fresh: Fre
         yield Step(index, len(points) - 1, there.t, x, x0)
 
 
-def heun(denoise: Denoise, process: Process, x: Video, times: Times, fresh: Fresh | None = None) -> Iterator[Step]:
+def heun(denoise: Denoise, process: Process, x: Video, times: TimeGrid, fresh: Fresh | None = None) -> Iterator[Step]:
     """Second order, two network calls a step: Heun's method with x0 and noise averaged over both ends.
 
     dx = x0 dalpha + noise dsigma is summed by the trapezoid rule in alpha and sigma. This is Heun in t
@@ -69,7 +69,7 @@ def heun(denoise: Denoise, process: Process, x: Video, times: Times, fresh: Fres
 
 
 def dpm_solver_2m(
-    denoise: Denoise, process: Process, x: Video, times: Times, fresh: Fresh | None = None
+    denoise: Denoise, process: Process, x: Video, times: TimeGrid, fresh: Fresh | None = None
 ) -> Iterator[Step]:
     """Second order for one call a step: DPM-Solver++(2M) (Lu et al. 2022), which recalls the step before.
 
@@ -89,7 +89,9 @@ def dpm_solver_2m(
         yield Step(index, len(points) - 1, there.t, x, x0)
 
 
-def ancestral(denoise: Denoise, process: Process, x: Video, times: Times, fresh: Fresh | None = None) -> Iterator[Step]:
+def ancestral(
+    denoise: Denoise, process: Process, x: Video, times: TimeGrid, fresh: Fresh | None = None
+) -> Iterator[Step]:
     """Each step forgets part of its noise and draws it anew: DDPM (Ho et al. 2020), eta = 1 of DDIM.
 
     Of the noise at `here` the posterior keeps the share k = (alpha_t sigma_s) / (alpha_s sigma_t), the
@@ -140,7 +142,7 @@ class _Point:
         return math.log(self.alpha / self.sigma)
 
 
-def _points(process: Process, times: Times) -> list[_Point]:
+def _points(process: Process, times: TimeGrid) -> list[_Point]:
     times = times.double()
     alpha, sigma = process.scales(times)
     return [_Point(*values) for values in zip(times.tolist(), alpha.tolist(), sigma.tolist(), strict=True)]

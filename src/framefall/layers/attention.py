@@ -9,10 +9,10 @@ from framefall.layers.compiled import is_read
 from framefall.layers.fused import gate_values, project_heads
 from framefall.layers.modulation import RMSNorm
 
-Rows = Float[Tensor, "batch frames positions dim"]
+FrameTokens = Float[Tensor, "batch frames positions dim"]
 
 
-class Heads(nn.Module):
+class MultiHeadAttention(nn.Module):
     """Projections into heads and out of them; queries and keys are normalised (QK-norm)."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -26,7 +26,7 @@ class Heads(nn.Module):
         self.k_norm = RMSNorm(dim // heads, affine=True)
         self.proj = nn.Linear(dim, dim, bias=False)
 
-    def project(self, x: Rows, angles: Tensor | None, apart: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, x: FrameTokens, angles: Tensor | None, apart: bool = True) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values `[batch, frames, positions, heads, head_dim]`.
 
         Angles `[batch, frames, positions, head_dim / 2]` are 1 long where all share them; none: nothing is turned.
@@ -37,7 +37,7 @@ class Heads(nn.Module):
         return project_heads(self.qkv(x), query_weight, key_weight, angles, self.heads, apart)
 
 
-class SelfAttention(Heads):
+class SelfAttention(MultiHeadAttention):
     """Every token attends to every token, with rotary positions."""
 
     def forward(self, x: Tensor, angles: Tensor, bias: Tensor | None = None) -> Tensor:

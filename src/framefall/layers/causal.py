@@ -1,7 +1,7 @@
 """Causal 3-D convolutions whose memory is an argument: a clip in pieces gives what the whole clip gives.
 
-Rows are `[batch, frames, height, width, channels]`, contiguous, so that folding frames into the batch or into the
-channels copies nothing twice. Nothing looks at a later frame or further than its kernel within one. Before the
+Videos here are `[batch, frames, height, width, channels]`, contiguous, so that folding frames into the batch or into
+the channels copies nothing twice. Nothing looks at a later frame or further than its kernel within one. Before the
 first frame stands the first frame, again and again: an image is a video that never moved.
 """
 
@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from framefall.layers.folding import ChannelsLast
 from framefall.layers.modulation import RMSNorm, zeroed
 
-Rows = Float[Tensor, "batch frames height width channels"]
 Past = Float[Tensor, "batch earlier _ _ _"]  # the last frames that a layer has seen
 
 
@@ -26,8 +26,8 @@ class FrameConv(nn.Conv2d):
     def __init__(self, inside: int, outside: int) -> None:
         super().__init__(inside, outside, 3, padding=1)
 
-    def forward(self, x: Rows) -> Float[Tensor, "batch frames height width outside"]:
-        """Rows of `outside` channels."""
+    def forward(self, x: ChannelsLast) -> Float[Tensor, "batch frames height width outside"]:
+        """A video of `outside` channels."""
         images = x.flatten(0, 1).permute(0, 3, 1, 2)  # channels last in memory, without a copy
         made: Tensor = super().forward(images).permute(0, 2, 3, 1)
         return made.unflatten(0, x.shape[:2])
@@ -44,9 +44,9 @@ class CausalConv(nn.Module):
         self.conv = FrameConv(self.frames * inside, outside)
 
     def forward(
-        self, x: Rows, past: Past | None = None
+        self, x: ChannelsLast, past: Past | None = None
     ) -> tuple[Float[Tensor, "batch frames height width outside"], Past]:
-        """Rows of `outside` channels, and the `past` of the piece that comes next; None: the clip begins."""
+        """A video of `outside` channels, and the `past` of the piece that comes next; None: the clip begins."""
         count, earlier = x.shape[1], self.frames - 1
         before = x[:, :1].expand(-1, earlier, -1, -1, -1) if past is None else past.to(x.dtype)
         seen = torch.cat((before, x), dim=1)
@@ -65,7 +65,7 @@ class FrameBlock(nn.Module):
         self.conv1 = FrameConv(dim, dim)
         self.conv2 = zeroed(FrameConv(dim, dim))
 
-    def forward(self, x: Rows) -> Rows:
+    def forward(self, x: ChannelsLast) -> ChannelsLast:
         """Same shape."""
         return x + self.conv2(F.silu(self.conv1(self.norm(x))))
 
@@ -81,14 +81,14 @@ class CausalBlock(nn.Module):
         self.conv1 = CausalConv(dim, dim)
         self.conv2 = zeroed(FrameConv(dim, dim))
 
-    def forward(self, x: Rows, past: Past | None = None) -> tuple[Rows, Past]:
+    def forward(self, x: ChannelsLast, past: Past | None = None) -> tuple[ChannelsLast, Past]:
         """Same shape, and the `past` of the piece that comes next."""
         h, past = self.conv1(self.norm(x), past)
         return x + self.conv2(F.silu(h)), past
 
 
 def causally(
-    layers: Sequence[nn.Module], x: Rows, past: Sequence[Past] | None
+    layers: Sequence[nn.Module], x: ChannelsLast, past: Sequence[Past] | None
 ) -> tuple[Float[Tensor, "batch frames height width outside"], tuple[Past, ...]]:
     """Causal layers one after another, each with its own past; None: the clip begins."""
     coming = []

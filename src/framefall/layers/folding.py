@@ -1,6 +1,6 @@
 """Blocks of pixels as features, and the features that natural video has most of.
 
-Rows are `[batch, frames, height, width, channels]`.
+Videos here are `[batch, frames, height, width, channels]`.
 """
 
 import functools
@@ -13,15 +13,15 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-Rows = Float[Tensor, "batch frames height width channels"]
+ChannelsLast = Float[Tensor, "batch frames height width channels"]
 
 
-def fold(x: Rows, time: int, space: int) -> Float[Tensor, "batch groups cells_high cells_wide features"]:
+def fold(x: ChannelsLast, time: int, space: int) -> Float[Tensor, "batch groups cells_high cells_wide features"]:
     """Each block of `time` x `space` x `space` as the channels of one cell."""
     return rearrange(x, "b (f t) (h p) (w q) c -> b f h w (t p q c)", t=time, p=space, q=space)
 
 
-def unfold(x: Rows, time: int, space: int) -> Float[Tensor, "batch many high wide fewer"]:
+def unfold(x: ChannelsLast, time: int, space: int) -> Float[Tensor, "batch many high wide fewer"]:
     """The inverse of `fold`."""
     return rearrange(x, "b f h w (t p q c) -> b (f t) (h p) (w q) c", t=time, p=space, q=space)
 

@@ -13,15 +13,14 @@ from torch import Tensor
 from framefall.layers import fused_kernel
 from framefall.layers.compiled import LANES
 from framefall.layers.modulation import rms_norm
-from framefall.layers.tokens import rotate
+from framefall.layers.tokens import Tokens, rotate
 
-Tokens = Float[Tensor, "batch tokens dim"]
-Row = Float[Tensor, "batch 1 dim"]
-Packed = Float[Tensor, "batch frames positions packed"]
-Heads = Float[Tensor, "batch frames positions heads dim"]
+PerClip = Float[Tensor, "batch 1 dim"]
+PackedQKV = Float[Tensor, "batch frames positions packed"]
+HeadTokens = Float[Tensor, "batch frames positions heads dim"]
 
 
-def modulate(x: Tokens, shift: Row, scale: Row) -> Tokens:
+def modulate(x: Tokens, shift: PerClip, scale: PerClip) -> Tokens:
     """The modulated norm, x / rms(x) * (1 + scale) + shift; under autocast in its format, as a product wants it."""
     if fused_kernel.serves(x) and x.shape[-1] % LANES == 0 and scale.shape[0] == x.shape[0]:
         autocast = torch.is_autocast_enabled("cpu")
@@ -31,7 +30,7 @@ def modulate(x: Tokens, shift: Row, scale: Row) -> Tokens:
     return torch.addcmul(shift, rms_norm(x), 1 + scale)
 
 
-def gated_sum(x: Tokens, gate: Row, y: Tokens) -> Tokens:
+def gated_sum(x: Tokens, gate: PerClip, y: Tokens) -> Tokens:
     """The residual sum x + gate * y."""
     whole = torch.promote_types(torch.promote_types(x.dtype, y.dtype), gate.dtype) == torch.float32
     if whole and fused_kernel.serves(x, y) and x.shape[-1] % LANES == 0 and gate.shape[0] == x.shape[0]:
@@ -48,8 +47,8 @@ def gate_values(packed: Float[Tensor, "*rows both"]) -> Float[Tensor, "*rows hid
 
 
 def project_heads(
-    packed: Packed, query_weight: Tensor, key_weight: Tensor, angles: Tensor | None, heads: int, apart: bool
-) -> tuple[Heads, Heads, Heads]:
+    packed: PackedQKV, query_weight: Tensor, key_weight: Tensor, angles: Tensor | None, heads: int, apart: bool
+) -> tuple[HeadTokens, HeadTokens, HeadTokens]:
     """Queries and keys normalised (QK-norm) and turned by their angles, and values, out of one projection.
 
     `packed` holds queries, keys and values side by side, `angles` `[batch, frames, positions, half]` may be 1 long

@@ -57,7 +57,7 @@ class _Sizes(ctypes.Structure):
 
 
 def _sizes(batch: int, rows: int, dim: int) -> tuple[Any, int]:
-    """What the source is told of a tensor, and how many chunks it makes of it."""
+    """A tensor's sizes as the source takes them, and how many chunks it makes of it."""
     threads = min(torch.get_num_threads(), 1 + batch * rows * dim // _WORTH)
     return ctypes.byref(_Sizes(threads, batch, rows, dim)), batch * -(-rows // _call("chunk_rows"))
 
@@ -190,9 +190,9 @@ class _ProjectHeads(torch.autograd.Function):
         parts = [packed.new_empty(batch, frames, *inner, size) for _ in range(3)]
         parts = [part.transpose(2, 3) if apart else part for part in parts]
         angles = angles.float()
-        told = packed, query_weight, key_weight, angles.cos(), angles.sin()
-        _project(*told, parts, heads)
-        ctx.save_for_backward(*told)
+        given = packed, query_weight, key_weight, angles.cos(), angles.sin()
+        _project(*given, parts, heads)
+        ctx.save_for_backward(*given)
         ctx.heads = heads
         return tuple(parts)
 

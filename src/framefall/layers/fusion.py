@@ -9,7 +9,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from framefall.layers.attention import Heads, Rows, attend
+from framefall.layers.attention import FrameTokens, MultiHeadAttention, attend
 from framefall.layers.patterns import Pattern
 from framefall.layers.sparse import sparse_attend, whole_attend
 from framefall.layers.tokens import time_angles
@@ -19,7 +19,7 @@ Angles = Float[Tensor, "batch tokens half"]
 Context = Float[Tensor, "batch words dim"]
 
 
-class TemporalAttention(Heads):
+class TemporalAttention(MultiHeadAttention):
     """Each position attends along time to the frames of a pattern, or to all; rotary angles in seconds.
 
     A clip of one frame has no time: the branch is zero there, so that an image passes unchanged.
@@ -29,7 +29,7 @@ class TemporalAttention(Heads):
         super().__init__(dim, heads)
         self.pattern = pattern
 
-    def forward(self, x: Rows, seconds: Seconds) -> Rows:
+    def forward(self, x: FrameTokens, seconds: Seconds) -> FrameTokens:
         """What to add to the rows."""
         if x.shape[1] == 1:
             return torch.zeros_like(x)
@@ -47,10 +47,10 @@ class TemporalAttention(Heads):
         return query.movedim(1, -2), key.movedim(1, -2), value.movedim(1, -2)
 
 
-class SpatialAttention(Heads):
+class SpatialAttention(MultiHeadAttention):
     """Each position attends to all positions of its own frame, and to words if there are any."""
 
-    def forward(self, x: Rows, angles: Angles | None = None, context: Context | None = None) -> Rows:
+    def forward(self, x: FrameTokens, angles: Angles | None = None, context: Context | None = None) -> FrameTokens:
         """What to add to the rows; `angles` are those of one frame's positions, words have none."""
         frames = x.shape[1]
         angles = angles if angles is None else angles[:, None]
@@ -63,10 +63,10 @@ class SpatialAttention(Heads):
         return self.proj(mixed.transpose(1, 2).flatten(-2).unflatten(0, (-1, frames)))
 
 
-class JointAttention(Heads):
+class JointAttention(MultiHeadAttention):
     """Every position of every frame attends to all positions of all frames."""
 
-    def forward(self, x: Rows, angles: Angles, context: Context | None = None) -> Rows:
+    def forward(self, x: FrameTokens, angles: Angles, context: Context | None = None) -> FrameTokens:
         """What to add to the rows; `angles` are those of all tokens in the order frames, positions."""
         batch, frames, positions, _ = x.shape
         angles = angles.reshape(batch, frames, positions, -1)
@@ -87,7 +87,7 @@ class WindowedAttention(JointAttention):
         super().__init__(dim, heads)
         self.window = window
 
-    def forward(self, x: Rows, angles: Angles, size: tuple[int, int]) -> Rows:  # type: ignore[override]
+    def forward(self, x: FrameTokens, angles: Angles, size: tuple[int, int]) -> FrameTokens:  # type: ignore[override]
         """What to add to the rows; `angles` are those of all tokens, `size` the positions down and across a frame."""
         frames = x.shape[1]
         down, across = (max(n for n in range(1, self.window + 1) if side % n == 0) for side in size)
@@ -98,7 +98,7 @@ class WindowedAttention(JointAttention):
         return rearrange(mixed, f"{together} -> {apart}", **axes)
 
 
-def _words(layer: Heads, context: Context) -> tuple[Tensor, Tensor]:
+def _words(layer: MultiHeadAttention, context: Context) -> tuple[Tensor, Tensor]:
     """Keys and values `[batch, heads, words, head_dim]` of tokens that have no place."""
     dim = context.shape[-1]
     parts = nn.functional.linear(context, layer.qkv.weight[dim:]).unflatten(-1, (2, layer.heads, -1))

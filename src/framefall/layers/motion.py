@@ -13,7 +13,7 @@ from framefall.flow import dense_flow, one_thread
 from framefall.video import Video
 
 Flow = Float[Tensor, "batch 2 frames height width"]  # right and down, in pixels
-Between = Float[Tensor, "batch 2 frames-1 height width"]  # the same, from frame to frame
+PairFlow = Float[Tensor, "batch 2 frames-1 height width"]  # the same, from frame to frame
 Fraction = Float[Tensor, "batch 1 frames height width"]  # how far a frame is on the way, 0..1
 
 _SHORT_SIDE = 128  # smaller pictures are enlarged to about this before their flow is found: patches are 8 pixels
@@ -31,20 +31,20 @@ def warp(video: Video, flow: Flow) -> Video:
     return fetched.unflatten(0, (batch, frames)).transpose(1, 2)
 
 
-def flows(keyframes: Video) -> tuple[Between, Between]:
+def bidirectional_flow(keyframes: Video) -> tuple[PairFlow, PairFlow]:
     """Motion from each frame to the next, and from each next frame back: `n - 1` of both for `n` frames."""
     grey = keyframes.detach().float().mean(1).add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
     with one_thread():
-        forth = [[_flow(a, b) for a, b in pairwise(clip)] for clip in grey]
+        ahead = [[_flow(a, b) for a, b in pairwise(clip)] for clip in grey]
         back = [[_flow(b, a) for a, b in pairwise(clip)] for clip in grey]
     forward, backward = (
         torch.from_numpy(np.array(flow, np.float32)).permute(0, 4, 1, 2, 3).to(keyframes.device)
-        for flow in (forth, back)
+        for flow in (ahead, back)
     )
     return forward, backward
 
 
-def meet(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Fraction) -> tuple[Video, Video]:
+def warp_between(before: Video, after: Video, forward: Flow, backward: Flow, fraction: Fraction) -> tuple[Video, Video]:
     """Both frames moved to a moment `fraction` of the way between them (Jiang et al. 2018, Super SloMo, equation 4).
 
     Where the two, once moved, agree no better than they did before, the motion was wrong and they stay.

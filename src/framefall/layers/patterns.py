@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-Table = Bool[Tensor, "*blocks queries keys"]  # True: this query sees this key
+AttentionMask = Bool[Tensor, "*blocks queries keys"]  # True: this query sees this key
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Pattern:
         """How many frames ahead the farthest offset lies."""
         return self.offsets[-1]
 
-    def sees(self, queries: Int[Tensor, "*blocks queries"], keys: Int[Tensor, "*blocks keys"]) -> Table:
+    def sees(self, queries: Int[Tensor, "*blocks queries"], keys: Int[Tensor, "*blocks keys"]) -> AttentionMask:
         """Whether the frames numbered `queries` see those numbered `keys`; a frame before the first is never seen."""
         apart = keys[..., None, :] - queries[..., :, None]
         near = torch.zeros_like(apart, dtype=torch.bool)
@@ -66,7 +66,7 @@ class Pattern:
         numbers = torch.arange(frames)
         return self.sees(numbers, numbers)
 
-    def blocks(self, frames: int, size: int | None = None) -> "Blocks":
+    def blocks(self, frames: int, size: int | None = None) -> "BlockLayout":
         """The layout for a clip of `frames`, in blocks of `size` neighbouring queries."""
         span = self.ahead + self.reach + 1
         made = _blocks.__wrapped__ if torch.compiler.is_compiling() else _blocks  # a compiler keeps its own
@@ -74,7 +74,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class BlockLayout:
     """Queries in blocks of neighbours, and for each block the keys that any of them sees.
 
     A block's keys are the anchors and then the runs; the last block is filled up with queries past the end,
@@ -141,7 +141,7 @@ def _runs(offsets: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=64)  # a network asks for the same few again and again
-def _blocks(pattern: Pattern, frames: int, size: int) -> Blocks:
+def _blocks(pattern: Pattern, frames: int, size: int) -> BlockLayout:
     size, count = min(size, frames), -(-frames // min(size, frames))
     near = {offset + query for offset in pattern.offsets for query in range(size) if -frames < offset < frames}
     runs = tuple(_runs(tuple(sorted(near))))
@@ -154,4 +154,4 @@ def _blocks(pattern: Pattern, frames: int, size: int) -> Blocks:
     table = pattern.sees(queries, torch.cat((anchored, local), dim=1))
     table &= torch.cat((torch.ones_like(anchored, dtype=torch.bool), inside), dim=1)[:, None]
     table |= (queries >= frames)[..., None]
-    return Blocks(size, count, kept, runs, table)
+    return BlockLayout(size, count, kept, runs, table)

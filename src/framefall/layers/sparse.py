@@ -12,19 +12,19 @@ from torch import Tensor
 
 from framefall.layers import kernel
 from framefall.layers.attention import attend
-from framefall.layers.patterns import Blocks, Pattern
+from framefall.layers.patterns import BlockLayout, Pattern
 
-Heads = Float[Tensor, "*rows frames dim"]
+HeadFrames = Float[Tensor, "*rows frames dim"]
 
 
-def sparse_attend(query: Heads, key: Heads, value: Heads, pattern: Pattern) -> Heads:
+def sparse_attend(query: HeadFrames, key: HeadFrames, value: HeadFrames, pattern: Pattern) -> HeadFrames:
     """softmax(q k / sqrt(d)) v over the frames that each frame sees; differentiable."""
     if kernel.serves(query, key, value, pattern):
         return kernel.attend(query, key, value, pattern)
     return blocks_attend(query, key, value, pattern)
 
 
-def whole_attend(query: Heads, key: Heads, value: Heads) -> Heads:
+def whole_attend(query: HeadFrames, key: HeadFrames, value: HeadFrames) -> HeadFrames:
     """The same over all frames: where a clip is short the kernel for patterns is faster than torch's."""
     frames = query.shape[-2]
     everything = Pattern(tuple(range(1 - frames, frames)))
@@ -41,7 +41,7 @@ def whole_attend(query: Heads, key: Heads, value: Heads) -> Heads:
 _SHORT, _SHORT_BFLOAT = 64, 16
 
 
-def blocks_attend(query: Heads, key: Heads, value: Heads, pattern: Pattern) -> Heads:
+def blocks_attend(query: HeadFrames, key: HeadFrames, value: HeadFrames, pattern: Pattern) -> HeadFrames:
     """The way that needs nothing but torch: each block of neighbouring queries against the keys it sees."""
     frames = query.shape[-2]
     if frames <= max(_DENSE, pattern.reach + pattern.ahead + pattern.anchors):  # or it sees nearly all anyway
@@ -56,7 +56,7 @@ def blocks_attend(query: Heads, key: Heads, value: Heads, pattern: Pattern) -> H
 _DENSE = 64  # frames up to which one table is faster than blocks
 
 
-def _near(x: Tensor, layout: Blocks) -> Tensor:
+def _near(x: Tensor, layout: BlockLayout) -> Tensor:
     """`[..., blocks, keys, dim]`: a view that overlaps itself where the keys are one run, and a copy otherwise."""
     frames = x.shape[-2]
     front, back = -layout.runs[0][0], layout.runs[-1][1] + 1 - layout.size

@@ -29,7 +29,7 @@ from framefall.layers.modulation import RMSNorm, zeroed
 from framefall.layers.tiling import by_tiles
 from framefall.video import Video
 
-Latents = Float[Tensor, "batch latent_channels latent_frames latent_height latent_width"]  # unit scale
+LatentVideo = Float[Tensor, "batch latent_channels latent_frames latent_height latent_width"]  # unit scale
 Codes = Float[Tensor, "batch latent_frames latent_height latent_width latent_channels"]  # as the networks see them
 
 
@@ -83,7 +83,7 @@ class AutoencoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream:
+class StreamState:
     """Where a clip in pieces stands: all that the next piece must know of those before it."""
 
     past: tuple[Past, ...] | None = None  # what each causal layer remembers, in order; None: nothing came through yet
@@ -104,13 +104,13 @@ class VideoAutoencoder(nn.Module):
         self.register_buffer("latents_std", torch.ones(config.latent_channels))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, video: Video, noise: Latents) -> tuple[Video, Latents]:
+    def forward(self, video: Video, noise: LatentVideo) -> tuple[Video, LatentVideo]:
         """A training pass: what is made of the noisy latents, and the latents; `noise` has unit variance."""
         *_, frames, height, width = video.shape
         latents = self.encode(video)
         return self.decode(latents + self.config.noise * noise, frames, height, width), latents
 
-    def encode(self, video: Video, tile: int | None = None) -> Latents:
+    def encode(self, video: Video, tile: int | None = None) -> LatentVideo:
         """The latents; with `tile`, parts of about that many pixels are encoded one after another.
 
         A last group that is not full is filled with the last frame, a cell at the edge with the last pixel.
@@ -123,7 +123,7 @@ class VideoAutoencoder(nn.Module):
 
     def decode(
         self,
-        latents: Latents,
+        latents: LatentVideo,
         frames: int | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -133,13 +133,15 @@ class VideoAutoencoder(nn.Module):
         whole = by_tiles(self._decode, latents, self._tile(tile), self.config.halo, outside=self.config.space)
         return whole[:, :, :frames, :height, :width]
 
-    def encode_next(self, video: Video, state: Stream | None = None, last: bool = False) -> tuple[Latents, Stream]:
+    def encode_next(
+        self, video: Video, state: StreamState | None = None, last: bool = False
+    ) -> tuple[LatentVideo, StreamState]:
         """The latents of the groups that are full now, perhaps none, and the state for the piece that comes next.
 
         A clip begins without a state; `last` fills its last group with the last frame. Height and width must be
         multiples of `space`.
         """
-        state, time = state or Stream(), self.config.time
+        state, time = state or StreamState(), self.config.time
         lone = 1 if state.past is None else 0  # the very first frame is a group by itself
         if state.waiting is not None:
             video = torch.cat((state.waiting, video), dim=2)
@@ -150,19 +152,19 @@ class VideoAutoencoder(nn.Module):
         if not ready:
             size = (video.shape[-2] // self.config.space, video.shape[-1] // self.config.space)
             none = video.new_zeros(video.shape[0], self.config.latent_channels, 0, *size)
-            return none, Stream(past=state.past, waiting=video)
+            return none, StreamState(past=state.past, waiting=video)
         code, past = self.encoder(video[:, :, :ready], state.past)
         latents = (code - self.latents_mean) / self.latents_std
-        return latents.permute(0, 4, 1, 2, 3), Stream(past=past, waiting=video[:, :, ready:])
+        return latents.permute(0, 4, 1, 2, 3), StreamState(past=past, waiting=video[:, :, ready:])
 
-    def decode_next(self, latents: Latents, state: Stream | None = None) -> tuple[Video, Stream]:
+    def decode_next(self, latents: LatentVideo, state: StreamState | None = None) -> tuple[Video, StreamState]:
         """The frames of these latents, and the state for the piece that comes next; a clip begins without one."""
         if not latents.shape[2]:
             size = (latents.shape[-2] * self.config.space, latents.shape[-1] * self.config.space)
-            return latents.new_zeros(latents.shape[0], self.config.channels, 0, *size), state or Stream()
+            return latents.new_zeros(latents.shape[0], self.config.channels, 0, *size), state or StreamState()
         code = latents.permute(0, 2, 3, 4, 1) * self.latents_std + self.latents_mean
         video, past = self.decoder(code, None if state is None else state.past)
-        return video, Stream(past=past)
+        return video, StreamState(past=past)
 
     @torch.no_grad()
     def normalise_(self, videos: Iterable[Video]) -> None:
@@ -173,7 +175,7 @@ class VideoAutoencoder(nn.Module):
         self.latents_mean.copy_(codes.mean(1))
         self.latents_std.copy_(codes.std(1).clamp_min(_FAINTEST))
 
-    def _encode(self, video: Video) -> Latents:
+    def _encode(self, video: Video) -> LatentVideo:
         parts, state = [], None
         pieces = (video[:, :, : 1 + _AT_ONCE], *video[:, :, 1 + _AT_ONCE :].split(_AT_ONCE, dim=2))
         for index, piece in enumerate(pieces):
@@ -181,7 +183,7 @@ class VideoAutoencoder(nn.Module):
             parts.append(latents)
         return torch.cat(parts, dim=2)
 
-    def _decode(self, latents: Latents) -> Video:
+    def _decode(self, latents: LatentVideo) -> Video:
         parts, state = [], None
         for piece in latents.split(_AT_ONCE // self.config.time, dim=2):
             video, state = self.decode_next(piece, state)

@@ -1,4 +1,4 @@
-"""The one signature of every denoising network, and what it may be told."""
+"""The one signature of every denoising network, and the conditions that it may be given."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from framefall.video import Time, Video
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What a network is told beside the noisy video. Everything but `seconds` may be absent.
+    """What a network is given beside the noisy video. Everything but `seconds` may be absent.
 
     `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own learned
     null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`, and `low_res_noise`

@@ -68,9 +68,9 @@ class SpaceTimeInterpolator(Backbone):
         channels = self.config.channels
         motion = self.trunk(x_t, t, condition).float()
         before, after, fraction = condition.low_res.float().split((channels, channels, 1), dim=1)
-        back, forth, mask, residual = motion.split((2, 2, 1, channels), dim=1)
-        share = torch.sigmoid(torch.logit((1 - fraction).clamp(0.01, 0.99)) + mask)  # untrained: 1 - fraction
-        return share * warp(before, _PIXELS * back) + (1 - share) * warp(after, _PIXELS * forth) + residual
+        to_before, to_after, mask, residual = motion.split((2, 2, 1, channels), dim=1)
+        weight = torch.sigmoid(torch.logit((1 - fraction).clamp(0.01, 0.99)) + mask)  # untrained: 1 - fraction
+        return weight * warp(before, _PIXELS * to_before) + (1 - weight) * warp(after, _PIXELS * to_after) + residual
 
 
 _MOTION = 5  # two flows of two components, and the mask

@@ -58,7 +58,7 @@ class TransformerConfig(BackboneSettings):
         parse(self.pattern)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention and a gated MLP; each is scaled, shifted and gated by diffusion time, and starts as the identity."""
 
     def __init__(self, dim: int, heads: int, attention: nn.Module | None = None) -> None:
@@ -67,11 +67,11 @@ class Block(nn.Module):
         self.mlp = SwiGLU(dim)
         self.modulation = BlockModulation(dim)
 
-    def forward(self, x: Tensor, shared: Tensor, *places: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shared: Tensor, *positional: Tensor) -> Tensor:
         """`[batch, tokens, dim]`, the network's shared modulation, and where tokens lie: rotary angles, or more."""
-        mix, think = self.modulation(shared)
-        x = gated_sum(x, mix.gate, self.attn(modulate(x, mix.shift, mix.scale), *places))
-        return gated_sum(x, think.gate, self.mlp(modulate(x, think.shift, think.scale)))
+        attention, mlp = self.modulation(shared)
+        x = gated_sum(x, attention.gate, self.attn(modulate(x, attention.shift, attention.scale), *positional))
+        return gated_sum(x, mlp.gate, self.mlp(modulate(x, mlp.shift, mlp.scale)))
 
 
 class ModulatedNorm(nn.Module):
@@ -124,11 +124,13 @@ class SpaceTimeTransformer(Backbone):
         self.proj_in = nn.Sequential(
             nn.Linear(inside, config.bottleneck, bias=False), nn.Linear(config.bottleneck, dim)
         )
-        self.pos_embed = nn.Linear(_PLACES, dim, bias=False)
+        self.pos_embed = nn.Linear(_POSITION_FEATURES, dim, bias=False)
         self.time_embed = LevelEmbedding(dim)
         self.low_res_noise_embed = LevelEmbedding(dim) if config.low_res_channels else None
         self.modulation = zeroed(nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(Block(dim, config.heads, _attention(config, i)) for i in range(config.depth))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, config.heads, _attention(config, i)) for i in range(config.depth)
+        )
         self.norm_out = ModulatedNorm(dim)
         self.proj_out = zeroed(nn.Linear(dim, outside))
         if config.detail:
@@ -152,7 +154,8 @@ class SpaceTimeTransformer(Backbone):
             low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
         pixels = x_t if low_res is None else torch.cat((x_t, low_res), dim=1)
         positions = coordinates(condition.seconds, height, width, config.patch)  # b n 3
-        x = self.proj_in(patchify(pixels, config.patch)) + self.pos_embed(_places(positions, height, width))  # b n d
+        places = self.pos_embed(_position_features(positions, height, width))
+        x = self.proj_in(patchify(pixels, config.patch)) + places  # b n d
         level = self.time_embed(t)  # b d
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
             level = level + self.low_res_noise_embed(condition.low_res_noise)
@@ -183,14 +186,14 @@ class SpaceTimeTransformer(Backbone):
             angles = F.pad(angles, (0, 0, words, 0))  # words have no place: they are not turned
         level = F.silu(level)
         shared = self.modulation(level).unflatten(1, (6, config.dim))
-        places = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
+        positional = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
         if bias is not None:
-            places = (angles, F.pad(bias, (0, x.shape[1] - words)))
+            positional = (angles, F.pad(bias, (0, x.shape[1] - words)))
         for block in self.blocks:
             if config.checkpoint_activations and torch.is_grad_enabled():
-                x = checkpoint(block, x, shared, *places, use_reentrant=False)
+                x = checkpoint(block, x, shared, *positional, use_reentrant=False)
             else:
-                x = block(x, shared, *places)
+                x = block(x, shared, *positional)
         x = x.unflatten(1, (groups, -1))[:, :, words:].flatten(1, 2)
         x = self.proj_out(self.norm_out(x, level))  # b n (p q r c)
         video = unpatchify(x, config.patch, frames, height, width)
@@ -215,36 +218,36 @@ def _attention(config: TransformerConfig, index: int) -> nn.Module:
 
 
 def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Tensor, Condition]:
-    """Every frame as a clip of its own, told what its clip is told and what its instant is."""
+    """Every frame as a clip of its own, with its clip's condition and its own instant's."""
     frames = x_t.shape[2]
 
-    def cut(video: Tensor | None) -> Tensor | None:
+    def by_frame(video: Tensor | None) -> Tensor | None:
         return None if video is None else video.transpose(1, 2).flatten(0, 1).unsqueeze(2)
 
-    def share(told: Tensor | None) -> Tensor | None:
-        return None if told is None else told.repeat_interleave(frames, dim=0)
+    def repeat(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.repeat_interleave(frames, dim=0)
 
     numbers = condition.numbers
     if numbers is not None:
         numbers = numbers.expand(-1, frames, -1).flatten(0, 1)[:, None]
-    told = replace(
+    each = replace(
         condition,
         seconds=condition.seconds.flatten()[:, None],
-        text=share(condition.text),
-        text_mask=share(condition.text_mask),
+        text=repeat(condition.text),
+        text_mask=repeat(condition.text_mask),
         numbers=numbers,
-        low_res=cut(condition.low_res),
-        low_res_noise=share(condition.low_res_noise),
-        prior=cut(condition.prior),
+        low_res=by_frame(condition.low_res),
+        low_res_noise=repeat(condition.low_res_noise),
+        prior=by_frame(condition.prior),
     )
-    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), t.repeat_interleave(frames), told
+    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), t.repeat_interleave(frames), each
 
 
 _OCTAVES = 4
-_PLACES = 2 * 2 * _OCTAVES
+_POSITION_FEATURES = 2 * 2 * _OCTAVES
 
 
-def _places(positions: Tensor, height: int, width: int) -> Float[Tensor, "batch tokens sines"]:
+def _position_features(positions: Tensor, height: int, width: int) -> Float[Tensor, "batch tokens sines"]:
     """Sines and cosines of the place within the frame, from half a turn across it to eight times that."""
     size = torch.tensor([height, width], device=positions.device)
     turns = (positions[..., 1:] / size)[..., None] * (torch.pi * 2.0 ** torch.arange(_OCTAVES, device=positions.device))

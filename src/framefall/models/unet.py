@@ -10,17 +10,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from framefall.layers.attention import Heads
+from framefall.layers.attention import MultiHeadAttention
 from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
 from framefall.layers.modulation import LevelEmbedding, zeroed
 from framefall.layers.patterns import parse
-from framefall.layers.spacetime import FrameNorm, Rows, SpaceTimeBlock
+from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
 Level = Float[Tensor, "batch instants level_dim"]
-Words = Float[Tensor, "batch words features"]
+TextStates = Float[Tensor, "batch words features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,23 +84,23 @@ class UNetConfig(BackboneSettings):
 _ATTENTIVE = ("temporal", "sparse", "joint")  # fusions by attention
 
 
-class Attention(nn.Module):
+class AttentionBlock(nn.Module):
     """Norm, attention within a frame or along time, residual; starts as the identity."""
 
-    def __init__(self, layer: Heads, dim: int) -> None:
+    def __init__(self, layer: MultiHeadAttention, dim: int) -> None:
         super().__init__()
         self.norm = FrameNorm(dim)
         self.attn = layer
         zeroed(layer.proj)
 
-    def forward(self, x: Rows, frames: int, **told: object) -> Rows:
-        """Rows of clips of `frames` frames each."""
+    def forward(self, x: Images, frames: int, **arguments: object) -> Images:
+        """Images of clips of `frames` frames each."""
         normed = self.norm(x).permute(0, 2, 3, 1)  # channels last: a view
-        added = self.attn(normed.flatten(1, 2).unflatten(0, (-1, frames)), **told)
+        added = self.attn(normed.flatten(1, 2).unflatten(0, (-1, frames)), **arguments)
         return x + added.view(normed.shape).permute(0, 3, 1, 2)
 
 
-class Stage(nn.Module):
+class UNetLevel(nn.Module):
     """One level on the way in or out: residual blocks, attention within each frame, attention along time."""
 
     def __init__(self, config: UNetConfig, index: int) -> None:
@@ -113,16 +113,18 @@ class Stage(nn.Module):
         heads = dim // config.head_dim
         if index >= config.spatial_from:
             within = JointAttention if fusion == "joint" else SpatialAttention
-            self.spatial = Attention(within(dim, heads), dim)
+            self.spatial = AttentionBlock(within(dim, heads), dim)
             self.text_proj = nn.Linear(config.text_dim, dim) if config.text_dim else None
         if fusion in ("temporal", "sparse"):
             pattern = parse(config.pattern) if fusion == "sparse" else None
-            self.temporal = Attention(TemporalAttention(dim, heads, pattern), dim)
+            self.temporal = AttentionBlock(TemporalAttention(dim, heads, pattern), dim)
         elif fusion == "joint" and index < config.spatial_from:  # too many positions for all to see all
-            self.temporal = Attention(WindowedAttention(dim, heads, config.window), dim)
+            self.temporal = AttentionBlock(WindowedAttention(dim, heads, config.window), dim)
         self.cell = config.unshuffle * 2**index  # pixels a position has along each side
 
-    def forward(self, x: Rows, level: Level, seconds: Float[Tensor, "batch frames"], text: Words | None) -> Rows:
+    def forward(
+        self, x: Images, level: Level, seconds: Float[Tensor, "batch frames"], text: TextStates | None
+    ) -> Images:
         """Same shape."""
         frames = seconds.shape[1]
         for block in self.resnets:
@@ -133,19 +135,19 @@ class Stage(nn.Module):
             x = self.spatial(x, frames, angles=angles, context=context)
         if self.temporal is not None and frames > 1:
             if isinstance(self.temporal.attn, WindowedAttention):
-                x = self.temporal(x, frames, angles=self._places(x, seconds), size=tuple(x.shape[2:]))
+                x = self.temporal(x, frames, angles=self._window_angles(x, seconds), size=tuple(x.shape[2:]))
             else:
                 x = self.temporal(x, frames, seconds=seconds)
         return x
 
-    def _places(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor:
+    def _window_angles(self, x: Images, seconds: Float[Tensor, "batch frames"]) -> Tensor:
         """Where tokens lie in time and within the frame."""
         assert self.temporal is not None
         height, width = (side * self.cell for side in x.shape[2:])
         positions = coordinates(seconds - seconds[:, :1], height, width, (1, self.cell, self.cell))
         return rotary_angles(positions, x.shape[1] // self.temporal.attn.heads)
 
-    def _joint_angles(self, x: Rows, seconds: Float[Tensor, "batch frames"]) -> Tensor | None:
+    def _joint_angles(self, x: Images, seconds: Float[Tensor, "batch frames"]) -> Tensor | None:
         """Where tokens of all frames lie in time, for joint attention; within a frame content tells them apart."""
         layer = self.spatial.attn if self.spatial is not None else None
         if not isinstance(layer, JointAttention):
@@ -173,12 +175,12 @@ class SpaceTimeUNet(Backbone):
         self.time_embed = LevelEmbedding(level_dim)
         self.low_res_noise_embed = LevelEmbedding(level_dim) if config.low_res_channels else None
         steps = list(enumerate(pairwise(dims)))
-        self.down_blocks = nn.ModuleList(Stage(config, index) for index, _ in steps)
+        self.down_blocks = nn.ModuleList(UNetLevel(config, index) for index, _ in steps)
         self.downsamplers = nn.ModuleList(nn.Conv2d(outer, inner, 2, stride=2) for _, (outer, inner) in steps)
-        self.mid_block = Stage(config, len(dims) - 1)
+        self.mid_block = UNetLevel(config, len(dims) - 1)
         self.upsamplers = nn.ModuleList(nn.ConvTranspose2d(inner, outer, 2, stride=2) for _, (outer, inner) in steps)
         self.skip_convs = nn.ModuleList(nn.Conv2d(outer, outer, 1, bias=False) for outer in dims[:-1])
-        self.up_blocks = nn.ModuleList(Stage(config, index) for index, _ in steps)
+        self.up_blocks = nn.ModuleList(UNetLevel(config, index) for index, _ in steps)
         self.conv_norm_out = FrameNorm(dims[0])
         self.conv_out = zeroed(nn.Conv2d(dims[0], (config.out_channels or config.channels) * cell, 3, padding=1))
         if config.text_dim:
@@ -194,7 +196,7 @@ class SpaceTimeUNet(Backbone):
         low_res = condition.low_res
         if low_res is None and config.low_res_channels:  # nothing is known
             low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
-        level, text = self._told(t, condition)
+        level, text = self._embed(t, condition)
         pixels = (x_t if low_res is None else torch.cat((x_t, low_res), dim=1)).transpose(1, 2).flatten(0, 1)
         if height % config.stride or width % config.stride:
             pixels = F.pad(pixels, (0, -width % config.stride, 0, -height % config.stride), mode="replicate")
@@ -211,7 +213,7 @@ class SpaceTimeUNet(Backbone):
         made = F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(h))), config.unshuffle)[..., :height, :width]
         return made.float().unflatten(0, (-1, frames)).transpose(1, 2)
 
-    def _told(self, t: Time, condition: Condition) -> tuple[Level, Words | None]:
+    def _embed(self, t: Time, condition: Condition) -> tuple[Level, TextStates | None]:
         """What steers every block, of the clip or of each frame, and the words."""
         config, text = self.config, None
         level = self.time_embed(t)
@@ -225,10 +227,10 @@ class SpaceTimeUNet(Backbone):
             level = level + self.number_proj(condition.numbers)
         return F.silu(level), text
 
-    def _run(self, stage: nn.Module, h: Tensor, *told: Tensor | None) -> Tensor:
+    def _run(self, stage: nn.Module, h: Tensor, *arguments: Tensor | None) -> Tensor:
         if self.config.checkpoint_activations and torch.is_grad_enabled():
-            return checkpoint(stage, h, *told, use_reentrant=False)
-        return stage(h, *told)
+            return checkpoint(stage, h, *arguments, use_reentrant=False)
+        return stage(h, *arguments)
 
 
 def _level_dim(config: UNetConfig) -> int:

@@ -159,7 +159,6 @@ LAWS: dict[str, Law] = {law.name: law for law in _LAWS}
 _CONTACTS = {"restitution": ("bounce", "blow"), "momentum": ("blow",), "energy": ("blow",)}
 # what happens behind a screen and nobody is told of
 _UNSEEN = {("occluder_bounce", name) for name in ("reappearance", "reappearance_time")}
-UNIT_FREE = ("galileo", "bounce_ratio", "equal_gravity", "time_symmetry", "sideways")  # they do not know the clock
 
 
 def laws(

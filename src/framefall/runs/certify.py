@@ -14,14 +14,14 @@ import torch
 from framefall.data.decode import decode, probe
 from framefall.evaluate.certify.bands import BANDS, SCENE, WHERE
 from framefall.evaluate.certify.validity import Cell, certify
-from framefall.evaluate.metrics.seen import Seen
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import METRICS
 from framefall.evaluate.worldbench.benchmark import Case, Protocol
 from framefall.jsonable import jsonable
 from framefall.metric import Better
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, laws
-from framefall.progress import Events, Stepped
+from framefall.progress import Events, Stepped, operation
 from framefall.tracking.tracker import track
 from framefall.video import from_pixels
 from framefall.worlds.damage.corruptions import CORRUPTIONS
@@ -73,7 +73,7 @@ class _Clip:
     def scores(self) -> dict[str, float]:
         """Every metric that can be had."""
         video = from_pixels(torch.from_numpy(self.pixels))[None]
-        seen = Seen(video, self.fps)
+        seen = ObservedClip(video, self.fps)
         scores = {name: METRICS[name].function(seen) for name in _BLIND}
         if self.case is not None:
             known = laws(track(video, self.fps, scene=self.case.known), self.case.truth)
@@ -81,7 +81,8 @@ class _Clip:
         return scores
 
 
-def validity_bench(
+@operation
+def certify_metrics(
     clips: int, seed: int = 0, damages: Sequence[str] = tuple(WHERE), placebos: Sequence[str] = tuple(PLACEBOS)
 ) -> Events[Certificate]:
     """The matrix on simulated scenes: `clips` of each scenario, 64 pixels, 24 frames a second; or a part of it."""
@@ -103,6 +104,7 @@ def validity_bench(
     return Certificate(cells, clips)
 
 
+@operation
 def validate(path: str, seed: int = 0) -> Events[Certificate]:
     """The matrix on a user's own clip: its segments, and damage that pixels alone allow."""
     segments, fps = _segments(path)

@@ -277,7 +277,7 @@ def picture(results: dict[str, Any], path: Path) -> None:
 
 
 def _flickers(videos: Sequence[Video], fps: float) -> list[float]:
-    return [float(coherence.excess(look(video, fps))) for video in videos]
+    return [float(coherence.flicker(look(video, fps))) for video in videos]
 
 
 def _span(value: dict[str, Any]) -> str:

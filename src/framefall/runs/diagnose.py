@@ -1,68 +1,90 @@
-"""Answers to questions about clips and models, each as JSON and as text: scores, trust, blame, memory."""
+"""Answers to questions about a model, a set of clips or the metrics: who is to blame, what was copied, what to trust.
 
-import json
+Each is long work whose result is an `Answer`: values for machines, and the same to read.
+"""
+
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from framefall.cascade.cascade import Cascade
+from framefall.cascade.cascade import Cascade, finished
 from framefall.cascade.request import Quality
+from framefall.cascade.stage import Stage
+from framefall.cascade.tasks import TemporalSR
 from framefall.data.folder import Folder
 from framefall.data.loader import validation
 from framefall.data.window import Window
-from framefall.evaluate.metrics.suite import NamedVideo
-from framefall.evaluate.report.page import overlap
-from framefall.evaluate.report.table import table, to_json
+from framefall.evaluate.certify.twins import Trial, world_trials
+from framefall.evaluate.metrics.suite import ScoreRow
+from framefall.evaluate.report.table import scores_of, table
 from framefall.evaluate.sets.memorisation import Memorisation, describe, memorisation
 from framefall.evaluate.stages import blame as blaming
 from framefall.evaluate.stages.faults import QUANTITIES, law
-from framefall.runs.certify import Certificate, as_json, trusted, validate
-from framefall.runs.evaluate import Assessment, clips_of
+from framefall.evaluate.stages.likelihood import Expectation, expectation_error, overall, stage_judge
+from framefall.evaluate.stages.superres import compare_spatial, compare_temporal
+from framefall.evaluate.worldbench.benchmark import MINI
+from framefall.jsonable import jsonable
+from framefall.progress import Events, Note, Stepped, operation
+from framefall.runs.certify import as_json, trusted, validate
+from framefall.runs.clips import clip_set, read_all
 from framefall.video import from_pixels
-
-__all__ = ["blamed", "ranked", "remembered", "scored", "validate", "validated"]
-
-Answer = tuple[str, str]  # JSON, and text to read
-Meta = Mapping[str, Any]
+from framefall.worlds.render.renderer import View
+from framefall.worlds.violations.registry import VIOLATIONS
+from framefall.worlds.world import World
 
 
-def scored(result: Assessment, meta: Meta, ranking: Sequence[str] = ()) -> Answer:
-    """Every metric with its interval; with a reference also the distances between the two sets."""
-    distances = {one.name: _plain(asdict(one)) for one in result.distances}
-    reasons = {one.name: one.reasons for one in result.clips}
-    coverage = {one.name: None if math.isnan(one.coverage) else one.coverage for one in result.clips}
-    more = {"skipped": dict(result.skipped), "reasons": reasons, "coverage": coverage, "ranking": list(ranking)}
-    text = to_json(result.rows, {**meta, **more, **({"distances": distances} if distances else {})})
-    lines = [table(result.rows)]
-    for one in result.distances:
-        value = f"not measurable: {one.reason}" if math.isnan(one.value) else f"{one.value:.3g}"
-        span = "" if math.isnan(one.value) else f" ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
-        lines.append(f"{one.name}  {value}{span}\n")
-    lines += [f"{sentence}\n" for sentence in ranking]
-    return text, "".join(lines)
+@dataclass(frozen=True)
+class Answer:
+    """What was found: as JSON has it, and to read."""
+
+    values: dict[str, Any]
+    text: str
 
 
-def ranked(first: Assessment, second: Assessment, names: tuple[str, str]) -> list[str]:
-    """Which of two sets of clips is better, a sentence a metric; none is where their intervals overlap."""
-    theirs = {row.metric: row for row in second.rows}
-    pairs = [(row, theirs[row.metric]) for row in first.rows if row.metric in theirs]
-    return [overlap(ours, other, names) for ours, other in pairs if ours.n or other.n]
+@operation
+def superres(cascade: Cascade, folder: Folder, count: int, seed: int = 0, quality: Quality = "fast") -> Events[Answer]:
+    """Real clips made small and few, given to each super-resolution stage, against blending and bicubic."""
+    stages = [stage for stage in cascade.stages if stage.task.super_resolution]
+    rows: list[ScoreRow] = []
+    for done, stage in enumerate(stages):
+        yield Stepped(done, len(stages), f"{stage.name}, against the plain method")
+        rows += superres_rows(cascade, stage, folder, count, seed, quality)
+    return Answer(dict(jsonable(scores_of(rows))), table(rows))
 
 
-def validated(certificate: Certificate, meta: Meta) -> Answer:
-    """Which metrics can be trusted on one user's footage, and for what."""
-    said = trusted(certificate)
-    width = max(len(name) for name in said)
-    lines = [f"{name.ljust(width)}  {what}\n" for name, what in said.items()]
-    head = f"{certificate.clips} segments, each damaged and each left as good as it was\n"
-    return _json({**meta, "trusted": said, **as_json(certificate)}), head + "".join(lines)
+def superres_rows(
+    cascade: Cascade, stage: Stage, folder: Folder, count: int, seed: int, quality: Quality
+) -> list[ScoreRow]:
+    """One stage's scores, the plain method's, and the gain over it."""
+    task, shape = stage.task, stage.config.shape
+    if isinstance(task, TemporalSR):
+        span = 2 * task.intervals * task.factor + 1
+        cut = Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
+    else:
+        cut = Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
+    real = [
+        (f"{index:02d} {clip.key}", from_pixels(torch.from_numpy(clip.pixels))[None], clip.fps)
+        for index, clip in enumerate(validation(folder, cut, count, seed))
+    ]
+
+    def run(low: Tensor, fps: float = shape.fps) -> Tensor:  # more frames than came in
+        events = cascade.upscale(iter([low]), fps=fps, stages=[stage.name], seed=seed, quality=quality)
+        return torch.cat(list(finished(events, stage.name)), dim=2)
+
+    if task.time_factor > 1:
+        rows = compare_temporal(real, run, task.time_factor)
+    else:
+        rows = compare_spatial(real, run, task.space_factor)
+    return [replace(row, metric=f"{stage.name}.{row.metric}") for row in rows]
 
 
-def blamed(cascade: Cascade, folder: Folder, count: int, seed: int, quality: Quality, meta: Meta) -> Answer:
+@operation
+def blame(cascade: Cascade, folder: Folder, count: int, seed: int = 0, quality: Quality = "fast") -> Events[Answer]:
     """What each stage adds, on real input and on generated input, and who is to blame for what."""
     links, base, last = blaming.cascade_links(cascade, quality, seed), cascade.stages[0], cascade.stages[-1]
     if base.task.super_resolution:
@@ -77,33 +99,102 @@ def blamed(cascade: Cascade, folder: Folder, count: int, seed: int, quality: Qua
         flip=False,
     )
     clips = validation(folder, window, count, seed)
-    real = [(f"{place} {clip.key}", _video(clip.pixels), clip.fps) for place, clip in enumerate(clips)]
+    real = [(f"{place} {c.key}", from_pixels(torch.from_numpy(c.pixels))[None], c.fps) for place, c in enumerate(clips)]
+    yield Stepped(0, 2, "what each stage makes of real clips and of generated ones")
     traces = blaming.cascade_traces(cascade, [clip.caption for clip in clips], quality, seed)
-    told = QUANTITIES | {f"broken {name}": law(name) for name in ("continuity", "permanence")}
-    result = blaming.blame(links, real, traces, shape.fps, told, seed)
-    rows = [_plain({**asdict(row), "guilty": row.guilty}) for row in result.rows]
-    verdicts = [{**_plain(asdict(one)), "text": str(one)} for one in result.verdicts]
-    lines = [f"{'stage':<14}{'input':<11}{'quantity':<16}{'adds':>10}{'limit':>10}  n\n"]
+    quantities = QUANTITIES | {f"broken {name}": law(name) for name in ("continuity", "permanence")}
+    result = blaming.blame(links, real, traces, shape.fps, quantities, seed)
+    rows = [{**asdict(row), "guilty": row.guilty} for row in result.rows]
+    verdicts = [{**asdict(one), "text": str(one)} for one in result.verdicts]
+    lines = [f"{'stage':<14}{'input':<11}{'quantity':<20}{'adds':>10}{'limit':>10}  n\n"]
     for row in result.rows:
         mark = "  <-" if row.guilty else ""
-        lines.append(
-            f"{row.stage:<14}{row.input:<11}{row.quantity:<16}{row.value:>10.4g}{row.limit:>10.4g}  {row.n}{mark}\n"
-        )
+        value = f"{row.value:>10.4g}{row.limit:>10.4g}" if row.n else f"{'not measurable':>20}"
+        lines.append(f"{row.stage:<14}{row.input:<11}{row.quantity:<20}{value}  {row.n}{mark}\n")
     lines += [f"{one}\n" for one in result.verdicts] or ["no stage adds more than can be excused\n"]
-    return _json({**meta, "rows": rows, "verdicts": verdicts}), "".join(lines)
+    return Answer(dict(jsonable({"rows": rows, "verdicts": verdicts})), "".join(lines))
 
 
-def remembered(clips: Path, training: Path, held_out: Path, seed: int, meta: Meta) -> Answer:
-    """Whether clips are copies of training clips, by what is in them and by how it moves."""
-    skipped: list[tuple[str, str]] = []
+@operation
+def copies(clips: str | Path, training: str | Path, held_out: str | Path, seed: int = 0) -> Events[Answer]:
+    """Whether clips are copies of training clips, by what is in them and by how it moves.
 
-    def read(path: Path) -> Iterator[NamedVideo]:
-        return clips_of(path, skipped)
+    `held_out` are real clips that were not trained on: they say how near is too near.
+    """
+    skipped: dict[str, str] = {}
+    sets = [clip_set(path, skipped.__setitem__) for path in (clips, training, held_out)]
+    total = sum(len(one.files) for one in sets)
+    done, described = 0, []
+    for one in sets:
+        yield Stepped(done, total, f"reading {one.root.name}")
+        described.append(describe(read_all(one, None, skipped.__setitem__)))
+        done += len(one.files)
+    found = memorisation(described[0], described[1], described[2], seed)
+    for name, reason in skipped.items():
+        yield Note(f"skipped {name}: {reason}")
+    text = "".join(line for space in found for line in _memory(space))
+    return Answer(dict(jsonable({"skipped": skipped, "spaces": found})), text)
 
-    found = memorisation(describe(read(clips)), describe(read(training)), describe(read(held_out)), seed)
-    values = {"training": str(training), "skipped": dict(skipped), "spaces": [asdict(space) for space in found]}
-    text = _json({**meta, **values})
-    return text, "".join(line for space in found for line in _memory(space))
+
+@operation
+def likelihood(cascade: Cascade, count: int, seed: int = 0, stage: str = "") -> Events[Answer]:
+    """Violation of expectation: does a stage's denoiser find valid clips likelier than twins that break physics?
+
+    `stage` is the first if it is not said. Simulated pairs of its own shape, up to `count` a violation and scenario.
+    """
+    judge = cascade.stage(stage) if stage else cascade.stages[0]
+    found = []
+    for done, violation in enumerate(VIOLATIONS):
+        yield Stepped(done, len(VIOLATIONS), violation)
+        found += expectations(judge, count, seed, violations=(violation,))
+    mean = overall(found, seed)
+    width = max((len(one.violation) for one in found), default=0)
+    lines = [f"{'violation'.ljust(width)}  error (95%)            null  n\n"]
+    for one in found:
+        span = f"{one.error.value:.2f} ({one.error.low:.2f} .. {one.error.high:.2f})"
+        said = span if not one.rejected else f"nothing can be said: {one.rejected}"
+        lines.append(f"{one.violation.ljust(width)}  {said:<22} {one.null:.2f}  {one.error.n} of {one.trials}\n")
+    verdict = f"{judge.name} prefers the broken clip in {100 * mean.value:.0f}% ({100 * mean.low:.0f} .. "
+    verdict += f"{100 * mean.high:.0f}%) of the pairs that count; 50% is not to know\n"
+    lines.append(verdict if mean.n else f"nothing can be said of {judge.name}: take a larger --count\n")
+    values = {"stage": judge.name, "violation_of_expectation_error": mean, "violations": _by_violation(found)}
+    return Answer(dict(jsonable(values)), "".join(lines))
+
+
+def expectations(
+    stage: Stage,
+    count: int,
+    seed: int = 0,
+    scenarios: Iterable[str] = MINI,
+    violations: Iterable[str] = tuple(VIOLATIONS),
+) -> list[Expectation]:
+    """Violation of expectation on the id split, one answer for each kind of violation."""
+    shape = stage.config.shape
+    view = View(shape.height, shape.width)
+
+    def trials() -> Iterator[Trial]:
+        for violation in violations:
+            for scenario in scenarios:
+                world = World((scenario,), "id", seed=seed)
+                yield from world_trials(world, violation, count, view, shape.fps, shape.frames, seed=seed)
+
+    return expectation_error(trials(), stage_judge(stage), seed)
+
+
+def _by_violation(found: Iterable[Expectation]) -> dict[str, Any]:
+    names = ("null", "note", "rejected")
+    return {one.violation: {**asdict(one.error), **{name: getattr(one, name) for name in names}} for one in found}
+
+
+@operation
+def metrics(clip: str | Path, seed: int = 0) -> Events[Answer]:
+    """Which metrics can be trusted on one user's footage, and for what: damages it to see."""
+    certificate = yield from validate.inside(str(clip), seed)
+    said = trusted(certificate)
+    width = max(len(name) for name in said)
+    lines = [f"{name.ljust(width)}  {what}\n" for name, what in said.items()]
+    head = f"{certificate.clips} segments, each damaged and each left as good as it was\n"
+    return Answer(dict(jsonable({"trusted": said, **as_json(certificate)})), head + "".join(lines))
 
 
 def _memory(space: Memorisation) -> Iterator[str]:
@@ -120,20 +211,3 @@ def _memory(space: Memorisation) -> Iterator[str]:
         f" {100 * space.held_out_expected:.0f}% by as many training clips\n"
     )
     yield from (f"  {one.clip} is {one.nearest}, rho {one.rho:.2f}\n" for one in space.clips if one.flagged)
-
-
-def _video(pixels: Any) -> torch.Tensor:
-    return from_pixels(torch.from_numpy(pixels))[None]
-
-
-def _json(values: Any) -> str:
-    return json.dumps(_plain(values), indent=2) + "\n"
-
-
-def _plain(values: Any) -> Any:
-    """The same for JSON, which has no word for NaN or infinity."""
-    if isinstance(values, Mapping):
-        return {key: _plain(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values

@@ -1,142 +1,125 @@
-"""Scores of clips on disk, and of a cascade's super-resolution on real ones."""
+"""Scores of clips on disk: clips in, report out; with real clips also beside those, with a rival set also ranked."""
 
 import importlib.util
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from framefall.cascade.cascade import Cascade
-from framefall.cascade.request import Quality
-from framefall.cascade.tasks import TemporalSR
-from framefall.data import decode as decoder
-from framefall.data import loader
-from framefall.data.clip import Clip
-from framefall.data.decode import DecodeError
-from framefall.data.folder import Folder
-from framefall.data.scan import scan
-from framefall.data.window import Window
-from framefall.evaluate.metrics.seen import ENCODER
-from framefall.evaluate.metrics.suite import ClipScores, Row, measured, rows
-from framefall.evaluate.sets.distribution import Distance
+from framefall.evaluate.metrics.observed import ENCODER
+from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, measure, score_rows
+from framefall.evaluate.report.table import distance_lines, ranked, scores_of, table
+from framefall.evaluate.sets.distribution import FEWEST, Distance
 from framefall.evaluate.sets.registry import SET_METRICS
-from framefall.evaluate.stages.superres import compare_spatial, compare_temporal
-from framefall.progress import Events, Stepped, finish
-from framefall.video import from_pixels
+from framefall.jsonable import jsonable
+from framefall.metric import AnyVideo
+from framefall.progress import Events, Note, Stepped, operation
+from framefall.runs.clips import ClipSet, Grid, NamedClip, OnDisk, clip_set, common_ground, read_all
 
-NamedClip = tuple[str, Tensor, float]
+Features = dict[str, list[np.ndarray]]  # by set metric, an array a clip
 
 
 @dataclass(frozen=True)
 class Assessment:
     """The table, what it was made of, and the files that could not be read, with their reasons."""
 
-    rows: list[Row]
+    rows: list[ScoreRow]
     skipped: list[tuple[str, str]]
     clips: list[ClipScores] = field(default_factory=list)
     distances: list[Distance] = field(default_factory=list)  # between the sets, where there is a reference
+    ranking: list[str] = field(default_factory=list)  # beside a rival set: a sentence a metric
+    ground: Grid | None = None  # what all clips were brought to, if they had to be
+    files: Mapping[str, Path] = field(default_factory=dict)  # by clip
+
+    def __str__(self) -> str:
+        lines = [table(self.rows).rstrip("\n"), *distance_lines(self.distances), *self.ranking]
+        return "\n".join(lines) + "\n"
+
+    def values(self, **facts: Any) -> dict[str, Any]:
+        """All of it as JSON has it; `facts` come first."""
+        more: dict[str, Any] = {"skipped": dict(self.skipped), "ground": self.ground, "ranking": self.ranking}
+        more |= {"reasons": {one.name: one.reasons for one in self.clips}}
+        more |= {"coverage": {one.name: one.coverage for one in self.clips}}
+        if self.distances:
+            more["distances"] = {one.name: asdict(one) for one in self.distances}
+        return dict(jsonable({**facts, **more, **scores_of(self.rows)}))
 
 
-def assess(clips: str | Path, references: str | Path | None = None) -> Assessment:
-    """Every metric on every clip; references are matched by file name, and give the floor of real video."""
-    return finish(assessing(clips, references))
+@operation
+def assess(
+    clips: str | Path,
+    reference: str | Path | None = None,
+    against: str | Path | None = None,
+    workers: int = 1,
+) -> Events[Assessment]:
+    """Every metric on every clip of a folder, or on one file; clips are decoded one at a time.
 
-
-def assessing(clips: str | Path, references: str | Path | None = None, workers: int = 1) -> Events[Assessment]:
-    """The same, step by step; `workers` threads."""
+    With a `reference`, real clips: each clip is compared with the one of its name, the two sets by their features, and
+    what real clips score themselves stands beside every number. With a set to rank these `against`, also which is
+    better, metric by metric. Sets that differ in size, rate or length are brought to common ground, and a `Note` says
+    so. `workers` threads change nothing but the time.
+    """
     skipped: list[tuple[str, str]] = []
-    total = len(_sources(clips)) + (len(_sources(references)) if references else 0)
-    known = {name: (video, fps) for name, video, fps in clips_of(references, skipped)} if references else None
-    videos = {name: video for name, (video, _) in known.items()} if known is not None else None
-    sets: dict[str, list[NamedClip]] = {"clips": [], "references": []}
 
-    def kept(named: Iterator[NamedClip], side: str) -> Iterator[NamedClip]:
-        for one in named:
-            if known is not None and side == "clips":
-                sets[side].append(one)
-            yield one
+    def skip(name: str, reason: str) -> None:
+        skipped.append((name, reason))
 
-    found: list[ClipScores] = []
-    for scores in measured(kept(clips_of(clips, skipped), "clips"), videos, workers):
-        found.append(scores)
-        yield Stepped(len(found), total, scores.name)
+    ours = clip_set(clips, skip)
+    real = clip_set(reference, skip) if reference is not None else None
+    rival = clip_set(against, skip) if against is not None else None
+    sets = [one for one in (ours, real, rival) if one is not None]
+    ground = common_ground(*sets)
+    if ground is not None:
+        yield Note(f"not alike: {', '.join(map(str, sets))}; all are measured as {ground}")
+    if real is not None and not set(ours.files) & set(real.files):
+        yield Note("no clip has a reference of its name: they are compared as sets")
+    total = sum(len(one.files) for one in sets)
+    compared = None if real is None else OnDisk(real, ground)
+    features: list[Features] = [{name: [] for name in SET_METRICS} for _ in range(2)]
+    if real is None or min(len(ours.files), len(real.files)) < FEWEST or not _has_encoder():
+        features = [{}, {}]  # nothing to find out
+
+    def scored(
+        one: ClipSet, known: Mapping[str, AnyVideo] | None, into: Features, done: int
+    ) -> Events[list[ClipScores]]:
+        found: list[ClipScores] = []
+        for scores in measure(_described(read_all(one, ground, skip), into), known, workers):
+            found.append(scores)
+            yield Stepped(done + len(found), total, scores.name)
+        return found
+
+    found = yield from scored(ours, compared, features[0], 0)
     if not found:
-        why = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3]) or "it has no video"
-        raise ValueError(f"{clips} must hold at least one readable video, got none ({why})")
-    real: list[ClipScores] = []
-    for scores in measured(((name, video, fps) for name, (video, fps) in (known or {}).items()), None, workers):
-        real.append(scores)
-        yield Stepped(len(found) + len(real), total, f"reference {scores.name}")
-    sets["references"] = [(name, video, fps) for name, (video, fps) in (known or {}).items()]
-    return Assessment(rows(found, real), skipped, found, _distances(sets) if known else [])
+        raise ValueError(f"{clips} must hold at least one readable video, got none ({skipped[0][0]}: {skipped[0][1]})")
+    floor = (yield from scored(real, None, features[1], len(found))) if real is not None else []
+    other = (yield from scored(rival, compared, {}, len(found) + len(floor))) if rival is not None else []
+    for name, reason in skipped:
+        yield Note(f"skipped {name}: {reason}")
+    rows = score_rows(found, floor)
+    distances = (
+        _distances(features[0], features[1], len(found), len(floor)) if real is not None and _has_encoder() else []
+    )
+    names = (ours.root.name, rival.root.name) if rival is not None else ("", "")
+    ranking = list(ranked(rows, score_rows(other, floor), names)) if rival is not None else []
+    return Assessment(rows, skipped, found, distances, ranking, ground, ours.files)
 
 
-def _distances(sets: dict[str, list[NamedClip]]) -> list[Distance]:
-    """The set distances; NaN with a reason for few clips, left out where no encoder is installed."""
-    if importlib.util.find_spec(ENCODER) is None:
-        return []
-    found = []
-    for metric in SET_METRICS.values():
-        made, real = ([metric.features(video, fps) for _, video, fps in sets[side]] for side in ("clips", "references"))
-        found.append(metric.between(made, real))
-    return found
+def _has_encoder() -> bool:
+    return importlib.util.find_spec(ENCODER) is not None
 
 
-def assess_superres(
-    cascade: Cascade, folder: Folder, *, clips: int = 8, seed: int = 0, quality: Quality = "fast"
-) -> list[Row]:
-    """Real clips made small and few, given to the super-resolution stages, against blending and bicubic."""
-    table: list[Row] = []
-    for stage in cascade.stages:
-        task, shape = stage.task, stage.config.shape
-        if not task.super_resolution:
-            continue
-        if isinstance(task, TemporalSR):
-            span = 2 * task.intervals * task.factor + 1
-            cut = Window(frames=span, fps=shape.fps, height=shape.height, width=shape.width)
-        else:
-            cut = Window(frames=8, fps=shape.fps, height=shape.height, width=shape.width, view="crop")
-        real = [_named(index, clip) for index, clip in enumerate(loader.validation(folder, cut, clips, seed))]
-
-        def run(low: Tensor, fps: float = shape.fps, name: str = stage.name) -> Tensor:  # more frames than came in
-            done = cascade.upscale(iter([low]), fps=fps, stages=[name], seed=seed, quality=quality)
-            return torch.cat(
-                [event.video for event in done if event.video is not None and event.stage is not None], dim=2
-            )
-
-        compared = (
-            compare_temporal(real, run, task.time_factor)
-            if task.time_factor > 1
-            else compare_spatial(real, run, task.space_factor)
-        )
-        table += [row.renamed(f"{stage.name}.{row.metric}") for row in compared]
-    return table
+def _described(named: Iterable[NamedClip], features: Features) -> Iterator[NamedClip]:
+    """The clips as they come, with the features that a set is known by kept on the way."""
+    for name, video, fps in named:
+        for metric, found in features.items():
+            found.append(SET_METRICS[metric].features(video, fps))
+        yield name, video, fps
 
 
-def _named(index: int, clip: Clip) -> NamedClip:
-    return f"{index:02d} {clip.key}", from_pixels(torch.from_numpy(clip.pixels))[None], clip.fps
-
-
-def clips_of(path: str | Path | None, skipped: list[tuple[str, str]]) -> Iterator[NamedClip]:
-    """The videos of a folder, or one file, decoded one at a time."""
-    if path is None:
-        return
-    for source in _sources(path):
-        try:
-            frames = list(decoder.decode(source))
-            fps = decoder.probe(source).fps or 24.0
-        except DecodeError as error:
-            skipped.append((source.name, str(error)))
-            continue
-        pixels = torch.from_numpy(np.stack([frame.pixels for frame in frames]))
-        yield source.name, from_pixels(pixels).permute(3, 0, 1, 2)[None], fps
-
-
-def _sources(path: str | Path) -> list[Path]:
-    root = Path(path)
-    if not root.exists():
-        raise ValueError(f"clips must be a file or folder that exists, got {str(path)!r}")
-    return [root] if root.is_file() else scan(root)
+def _distances(made: Features, real: Features, n: int, n_reference: int) -> list[Distance]:
+    """The set distances; NaN with a reason for few clips, or for clips of unlike lengths."""
+    if not made:
+        return [metric.too_few(n, n_reference) for metric in SET_METRICS.values()]
+    return [metric.between(made[name], real[name]) for name, metric in SET_METRICS.items()]

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from framefall import publish
 from framefall.data.decode import decode, probe
 from framefall.data.writer import write
-from framefall.evaluate.metrics.suite import ClipScores, Row, protocol
+from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
-from framefall.evaluate.sets.distribution import Distance
+from framefall.evaluate.report.table import distance_lines
+from framefall.jsonable import json_text
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
 from framefall.runs.evaluate import Assessment
@@ -26,17 +27,28 @@ FIGURES = 8
 SHOWN = 240  # frames of a clip that the page keeps
 
 
-def write_page(
-    assessment: Assessment,
-    clips: str | Path,
-    target: Path,
-    reference: str | Path | None = None,
-    rankings: Sequence[str] = (),
-) -> None:
-    """One self-contained HTML file; `rankings` are sentences about these clips and others."""
+def write_report(
+    assessment: Assessment, clips: str | Path, folder: str | Path, reference: str | Path | None = None
+) -> Iterator[Path]:
+    """Writes `report.html`, one self-contained page, and `scores.json` into a folder; says which file is there."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"clips": str(clips), "reference": str(reference) if reference else None}
+    texts = {
+        "report.html": lambda: assessment_page(assessment, clips, reference),
+        "scores.json": lambda: json_text(assessment.values(**facts)),
+    }
+    for name, text in texts.items():
+        with publish.file(folder / name) as partial:
+            partial.write_text(text())
+        yield folder / name
+
+
+def assessment_page(assessment: Assessment, clips: str | Path, reference: str | Path | None = None) -> str:
+    """One HTML document about an assessment, with its worst and median clips in it."""
     root = Path(clips)
     chosen = _chosen(assessment)[:FIGURES]
-    figures = [_figure(root if root.is_file() else root / name, name, why, text) for name, why, text in chosen]
+    figures = [_figure(assessment.files[name], name, why, text) for name, why, text in chosen]
     count = len(assessment.clips)
     facts = {
         "clips": str(count),
@@ -46,30 +58,24 @@ def write_page(
         "commit": commit(),
     }
     notes = [f"{name} was skipped: {reason}" for name, reason in assessment.skipped]
-    notes += [_distance(one) for one in assessment.distances]
-    text = page(
+    if assessment.ground is not None:
+        notes.append(f"clips and reference were not alike: all are measured as {assessment.ground}")
+    notes += distance_lines(assessment.distances)
+    return page(
         Report(
             title=f"{root.name}: {count} clip" + ("s" if count > 1 else ""),
             rows=assessment.rows,
             facts=facts,
             notes=notes,
-            rankings=list(rankings),
+            rankings=assessment.ranking,
             gates={row.metric: gate for row in assessment.rows if (gate := _gate(row, assessment.clips))},
             figures=figures,
-            failures={name: _failed(name, assessment.clips) for name in LAWS},
+            failures={name: _failed(name, [one for one in assessment.clips if one.separate]) for name in LAWS},
         )
     )
-    with publish.file(target) as partial:
-        partial.write_text(text)
 
 
-def _distance(one: Distance) -> str:
-    if math.isnan(one.value):
-        return f"{one.name}: not measurable, {one.reason}"
-    return f"{one.name}: {one.value:.3g} ({one.low:.3g} .. {one.high:.3g}), real against real {one.floor:.3g}"
-
-
-def _gate(row: Row, clips: Sequence[ClipScores]) -> str:
+def _gate(row: ScoreRow, clips: Sequence[ClipScores]) -> str:
     """Why a metric is void on some clips, if a gate is shut there."""
     said = [one.reasons[row.metric] for one in clips if "wins it" in one.reasons.get(row.metric, "")]
     return f"void on {len(said)} of {len(clips)}: {said[0]}" if said else ""
@@ -91,7 +97,7 @@ def _chosen(assessment: Assessment) -> list[tuple[str, str, str]]:
     return [(name, *said) for name, said in chosen.items()]
 
 
-def _spread(row: Row) -> float:
+def _spread(row: ScoreRow) -> float:
     values = [value for value in row.per_clip.values() if math.isfinite(value)]
     return float(np.std(values) / (abs(np.mean(values)) + 1e-9)) if len(values) > 1 else 0.0
 

@@ -87,7 +87,7 @@ def _train_stage(
     part = recipe.stages[name]
     if minutes is not None and part.stage.latent is not None:
         minutes /= 2  # the other half is the autoencoder's
-    budget = Budget(steps=steps if steps or minutes else part.steps, minutes=minutes)
+    budget = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=minutes)
     stage = initial(name, part, recipe.seed, torch.device(device))
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
-from framefall.models.transformer import Block
+from framefall.models.transformer import TransformerBlock
 from framefall.train.recipe import Optim
 
 
@@ -16,7 +16,11 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
     The rates given here are the full ones; `set_rates` scales them at every step.
     """
     inside = {
-        id(p) for block in network.modules() if isinstance(block, Block) for p in block.parameters() if p.ndim == 2
+        id(p)
+        for block in network.modules()
+        if isinstance(block, TransformerBlock)
+        for p in block.parameters()
+        if p.ndim == 2
     }
     tables = {id(p) for name, p in network.named_parameters() if name.endswith("table")}
     matrices = [p for p in network.parameters() if id(p) in inside - tables]

@@ -6,11 +6,10 @@ of those that a scenario has out of it. One in eight (scenario, colour, shape) t
 """
 
 import functools
-import math
 
 from framefall.noise import Key
-from framefall.worlds.captions.bins import Factor, Region, region_of
-from framefall.worlds.scene import BODY_COLOURS, Scene
+from framefall.worlds.captions.bins import Factor, Region
+from framefall.worlds.scene import BODY_COLOURS
 
 SPLITS = ("train", "id", "ood-near", "ood-far", "comb", "horizon")  # the order is the residue
 GRID = 2.0**-16  # radii are whole multiples of it
@@ -51,38 +50,9 @@ FACTORS_OF: dict[str, tuple[Factor, ...]] = {
 }
 
 
-def split_of(scene: Scene) -> str:
-    """The split that a scene was drawn for, read from its first body's radius."""
-    steps = scene.bodies[0].radius / GRID
-    residue = int(steps) % RESIDUES
-    if steps != int(steps) or residue >= len(SPLITS):
-        raise ValueError(
-            f"the first radius must be k/65536 with k mod {RESIDUES} below {len(SPLITS)}, got {scene.bodies[0].radius};"
-            " this scene is of no split"
-        )
-    return SPLITS[residue]
-
-
-def moved_factors(scene: Scene) -> tuple[Factor, ...]:
-    """Which of size, speed and gravity lie outside the training box in some body."""
-    speeds = [math.hypot(*body.velocity) for body in scene.bodies]
-    values: dict[Factor, list[float]] = {
-        "size": [body.radius for body in scene.bodies],
-        "speed": [speed for speed in speeds if speed],
-        "gravity": [scene.gravity] if scene.gravity else [],
-    }
-    return tuple(factor for factor, found in values.items() if any(region_of(factor, v) != "train" for v in found))
-
-
 @functools.cache
 def held_out(scenario: str, colour: str, shape: str) -> bool:
     """Whether a triple is kept for `comb`: the eighth of a scenario's pairs whose hashes are the smallest."""
     pairs = [(c, s) for c in BODY_COLOURS for s in SHAPES[scenario]]
     ranked = sorted(pairs, key=lambda pair: Key(0, "comb", "/".join((scenario, *pair))).word())
     return (colour, shape) in ranked[: max(1, len(pairs) // 8)]
-
-
-def is_compound(scene: Scene) -> bool:
-    """Whether two scenarios are joined in it, which happens only in `comb`: a flight off a ramp, a hidden collision."""
-    said = scene.attributes
-    return said.outcome == "flies" or (said.scenario == "collision" and bool(said.occluder))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from framefall.evaluate.certify.validity import auroc, certify, detection, markdown, monotone, threshold
+from framefall.evaluate.certify.validity import auroc, certify, detection, markdown, threshold
 
 
 def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
@@ -76,12 +76,6 @@ def test_a_metric_that_prefers_the_damage_is_gameable() -> None:
     cell = certify({"m": _draws(0, 1)}, {"freeze": {"m": [-50.0] * 20}}, {}, {"m": "lower"}, {})[0]
     assert cell.gameable
     assert cell.inside  # not forbidden: it may stand beside its gate
-
-
-def test_rank_correlation_with_strength() -> None:
-    assert monotone([0.25, 0.5, 1.0], [1.0, 2.0, 9.0]) == pytest.approx(1.0)
-    assert monotone([0.25, 0.5, 1.0], [9.0, 2.0, 1.0]) == pytest.approx(-1.0)
-    assert math.isnan(monotone([0.25, 1.0], [1.0, 2.0]))
 
 
 def test_the_matrix_marks_what_left_its_band() -> None:

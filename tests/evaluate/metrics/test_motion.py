@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.evaluate.metrics import gates, motion
-from framefall.evaluate.metrics.coherence import excess, flicker, light, luminance_flicker
-from framefall.flow import GRID_SIDE, LOOK_SIDE, Motion, look
+from framefall.evaluate.metrics import motion
+from framefall.evaluate.metrics.coherence import flicker, luminance_flicker
+from framefall.flow import GRID_SIDE, LOOK_SIDE, look
 from framefall.video import from_pixels, to_pixels
 
 FPS = 24.0
 NUMBERS = (
-    excess,
-    light,
+    flicker,
+    luminance_flicker,
     motion.warp_error,
     motion.dynamic_degree,
     motion.repeated_frames,
@@ -58,13 +58,6 @@ def trembling(video: Tensor) -> Tensor:
     return video[:, :, (frames + late).clamp(0, len(frames) - 1)]
 
 
-def test_one_look_serves_every_metric(carphone: Tensor) -> None:
-    clip = carphone[:, :, :8]
-    seen = look(clip)
-    assert excess(seen) == pytest.approx(flicker(clip).item())
-    assert light(seen) == pytest.approx(luminance_flicker(clip).item())
-
-
 def test_a_translation_leaves_no_warp_error_and_has_its_own_speed() -> None:
     seen = look(pan(), FPS)
     expected = math.hypot(1.3, 0.7) / 96 * FPS  # picture heights a second
@@ -95,20 +88,14 @@ def test_twice_the_speed_is_twice_the_dynamic_ratio(carphone: Tensor) -> None:
     assert motion.dynamic_ratio(look(carphone[:, :, ::2], FPS), look(carphone, FPS)) > 1.2
 
 
-def test_the_rule_of_vbench_tells_moving_from_still() -> None:
-    assert motion.moves(look(pan(24, speed=(4.0, 0.0)), FPS))
-    assert not motion.moves(look(pan(24, speed=(0.3, 0.0)), FPS))
-    assert not motion.moves(look(noisy(pan(24, speed=(0.0, 0.0))), FPS))
-
-
 def test_a_frozen_clip_is_caught_under_noise_too(carphone: Tensor) -> None:
-    for clip in (carphone[:, :, :24], square(), pan()):
+    for clip in (carphone[:, :, :12], square(12), pan()):
         still = clip[:, :, :1].expand_as(clip)
         for placebo in (still, noisy(still), from_pixels(to_pixels(still))):
             seen = look(placebo, FPS)
-            assert motion.frozen(seen) and motion.longest_still(seen) == 1.0 and motion.dynamic_degree(seen) == 0.0
+            assert motion.longest_still(seen) == 1.0 and motion.dynamic_degree(seen) == 0.0
         for moving in (clip, noisy(clip)):
-            assert not motion.frozen(look(moving, FPS)) and motion.longest_still(look(moving, FPS)) < 0.3
+            assert motion.longest_still(look(moving, FPS)) < 0.3
 
 
 def test_a_clip_that_stops_half_way_is_still_for_half(carphone: Tensor) -> None:
@@ -171,50 +158,3 @@ def test_a_clip_that_is_not_finite_is_not_measurable() -> None:
     broken = pan(4)
     broken[0, 0, 2, 5, 5] = math.nan
     assert all(math.isnan(number(look(broken, FPS))) for number in NUMBERS)
-
-
-def scores(seen: Motion, reference: Motion) -> dict[str, float]:
-    return {
-        "flicker": excess(seen),
-        "warp_error": motion.warp_error(seen),
-        "dynamic_ratio": motion.dynamic_ratio(seen, reference),
-        "longest_still": motion.longest_still(seen),
-        "repeated_frames": motion.repeated_frames(seen),
-    }
-
-
-def test_what_a_frozen_clip_wins_is_voided_with_a_reason() -> None:
-    clip = square()
-    real, frozen = look(clip, FPS), look(clip[:, :, :1].expand_as(clip), FPS)
-    fair, unfair = scores(real, real), scores(frozen, real)
-    # the broken control: without a gate the frozen clip wins
-    assert unfair["flicker"] < fair["flicker"] and unfair["warp_error"] < fair["warp_error"]
-    kept, reasons = gates.gated(unfair)
-    assert math.isnan(kept["flicker"]) and math.isnan(kept["warp_error"]) and "nothing happens" in reasons["flicker"]
-    assert kept["longest_still"] == 1.0  # the gate's own number stays to be seen
-    assert gates.gated(fair) == (fair, {})
-
-
-@pytest.mark.parametrize(
-    "damage, word",
-    [
-        (lambda clip: clip[:, :, torch.arange(24) // 2 * 2], "repeats"),
-        (lambda clip: pan(24, 64, (0.3, 0.0), channels=1), "times the reference's motion"),
-    ],
-    ids=["held on twos", "hardly moves"],
-)
-def test_other_ways_to_win_are_voided_too(damage, word: str) -> None:
-    clip = square()
-    _, reasons = gates.gated(scores(look(damage(clip), FPS), look(clip, FPS)))
-    assert word in reasons["flicker"]
-
-
-def test_what_cannot_be_measured_voids_nothing() -> None:
-    given = {"flicker": 0.1, "dynamic_ratio": math.nan}
-    kept, reasons = gates.gated(given)
-    assert kept["flicker"] == 0.1 and not reasons
-
-
-def test_every_gate_looks_at_a_score_that_no_gate_voids() -> None:
-    assert not {gate.metric for gate in gates.GATES.values()} & set(gates.GATED)
-    assert {name for names in gates.GATED.values() for name in names} == set(gates.GATES)

@@ -10,8 +10,8 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.evaluate.metrics.suite import NamedVideo
-from framefall.evaluate.stages.blame import Blame, Link, blame, cascade_links, cascade_traces, shrunk, traced
-from framefall.evaluate.stages.faults import QUANTITIES, Seen, leap, measured, plain
+from framefall.evaluate.stages.blame import Blame, Link, Trace, blame, cascade_links, cascade_traces, shrunk
+from framefall.evaluate.stages.faults import QUANTITIES, plain
 from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.video import from_pixels
@@ -63,6 +63,15 @@ def perfect(truths: list[NamedVideo], other: list[Tensor]) -> tuple[Link, Link]:
     dense = Perfect(2, 1, [(level[0], level[1]) for level in levels])
     large = Perfect(1, 2, [(level[1], level[2]) for level in levels])
     return Link("tsr", dense, 2, 1), Link("ssr", large, 1, 2)
+
+
+def traced(links: Sequence[Link], base: Tensor, fps: float) -> Trace:
+    """A base clip and what each stage makes of the one before."""
+    trace = [base]
+    for link in links:
+        trace.append(link.run(trace[-1], fps))
+        fps *= link.time
+    return trace
 
 
 def judged(links: Sequence[Link], truths: list[NamedVideo], other: list[Tensor], quick: bool = True) -> Blame:
@@ -140,32 +149,6 @@ def test_a_teleport_in_the_base_is_the_bases_fault():
 def test_the_plain_method_is_blamed_for_its_blur_alone(perfect, truths, other):
     lazy = (perfect[0], replace(perfect[1], run=lambda video, fps: plain(video, 1, 2)))
     assert judged(lazy, truths, other).guilty("blur") == "ssr"
-
-
-def test_a_bounce_is_no_leap_and_a_jump_is():
-    places = torch.tensor([4.0, 8, 12, 16, 20, 18, 14, 10, 6])  # turns between two frames
-
-    def ball(across: Tensor) -> Tensor:
-        x = torch.arange(24) + 0.5
-        down = (torch.arange(24) + 0.5)[:, None]
-        return 1 - 2 * torch.stack([((x - c) ** 2 + (down - 12) ** 2 < 9).float() for c in across])[None, None].expand(
-            1, 3, -1, -1, -1
-        )
-
-    def size(across: Tensor) -> float:
-        video = ball(across)
-        return leap(Seen(video, 6.0))
-
-    jump = places.clone()
-    jump[5:] = torch.tensor([12.0, 16, 20, 22])
-    assert size(places) < 0.05 and size(torch.arange(9) * 2.0 + 4) < 0.01
-    assert size(jump) > 0.3
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 1, 8, 8), (1, 1, 2, 2, 2), (1, 4, 5, 16, 8)])
-def test_a_clip_that_cannot_be_measured_gives_nan(shape: tuple[int, ...]):
-    for value in (-1.0, 0.0):
-        assert set(measured(torch.full(shape, value), 6.0)) == set(QUANTITIES)
 
 
 def test_sizes_that_do_not_fit_are_said():

@@ -1,7 +1,6 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from framefall.cascade.conditioning import frame_seconds
 from framefall.diffusion.loss import denoising_loss
 from framefall.diffusion.process import PROCESSES
 from framefall.diffusion.samplers import Denoise
-from framefall.evaluate.certify.twins import Trial, swapped, world_trials
+from framefall.evaluate.certify.twins import Trial, world_trials
 from framefall.evaluate.stages.likelihood import (
     TIMES,
     balanced,
@@ -96,22 +95,6 @@ def test_pairs_that_were_not_matched_fool_the_background_and_are_rejected(vanish
     (answer,) = expectation_error(naive, denoiser_judge(knowing(torch.cat([t.valid for t in vanishing])), FLOW))
     assert answer.null == 1 and "null model scores 1.00" in answer.rejected
     assert math.isnan(answer.error.value) and overall([answer]).n == 0
-
-
-def test_swapped_clips_begin_as_the_valid_ones_and_hold_the_same_frames(vanishing):
-    trial = vanishing[0]
-    assert trial.captions == (None, None) and trial.valid.shape[0] == 2
-    assert torch.equal(trial.valid[:, :, 0], trial.broken[:, :, 0])
-    assert torch.equal(trial.valid.sort(dim=0).values, trial.broken.sort(dim=0).values)
-    assert (trial.valid != trial.broken).any()
-
-
-def test_frames_are_exchanged_where_it_is_said():
-    one, other = torch.zeros(1, 1, 4, 2, 2), torch.ones(1, 1, 4, 2, 2)
-    trial = swapped(one, other, np.array([False, False, True, False]), "a", "blink", 6.0, (None, None))
-    assert trial.broken[:, 0, :, 0, 0].tolist() == [[0, 0, 1, 0], [1, 1, 0, 1]]
-    with pytest.raises(ValueError, match="some frames must be exchanged and some not"):
-        swapped(one, other, np.ones(4, bool), "a", "blink", 6.0, (None, None))
 
 
 def coins(values: list[float], name: str = "coin") -> list[Trial]:

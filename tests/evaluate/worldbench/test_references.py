@@ -67,4 +67,3 @@ def test_memory_gives_back_what_it_has_seen_and_the_nearest_of_what_it_has_not()
     near = memory.nearest(simulate(scene(x=0.28, colour="blue")), GIVEN)
     assert near.scene.bodies[0].colour == "blue"
     assert near.scene.bodies[0].position[0] == 0.3
-    assert memory.nearest_caption(simulate(scene(x=0.9, colour="blue"))).scene.bodies[0].colour == "blue"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from framefall.noise import Key
-from framefall.worlds.damage.corruptions import CORRUPTIONS, displace, erase, independent
+from framefall.worlds.damage.corruptions import CORRUPTIONS, independent
 
 FRAMES = 24
 
@@ -15,10 +15,6 @@ def clip(channels: int = 3, seed: int = 0) -> np.ndarray:
         distance = np.hypot(rows - 20 - seed, columns - 9 - 2 * index)
         frames.append(80 + 120 * np.clip(6.5 - distance, 0, 1))
     return np.broadcast_to(np.stack(frames), (channels, FRAMES, 40, 64)).round().astype(np.uint8)
-
-
-def masks() -> np.ndarray:
-    return clip()[0] > 140
 
 
 def places(video: np.ndarray) -> np.ndarray:
@@ -152,17 +148,6 @@ def test_independent_frames_come_from_other_clips_in_turn() -> None:
         np.testing.assert_array_equal(mixed[:, index], clips[index % 3][:, index])
     with pytest.raises(ValueError, match="at least 2 clips of one shape"):
         independent(clips[:1])
-
-
-def test_what_is_erased_is_background_and_what_is_displaced_is_elsewhere() -> None:
-    erased = erase(clip(), masks(), 5, 8)
-    assert erased[:, 5:8].max() <= 81
-    np.testing.assert_array_equal(np.delete(erased, np.s_[5:8], axis=1), np.delete(clip(), np.s_[5:8], axis=1))
-    moved = displace(clip(), masks(), 10, 8, -3)
-    np.testing.assert_array_equal(moved[:, :10], clip()[:, :10])
-    np.testing.assert_allclose(places(moved)[10:20], places(clip())[10:20] - 3, atol=0.05)
-    gone = displace(clip(), masks(), 10, 60, 0)
-    assert gone[:, 10:].max() <= 81
 
 
 def test_bad_strengths_and_short_clips_are_refused_in_one_sentence() -> None:

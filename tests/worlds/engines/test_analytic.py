@@ -7,14 +7,21 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from examples import examples
 from framefall.noise import Key
 from framefall.worlds.engines import analytic
 from framefall.worlds.scene import Attributes, Body, Fixture, Scene
 from framefall.worlds.state import StateLog, frame_times, to_json
 
 G = 2.0
+
+
 EXACT = 1e-9  # double precision over a few events leaves less
+
+
 FLOOR = Fixture(name="floor", points=((-9.0, -1.0), (9.0, -1.0), (9.0, 0.1), (-9.0, 0.1)))
+
+
 ROOM = tuple(
     Fixture(name=name, points=line, thickness=0.01)
     for name, line in (
@@ -200,57 +207,10 @@ def test_the_contacts_are_the_jumps_of_velocity():
         assert np.abs(np.array(jumps) - told).max() < 1e-7  # the contacts' times are rounded to that
 
 
-def exact_period(length, gravity, amplitude):
-    """2 pi sqrt(l / g) over the arithmetic-geometric mean of 1 and cos(amplitude / 2) (Gauss)."""
-    a, b = 1.0, math.cos(amplitude / 2)
-    while abs(a - b) > 1e-15:
-        a, b = (a + b) / 2, math.sqrt(a * b)
-    return 2 * math.pi * math.sqrt(length / gravity) / a
-
-
 def hanging(degrees, length=0.4, **more):
     tilt = math.radians(degrees)
     place = (0.5 + length * math.sin(tilt), 0.6 - length * math.cos(tilt))
     return ball(position=place, pivot=(0.5, 0.6), **more)
-
-
-@pytest.mark.parametrize("degrees", [10, 45, 90, 130, 150])
-def test_a_pendulum_swings_with_the_exact_period_on_a_rod_of_one_length(degrees):
-    scene = world(hanging(degrees), gravity=G, seconds=8.0)
-    track = analytic.simulate(scene).tracks["ball"]
-    times = np.linspace(0, 8, 2001)
-    state = track.at(times)
-    # it stands still at the turn, half a period on; the curve's own error is 1e-6 heights
-    period = exact_period(0.4, G, math.radians(degrees))
-    back = track.at(np.array([0.0, period / 2, period]))
-    mirrored = back.position * np.array([1, 1]) - np.array([0.5, 0.6])
-    assert np.abs(mirrored[1] - mirrored[0] * np.array([-1, 1])).max() < 2e-6
-    assert np.abs(mirrored[2] - mirrored[0]).max() < 2e-6
-    quarter = track.at(np.array([period / 4])).position[0]
-    assert quarter == pytest.approx([0.5, 0.2], abs=2e-6)
-    wrong = track.at(np.array([exact_period(0.4, 1.001 * G, math.radians(degrees)) / 4])).position[0]
-    assert abs(wrong[0] - 0.5) > 1e-5
-    rod = np.hypot(*(state.position - np.array([0.5, 0.6])).T)
-    assert np.abs(rod - 0.4).max() < 1e-6
-    energy = 0.5 * (state.velocity**2).sum(axis=1) + G * state.position[:, 1]
-    assert np.ptp(energy) < 2e-4  # of about 1: the curve's slope errs by its error over a knot's distance, some 1e-4
-    along = np.arctan2(state.position[:, 0] - 0.5, 0.6 - state.position[:, 1])
-    assert np.abs(state.rotation[:, 0] - (along - along[0])).max() < 2e-5  # 1e-6 of a bob's radius
-
-
-@pytest.mark.parametrize("speed", [0.5, -0.9, 2.2, -2.2, 4.0])
-def test_a_pushed_pendulum_keeps_its_energy_whether_it_swings_or_goes_round(speed):
-    tilt = math.radians(30)
-    push = (speed * math.cos(tilt), speed * math.sin(tilt))
-    track = analytic.simulate(world(hanging(30, velocity=push), gravity=G)).tracks["ball"]
-    state = track.at(np.linspace(0, 2.5, 500))
-    assert track.at(np.array([0.0])).velocity[0] == pytest.approx(push, abs=1e-9)
-    energy = 0.5 * (state.velocity**2).sum(axis=1) + G * state.position[:, 1]
-    assert np.ptp(energy) < 1e-3 * max(1.0, speed**2)
-    # and the equation of motion itself, q'' = -g / l sin q, by central differences
-    inner = np.linspace(0.1, 2.4, 50)
-    q = [track.at(inner + shift).rotation[:, 0] + tilt for shift in (-0.01, 0.0, 0.01)]
-    assert np.abs((q[0] - 2 * q[1] + q[2]) / 1e-4 + G / 0.4 * np.sin(q[1])).max() < 0.4  # of 5; error 1e-5 / 1e-4
 
 
 @pytest.mark.parametrize(("degrees", "friction"), [(20, 0.0), (30, 0.2), (40, 0.5)])
@@ -401,7 +361,7 @@ def deepest(log, grown=0.0):
 
 def test_nothing_ever_overlaps_in_rooms_full_of_discs_that_fall_roll_and_collide():
     done = 0
-    for index in range(40):
+    for index in range(examples(20, 40)):
         key = Key(index, "room")
         discs = [
             ball(
@@ -423,4 +383,4 @@ def test_nothing_ever_overlaps_in_rooms_full_of_discs_that_fall_roll_and_collide
         assert deepest(log) < 1e-7  # places are exact to some 1e-9 after a hundred events
         # the control; a touch is at most 1/160 s from a moment that is looked at, at less than 3 heights a second
         assert deepest(log, grown=0.02) > 0 or not log.contacts
-    assert done > 25
+    assert done > examples(12, 25)

@@ -107,9 +107,9 @@ def world_trial(
 
 
 def world_trials(
-    world: World, violation: str, count: int, view: View, fps: float, frames: int, seed: int = 0, told: bool = True
+    world: World, violation: str, count: int, view: View, fps: float, frames: int, seed: int = 0, captions: bool = True
 ) -> Iterator[Trial]:
-    """Up to `count` trials of a violation from a world's scenes, in their order; `told`: with captions.
+    """Up to `count` trials of a violation from a world's scenes, in their order, with or without captions.
 
     Pairs of unlike foreground are left out. Fewer come where few scenes have the violation, or few pairs are alike.
     """
@@ -120,7 +120,7 @@ def world_trials(
             return
         if not VIOLATIONS[violation].applies(log):
             continue
-        caption = world.caption(index) if told else None
+        caption = world.caption(index) if captions else None
         key = Key(seed, "twins", f"{log.scene.key}/{violation}")
         trial = world_trial(log, violation, view, fps, frames, key, caption)
         different = bool((trial.valid != trial.broken).any())

@@ -115,16 +115,6 @@ def detection(damaged: Sequence[float], beyond: float, better: Better) -> float:
     return float((values > beyond).mean() if better == "lower" else (values < beyond).mean())
 
 
-def monotone(strengths: Sequence[float], values: Sequence[float]) -> float:
-    """Spearman's rank correlation of a metric's values with the strength of the damage; NaN for fewer than 3."""
-    from scipy.stats import spearmanr
-
-    kept = [(s, v) for s, v in zip(strengths, values, strict=True) if not math.isnan(v)]
-    if len(kept) < 3 or len({v for _, v in kept}) < 2:
-        return math.nan
-    return float(spearmanr(*zip(*kept, strict=True)).statistic)
-
-
 def markdown(cells: Sequence[Cell]) -> str:
     """The attribution matrix: damages down, metrics across, `AUROC detection%`; a cell outside its band is in bold."""
     metrics = list(dict.fromkeys(cell.metric for cell in cells))

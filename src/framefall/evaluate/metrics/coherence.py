@@ -8,18 +8,14 @@ short gives NaN: not measurable. A frozen clip scores a perfect 0: read these nu
 import math
 
 import numpy as np
-import torch
 
-from framefall.flow import FLOW_SIDE, Motion, at_full_size, brightness, look, square
-from framefall.video import Scores, Video
+from framefall.flow import Motion, at_full_size, brightness, square
 
 STILL = 0.3  # pixels a frame; below this a pixel counts as static
 STATIC_SHARE = 0.01  # of the frame must be static, or the light of a pair of frames is not measurable
 
-__all__ = ["FLOW_SIDE", "STATIC_SHARE", "STILL", "excess", "flicker", "light", "luminance_flicker"]
 
-
-def flicker(video: Video) -> Scores:
+def flicker(motion: Motion) -> float:
     """Mean amount by which a frame leaves the envelope of its two neighbours, warped onto it by optical flow.
 
     The envelope is [min, max] of the neighbours, a pixel and a channel at a time, so steady motion, fades
@@ -27,19 +23,6 @@ def flicker(video: Video) -> Scores:
     the neighbours count as they are, so that a clip too broken to track does not escape;
     what comes from outside the frame does not count. NaN below 3 frames.
     """
-    return torch.tensor([excess(look(clip[None])) for clip in video])
-
-
-def luminance_flicker(video: Video) -> Scores:
-    """Mean absolute frame-to-frame difference of the mean luma over static pixels (flow below 0.3 pixels).
-
-    NaN below 2 frames, and where nothing stands still (less than 1 % of every pair of frames).
-    """
-    return torch.tensor([light(look(clip[None])) for clip in video])
-
-
-def excess(motion: Motion) -> float:
-    """`flicker` of a clip whose motion is already known."""
     outside, counted = 0.0, 0
     for index in range(1, motion.pairs):
         before, middle, after = motion.frames[index - 1 : index + 2]
@@ -54,8 +37,11 @@ def excess(motion: Motion) -> float:
     return outside / counted if counted else math.nan
 
 
-def light(motion: Motion) -> float:
-    """`luminance_flicker` of a clip whose motion is already known."""
+def luminance_flicker(motion: Motion) -> float:
+    """Mean absolute frame-to-frame difference of the mean luma over static pixels (flow below 0.3 pixels).
+
+    NaN below 2 frames, and where nothing stands still (less than 1 % of every pair of frames).
+    """
     luma = brightness(motion.frames)
     steps = []
     for index in range(motion.pairs):

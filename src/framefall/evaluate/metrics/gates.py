@@ -46,13 +46,6 @@ GATED: dict[str, tuple[str, ...]] = {
         "warp_error",
         "unevenness",
         "frame_consistency",
-        "subject_consistency",
-        "background_consistency",
-        "step_spread",
-        "turning",
-        "turning_spread",
-        "acceleration",
-        "line_residual",
     )
 } | {"tof": ("motion",), "tfd": ("motion",)}
 """Metric name to the gates that void it. The set distances need none: a frozen set is far from a real one."""

@@ -4,13 +4,12 @@ All of them take a `Motion`, so that the flow of a clip is found once. A clip to
 measured, gives NaN. Most are won by a clip that stands still: `gates.py` says which, and voids them.
 """
 
-import itertools
 import math
 
 import cv2
 import numpy as np
 
-from framefall.flow import Motion, at_full_size, brightness, flow_between, follow, square
+from framefall.flow import Motion, at_full_size, brightness, follow, square
 
 TOP = 0.05  # share of the pixels whose motion counts as the clip's: a small object is seen, a still backdrop is not
 MOVING = 0.5  # pixels of the grid a frame; below this flow is noise
@@ -48,22 +47,6 @@ def dynamic_degree(motion: Motion) -> float:
     if not motion.pairs or math.isnan(motion.fps):
         return math.nan
     return float(np.mean([_top(speed) for speed in motion.speed * _alive(motion)]) / motion.luma.shape[1] * motion.fps)
-
-
-def moves(motion: Motion) -> bool:
-    """VBench's rule for a dynamic clip, with DIS for RAFT (Huang et al. 2024).
-
-    Of the pairs of frames at about 8 a second, a quarter as many as there are frames (and at least one) must have
-    their fastest 5 % above 6 pixels on 256 of the shorter side. What shows nothing but noise stands still here too.
-    """
-    every = 1 if math.isnan(motion.fps) else max(1, round(motion.fps / 8))
-    frames = motion.luma[::every]
-    fields = [flow_between(one, other) for one, other in itertools.pairwise(frames)]
-    if not fields:
-        return False
-    alive, least = _alive(motion), 6.0 * min(motion.luma.shape[1:]) / 256.0
-    fast = sum(_top(np.sqrt(square(field)) * alive) > least for field in fields)
-    return fast >= max(1, round(4 * len(frames) / 16))
 
 
 def dynamic_ratio(motion: Motion, reference: Motion) -> float:
@@ -113,11 +96,6 @@ def unevenness(motion: Motion) -> float:
         if moving.mean() >= MOVING_SHARE:
             steps.append(np.sqrt(square(then - now))[moving].sum() / (before + after)[moving].sum())
     return float(np.mean(steps)) if steps else math.nan
-
-
-def frozen(motion: Motion) -> bool:
-    """Nothing happens in the clip but noise, or a change of the whole frame's light; one frame is not frozen."""
-    return motion.pairs > 0 and bool(_alive(motion).mean() <= ALIVE_SHARE)
 
 
 def tof(motion: Motion, reference: Motion) -> float:

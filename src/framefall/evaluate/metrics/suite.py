@@ -5,12 +5,12 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from framefall import flow
 from framefall.evaluate.metrics import coherence, features, fidelity, gates, motion
 from framefall.evaluate.metrics.gates import gated
-from framefall.evaluate.metrics.seen import Seen
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.metric import DRAWS, AnyVideo, Better, Metric, interval
 from framefall.physics.laws import LAWS, Law
 
@@ -21,7 +21,7 @@ def _law(law: Law) -> Metric:
     return Metric(law.name, lambda clip: clip.laws[law.name].value, law.better, law.unit, False, law.description)
 
 
-def _features(clip: Seen, *reference: Seen) -> float:
+def _features(clip: ObservedClip, *reference: ObservedClip) -> float:
     ours, theirs = clip.embeddings, [other.embeddings for other in reference]
     if ours is None or None in theirs:
         return math.nan
@@ -37,9 +37,9 @@ METRICS: dict[str, Metric] = {
                "peak signal-to-noise ratio to the reference"),
         Metric("ssim", lambda clip, real: float(fidelity.ssim(clip.video, real.video)[0]), "higher", _SHARE, True,
                "structural similarity to the reference"),
-        Metric("flicker", lambda clip: coherence.excess(clip.motion), "lower", _RANGE, False,
+        Metric("flicker", lambda clip: coherence.flicker(clip.motion), "lower", _RANGE, False,
                "change between frames that motion does not explain"),
-        Metric("luminance_flicker", lambda clip: coherence.light(clip.motion), "lower", _RANGE, False,
+        Metric("luminance_flicker", lambda clip: coherence.luminance_flicker(clip.motion), "lower", _RANGE, False,
                "change of brightness where nothing moves"),
         Metric("warp_error", lambda clip: motion.warp_error(clip.motion), "lower", "squared, of the range", False,
                "what warping along the flow leaves; for comparison only"),
@@ -62,7 +62,6 @@ METRICS: dict[str, Metric] = {
         *(_law(law) for law in LAWS.values() if law.needs == "video"),
     )
 }  # fmt: skip
-LAW_METRICS = tuple(name for name in METRICS if name in LAWS)
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,11 @@ class ClipScores:
     scores: dict[str, float]
     reasons: dict[str, str] = field(default_factory=dict)
     coverage: float = math.nan  # share of the due object-frames that tracking followed
+    separate: bool = False  # whether what was tracked are things apart, of which laws can be read
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """One metric over all clips: its mean, the 95 % interval, and the value of real video (the floor)."""
 
     metric: str
@@ -89,22 +89,10 @@ class Row:
     better: Better
     unit: str
     floor: float = math.nan  # what real video itself scores; NaN when not known
-    ceiling: float = math.nan  # the best that this way of measuring can show; NaN when not known
     per_clip: dict[str, float] = field(default_factory=dict)
-
-    def renamed(self, metric: str) -> "Row":
-        """The same numbers under another name."""
-        return replace(self, metric=metric)
 
 
 def measure(
-    videos: Iterable[NamedVideo], references: Mapping[str, AnyVideo] | None = None, workers: int = 1
-) -> list[ClipScores]:
-    """Every metric on every clip (a video with batch 1); see `measured`."""
-    return list(measured(videos, references, workers))
-
-
-def measured(
     videos: Iterable[NamedVideo], references: Mapping[str, AnyVideo] | None = None, workers: int = 1
 ) -> Iterator[ClipScores]:
     """Every metric on every clip, clip by clip in their order; `workers` threads, which change nothing but the time.
@@ -140,9 +128,9 @@ def measured(
 
 
 def _measure(name: str, video: AnyVideo, fps: float, references: Mapping[str, AnyVideo] | None) -> ClipScores:
-    clip = Seen(video, fps)
+    clip = ObservedClip(video, fps)
     real = references.get(name) if references is not None else None
-    other = None if real is None else Seen(real, fps)
+    other = None if real is None else ObservedClip(real, fps)
     scores, reasons = dict[str, float](), dict[str, str]()
     for metric in METRICS.values():
         if metric.needs_reference and references is None:
@@ -157,10 +145,10 @@ def _measure(name: str, video: AnyVideo, fps: float, references: Mapping[str, An
         if metric.name in LAWS and math.isnan(scores[metric.name]):
             reasons[metric.name] = clip.laws[metric.name].reason
     scores, shut = gated(scores)
-    return ClipScores(name, fps, scores, {**reasons, **shut}, float(clip.tracks.coverage))
+    return ClipScores(name, fps, scores, {**reasons, **shut}, float(clip.tracks.coverage), clip.separate)
 
 
-def rows(clips: Sequence[ClipScores], real: Sequence[ClipScores] = (), seed: int = 0) -> list[Row]:
+def score_rows(clips: Sequence[ClipScores], real: Sequence[ClipScores] = (), seed: int = 0) -> list[ScoreRow]:
     """One row a metric; `real` are the scores of real clips, whose mean is the floor to compare with."""
     names = [name for name in METRICS if any(name in clip.scores for clip in clips)]
     floors = {name: interval([clip.scores.get(name, math.nan) for clip in real]).value for name in names}
@@ -169,16 +157,18 @@ def rows(clips: Sequence[ClipScores], real: Sequence[ClipScores] = (), seed: int
         metric = METRICS[name]
         per_clip = {clip.name: clip.scores.get(name, math.nan) for clip in clips}
         floor = math.nan if metric.needs_reference else floors[name]
-        table.append(row(name, per_clip, metric.better, metric.unit, floor, seed))
+        table.append(score_row(name, per_clip, metric.better, metric.unit, floor, seed))
     return table
 
 
-def row(
+def score_row(
     name: str, per_clip: dict[str, float], better: Better, unit: str, floor: float = math.nan, seed: int = 0
-) -> Row:
+) -> ScoreRow:
     """The row of one number a clip."""
     mean = interval(list(per_clip.values()), seed)
-    return Row(name, mean.value, mean.low, mean.high, mean.n, len(per_clip), better, unit, floor, per_clip=per_clip)
+    return ScoreRow(
+        name, mean.value, mean.low, mean.high, mean.n, len(per_clip), better, unit, floor, per_clip=per_clip
+    )
 
 
 def protocol() -> str:

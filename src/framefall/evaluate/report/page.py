@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from framefall.evaluate.metrics.suite import Row
+from framefall.evaluate.metrics.suite import ScoreRow
+from framefall.evaluate.report.table import number, real_value
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Report:
     """What a page says."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[ScoreRow]
     facts: Mapping[str, str]  # protocol, codec, clips, commit ...
     notes: Sequence[str] = ()  # gates that are shut, files that were skipped
     gates: Mapping[str, str] = field(default_factory=dict)  # by metric: why its number is void
@@ -47,9 +48,9 @@ def page(report: Report) -> str:
         "<h2>Scores</h2>",
         _table(report),
         *(f"<p>{_text(sentence)}</p>" for sentence in report.rankings),
-        "<h2>Every clip</h2>",
-        f'<div class="plots">{"".join(_plot(row) for row in report.rows if row.n)}</div>',
     ]
+    if plots := "".join(_plot(row) for row in report.rows if row.n > 1):
+        parts += ["<h2>Every clip</h2>", f'<div class="plots">{plots}</div>']
     if report.figures:
         parts += ["<h2>Clips to look at</h2>", f'<div class="clips">{"".join(map(_figure, report.figures))}</div>']
     if any(report.failures.values()):
@@ -63,44 +64,42 @@ def page(report: Report) -> str:
     )
 
 
-def overlap(first: Row, second: Row, names: tuple[str, str]) -> str:
-    """A sentence that ranks two sets of clips on one metric, or says that their intervals overlap."""
-    if not first.n or not second.n:
-        return f"{first.metric}: not measurable on both sides."
-    if first.low <= second.high and second.low <= first.high:
-        return f"{first.metric}: {names[0]} and {names[1]} are not ranked, their intervals overlap."
-    ahead = _badness(first) < _badness(second)
-    return f"{first.metric}: {names[0] if ahead else names[1]} is better than {names[1] if ahead else names[0]}."
-
-
-def _badness(row: Row) -> float:
-    if row.better == "one":
-        return abs(math.log(max(row.value, 1e-9)))
-    return row.value if row.better == "lower" else -row.value
-
-
 def _table(report: Report) -> str:
-    heads = ("metric", "value", "95% interval", "", "n", "coverage", "better", "unit", "floor", "ceiling", "gate")
-    lines = [f"<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"]
-    for row in report.rows:
-        gate = report.gates.get(row.metric, "")
-        value = _number(row.value) if row.n else "not measurable"
-        span = f"{_number(row.low)} .. {_number(row.high)}" if row.n else ""
-        coverage = f"{100 * row.n / row.clips:.0f}%" if row.clips else ""
-        cells = (
-            f'<td class="name">{_text(row.metric)}</td>',
-            f"<td><b>{value}</b></td><td>{span}</td><td>{_bar(row)}</td>",
-            f"<td>{row.n} of {row.clips}</td><td>{coverage}</td>",
-            f"<td>{row.better}</td><td>{_text(row.unit)}</td><td>{_number(row.floor)}</td><td>{_number(row.ceiling)}</td>",
-            f'<td class="{"shut" if gate else ""}">{_text(gate) or "open"}</td>',
-        )
-        lines.append(f'<tr class="{"void" if gate else ""}">{"".join(cells)}</tr>')
+    """The rows; a column in which nothing stands is left out, and of one clip there is no interval."""
+    cells = [_cells(row, report.gates.get(row.metric, "")) for row in report.rows]
+    columns = [name for name in _COLUMNS if any(cell[name] for cell in cells)]
+    lines = [f"<tr>{''.join(f'<th>{_text(name)}</th>' for name in columns)}</tr>"]
+    for row, cell in zip(report.rows, cells, strict=True):
+        shut = row.metric in report.gates
+        inside = "".join(f'<td class="{_CLASS.get(name, "")}">{cell[name]}</td>' for name in columns)
+        lines.append(f'<tr class="{"void" if shut else ""}">{inside}</tr>')
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
-def _bar(row: Row) -> str:
+_COLUMNS = ("metric", "value", "95% interval", " ", "n", "coverage", "better", "unit", "real video", "gate")
+_CLASS = {"metric": "name", "gate": "shut"}
+
+
+def _cells(row: ScoreRow, gate: str) -> dict[str, str]:
+    several = row.clips > 1
+    measured = row.n > 1
+    return {
+        "metric": _text(row.metric),
+        "value": f"<b>{number(row.value) if row.n else 'not measurable'}</b>",
+        "95% interval": f"{number(row.low)} .. {number(row.high)}" if measured else "",
+        " ": _bar(row) if measured else "",
+        "n": f"{row.n} of {row.clips}" if several else "",
+        "coverage": f"{100 * row.n / row.clips:.0f}%" if several else "",
+        "better": row.better,
+        "unit": _text(row.unit),
+        "real video": real_value(row),
+        "gate": _text(gate),
+    }
+
+
+def _bar(row: ScoreRow) -> str:
     """The interval as a line with a dot, between the smallest and largest of what is known."""
-    marks = [v for v in (row.low, row.high, row.value, row.floor, row.ceiling) if math.isfinite(v)]
+    marks = [v for v in (row.low, row.high, row.value, row.floor) if math.isfinite(v)]
     if not row.n or max(marks) == min(marks):
         return ""
     low, span = min(marks), max(marks) - min(marks)
@@ -108,16 +107,14 @@ def _bar(row: Row) -> str:
     def x(value: float) -> float:
         return 4 + 112 * (value - low) / span
 
-    known = "".join(
-        f'<line class="{name}" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="1" y2="15"/>'
-        for name, v in (("floor", row.floor), ("ceiling", row.ceiling))
-        if math.isfinite(v)
-    )
+    known = ""
+    if math.isfinite(row.floor):
+        known = f'<line class="floor" x1="{x(row.floor):.1f}" x2="{x(row.floor):.1f}" y1="1" y2="15"/>'
     line = f'<line class="span" x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="8" y2="8"/>'
     return f'<svg class="bar" viewBox="0 0 120 16">{known}{line}<circle cx="{x(row.value):.1f}" cy="8" r="3.5"/></svg>'
 
 
-def _plot(row: Row) -> str:
+def _plot(row: ScoreRow) -> str:
     """Every clip's value in order, with the mean's interval and the floor, as an SVG picture."""
     from matplotlib.figure import Figure as Canvas
 
@@ -128,8 +125,6 @@ def _plot(row: Row) -> str:
     axes.axhspan(row.low, row.high, color="#3b6ea5", alpha=0.2, linewidth=0)
     if math.isfinite(row.floor):
         axes.axhline(row.floor, color="#2a8f5a", linewidth=1)
-    if math.isfinite(row.ceiling):
-        axes.axhline(row.ceiling, color="#c8792b", linewidth=1, linestyle="--")
     axes.set_title(row.metric, fontsize=8)
     axes.tick_params(labelsize=6)
     axes.set_xticks([1, len(values)] if len(values) > 1 else [1])
@@ -161,10 +156,6 @@ def _failures(failures: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     return "".join(blocks)
 
 
-def _number(value: float) -> str:
-    return "" if not math.isfinite(value) else f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
-
-
 def _text(text: str) -> str:
     return html.escape(str(text))
 
@@ -183,7 +174,6 @@ th { font-weight: 600; opacity: .7; } .name { font-weight: 600; }
 .void { opacity: .55; } td.shut { color: #c8392b; white-space: normal; min-width: 14rem; }
 svg.bar { width: 120px; height: 16px; } .bar .span { stroke: #3b6ea5; stroke-width: 3; } .bar circle { fill: #3b6ea5; }
 .bar .floor { stroke: #2a8f5a; stroke-width: 1.5; } 
-.bar .ceiling { stroke: #c8792b; stroke-width: 1.5; stroke-dasharray: 2 2; }
 .plots, .clips { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; }
 .plots figure { background: #fff; border-radius: 6px; padding: .2rem; } .plots svg { width: 240px; height: auto; }
 .clip { max-width: 420px; } .clip > div { display: flex; gap: .4rem; } .clip video { width: 200px; border-radius: 6px; }

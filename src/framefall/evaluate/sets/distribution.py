@@ -19,8 +19,8 @@ COMPONENTS = 32  # of the reference, at most; a covariance of more needs thousan
 RESAMPLES = 200  # of the bootstrap; enough for the ends to 10 % of the interval's width
 HALVES = 10  # random halvings that the floor is the mean of
 
-Rows = Float[np.ndarray, "_ _"]  # a vector a row; the two sets need not be of one size
-Sets = Sequence[Rows]  # one array a clip: a row a frame, or a single row
+FeatureRows = Float[np.ndarray, "_ _"]  # a vector a row; the two sets need not be of one size
+Sets = Sequence[FeatureRows]  # one array a clip: a row a frame, or a single row
 Indices = Int[np.ndarray, " _"]
 Measure = Callable[[Sets], Callable[[Indices, Indices], float]]  # clips; then which are generated, which reference
 
@@ -40,7 +40,7 @@ class Distance:
     reason: str = ""  # why it is NaN
 
 
-def frechet(generated: Rows, reference: Rows) -> float:
+def frechet(generated: FeatureRows, reference: FeatureRows) -> float:
     """Squared Frechet distance of the two sets' Gaussians (Dowson and Landau 1982; Heusel et al. 2017).
 
     `|m - m'|^2 + tr S + tr S' - 2 tr (S S')^.5`. The last trace is the sum of the singular values of `X X'^T` over
@@ -57,16 +57,6 @@ def frechet(generated: Rows, reference: Rows) -> float:
     return max(0.0, apart)
 
 
-def kernel_distance(generated: Rows, reference: Rows) -> float:
-    """Squared maximum mean discrepancy with the kernel `(x.y / d + 1)^3`, unbiased (Binkowski et al. 2018).
-
-    Around 0 for equal sets, and below it by chance; it needs fewer clips than a Frechet distance. Two rows of each.
-    """
-    clips = [np.asarray(rows)[None] for rows in (*generated, *reference)]
-    order = np.arange(len(clips))
-    return kernel_of_clips(clips)(order[: len(generated)], order[len(generated) :])
-
-
 def frechet_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
     """The Frechet distance of all rows of some clips to all rows of others."""
 
@@ -77,9 +67,10 @@ def frechet_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
 
 
 def kernel_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
-    """The kernel distance of some clips to others; rows of one clip are never compared with each other.
+    """Squared maximum mean discrepancy with the kernel `(x.y / d + 1)^3`, unbiased (Binkowski et al. 2018).
 
-    The kernel is worked out once, so that a resample costs nothing.
+    Around 0 for equal sets, and below it by chance; it needs fewer clips than a Frechet distance. Rows of one clip are
+    never compared with each other.     The kernel is worked out once, so that a resample costs nothing.
     """
     rows = np.concatenate([np.asarray(clip, np.float64) for clip in clips])
     starts = np.cumsum([0] + [len(clip) for clip in clips[:-1]])
@@ -109,24 +100,20 @@ def compare(
     """The distance of two sets of clips, its floor, and the interval that resampling the clips gives.
 
     With `components`, features are first projected on the reference's main directions: as many, and at most a
-    quarter of its clips. A clip whose features are not finite is left out and not in `n`.
+    quarter of its clips. A clip whose features are not finite is left out and not in `n`. Where nothing can be said
+    the value is NaN, and the reason is there.
 
     Resampled clips repeat, which moves the distance up; the interval is therefore the spread of the resamples around
     their mean, put around the value; where it reaches below 0, the sets cannot be told apart.
     """
     generated, reference = _finite(generated), _finite(reference)
-    blank = Distance(name, math.nan, math.nan, math.nan, math.nan, len(generated), len(reference), features)
+    blank = too_few(name, features, len(generated), len(reference))
     if min(len(generated), len(reference)) < FEWEST:
-        reason = (
-            f"{name} needs {FEWEST} measurable clips or more in each set, got {len(generated)} and "
-            f"{len(reference)}; add clips"
-        )
-        return replace(blank, reason=reason)
+        return blank
     widths = {rows.shape[1] for rows in (*generated, *reference)}
     if len(widths) > 1:
-        raise ValueError(
-            f"all clips must have features of one length, got {sorted(widths)}; give clips of one number of frames"
-        )
+        said = f"features must be of one length, got {sorted(widths)}; give clips of one number of frames"
+        return replace(blank, reason=said)
     if components is not None:
         project = projection(np.concatenate(reference), min(components, len(reference) // 4))
         generated, reference = [project(rows) for rows in generated], [project(rows) for rows in reference]
@@ -137,15 +124,21 @@ def compare(
     draws = np.array([between(_drawn(made, random), _drawn(real, random)) for _ in range(RESAMPLES)])
     low, high = value + np.percentile(draws - draws.mean(), (2.5, 97.5))
     floor = np.mean([between(*_halves(real, random)) for _ in range(HALVES)])
-    return replace(blank, value=value, low=float(low), high=float(high), floor=float(floor))
+    return replace(blank, value=value, low=float(low), high=float(high), floor=float(floor), reason="")
 
 
-def projection(rows: Rows, components: int) -> Callable[[Rows], Rows]:
+def too_few(name: str, features: str, n: int, n_reference: int) -> Distance:
+    """No number, and how many clips there must be."""
+    reason = f"{FEWEST} measurable clips or more are needed in each set, got {n} and {n_reference}; add clips"
+    return Distance(name, math.nan, math.nan, math.nan, math.nan, n, n_reference, features, reason)
+
+
+def projection(rows: FeatureRows, components: int) -> Callable[[FeatureRows], FeatureRows]:
     """A map onto the main directions of these rows, fitted once: both sets must go through the same."""
     centre = rows.mean(0, dtype=np.float64)
     directions = np.linalg.svd(rows - centre, full_matrices=False)[2][:components]
 
-    def project(other: Rows) -> Rows:
+    def project(other: FeatureRows) -> FeatureRows:
         return np.asarray((other - centre) @ directions.T)
 
     return project

@@ -1,6 +1,6 @@
 """The set distances by name: which features each is made of, and how they are compared.
 
-None is FVD: that is I3D's name (see `adapters.py`). Every function gives one clip's features as rows,
+None is FVD: that is I3D's name. Every function gives one clip's features as rows,
 so that a set can be measured clip by clip and compared later.
 """
 
@@ -10,17 +10,18 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
 
 from framefall.evaluate.encoders import CLIP_ENCODER, FRAME_ENCODER, encode_clip
 from framefall.evaluate.metrics.features import Embeddings, embed
 from framefall.evaluate.sets.distribution import (
     COMPONENTS,
     Distance,
+    FeatureRows,
     Measure,
     compare,
     frechet_of_clips,
     kernel_of_clips,
+    too_few,
 )
 from framefall.flow import Clip, Motion, look
 
@@ -33,26 +34,28 @@ PEAK = 8.0  # of log2 magnitude
 LEAST_AMPLITUDE = 0.01  # of features of length 1; below it a logarithm would compare noise
 NOTIONAL_SIDE = 256  # pixels of the picture that displacements are told in, as the paper's clips
 
-Row = Float[np.ndarray, "_ _"]
-
 
 @dataclass(frozen=True)
 class SetMetric:
     """A distance between sets of clips; lower is better in all of them."""
 
     name: str
-    features: Callable[[Clip, float], Row]  # (clip, frames a second)
+    features: Callable[[Clip, float], FeatureRows]  # (clip, frames a second)
     encoder: str
     description: str
     measure: Measure = frechet_of_clips
     components: int | None = COMPONENTS
 
-    def between(self, generated: Sequence[Row], reference: Sequence[Row], seed: int = 0) -> Distance:
+    def between(self, generated: Sequence[FeatureRows], reference: Sequence[FeatureRows], seed: int = 0) -> Distance:
         """The distance of clips' features, as `features` gives them."""
         return compare(self.name, generated, reference, self.measure, self.encoder, self.components, seed)
 
+    def too_few(self, n: int, n_reference: int) -> Distance:
+        """The answer where there are too few clips to find features of."""
+        return too_few(self.name, self.encoder, n, n_reference)
 
-def frame_features(video: Clip, fps: float = math.nan) -> Row:
+
+def frame_features(video: Clip, fps: float = math.nan) -> FeatureRows:
     """Eight frames of a clip by EfficientNet-Lite0, evenly apart."""
     if not video.shape[2]:
         return np.zeros((0, 1280))
@@ -60,22 +63,22 @@ def frame_features(video: Clip, fps: float = math.nan) -> Row:
     return embed(video[:, :, index]).vectors.double().numpy()
 
 
-def clip_features(video: Clip, fps: float = math.nan) -> Row:
+def clip_features(video: Clip, fps: float = math.nan) -> FeatureRows:
     """One clip by TransNetV2."""
     return encode_clip(video, fps)[None].double().numpy()
 
 
-def motion_features(video: Clip, fps: float = math.nan) -> Row:
+def motion_features(video: Clip, fps: float = math.nan) -> FeatureRows:
     """Histograms of velocity and acceleration along followed points, a row each 16 frames (Liu et al. 2024)."""
     return motion_histograms(look(video, fps))
 
 
-def spectrum_features(video: Clip, fps: float = math.nan) -> Row:
+def spectrum_features(video: Clip, fps: float = math.nan) -> FeatureRows:
     """How strong each frequency of a clip's frame features is."""
     return spectrum(embed(video))
 
 
-def motion_histograms(motion: Motion) -> Row:
+def motion_histograms(motion: Motion) -> FeatureRows:
     """Velocity and acceleration of a lattice of points that flow carries along, as histograms: `[segments, d]`.
 
     The maths is FVMD's: in cells of 4 frames and 5 x 5 points, 8 bins of angle weighted with log2(1 + magnitude).
@@ -97,7 +100,7 @@ def motion_histograms(motion: Motion) -> Row:
     return np.stack(found) if found else np.zeros((0, 1))
 
 
-def spectrum(embeddings: Embeddings) -> Row:
+def spectrum(embeddings: Embeddings) -> FeatureRows:
     """`[1, frequencies]`: how strong each frequency of the features over time is, as its logarithm (STREAM's idea, Kim
     et al. 2024). The constant part is left out; a frozen clip has nothing else. Below 4 frames there is no row.
     """

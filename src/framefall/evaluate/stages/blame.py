@@ -21,7 +21,7 @@ from framefall.cascade.cascade import Cascade, finished
 from framefall.cascade.request import Quality, Request
 from framefall.evaluate.certify.validity import threshold
 from framefall.evaluate.metrics.suite import NamedVideo
-from framefall.evaluate.stages.faults import QUANTITIES, SHIFTS, Clip, Quantity, Yardstick, measured
+from framefall.evaluate.stages.faults import QUANTITIES, SHIFTS, Clip, Quantity, Yardstick, measure_quantities
 from framefall.metric import interval
 from framefall.noise import Key, normal
 from framefall.video import Video, from_pixels, resize, to_pixels
@@ -115,7 +115,7 @@ def blame(
         rate /= math.prod(link.time for link in links)
         true_colours.append(_colour(levels[0]))
         for kind, clip in placebos(levels[0], Key(seed, "blame", name)).items():
-            table.pool(BASE, measured(clip, rate, quantities), kind)
+            table.pool(BASE, measure_quantities(clip, rate, quantities), kind)
         for link, given, truth in zip(links, levels, levels[1:], strict=False):
             yardstick = Yardstick(given, link.time, link.space, rate, quantities)
             for kind, clip in placebos(truth, Key(seed, f"blame/{link.name}", name)).items():
@@ -127,7 +127,7 @@ def blame(
     for trace in traces:
         if len(trace) != len(links) + 1:
             raise ValueError(f"a trace must hold the base's clip and one a stage, got {len(trace)} for {len(links)}")
-        table.count(BASE, "none", measured(trace[0], fps, quantities))
+        table.count(BASE, "none", measure_quantities(trace[0], fps, quantities))
         colours.append(_colour(trace[0]))
         rate = fps
         for link, given, made in zip(links, trace, trace[1:], strict=False):
@@ -141,15 +141,6 @@ def blame(
         table.count(BASE, "none", {"colour shift": float(np.abs(colour - usual).mean())})
     rows = tuple(table.rows(seed))
     return Blame(rows, _verdicts(rows))
-
-
-def traced(links: Sequence[Link], base: Clip, fps: float) -> list[Tensor]:
-    """A base clip and what each stage makes of the one before."""
-    trace: list[Tensor] = [base]
-    for link in links:
-        trace.append(link.run(trace[-1], fps))
-        fps *= link.time
-    return trace
 
 
 def cascade_links(cascade: Cascade, quality: Quality = "fast", seed: int = 0) -> tuple[Link, ...]:

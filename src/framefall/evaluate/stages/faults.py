@@ -14,9 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from framefall.evaluate.metrics.coherence import excess, light
+from framefall.evaluate.metrics.coherence import flicker, luminance_flicker
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.stages.superres import linear_blend
-from framefall.flow import Motion, look
+from framefall.physics.laws import LAWS
 from framefall.video import resize
 
 Clip = Float[Tensor, "1 channels frames height width"]
@@ -27,34 +28,16 @@ STEADY = 0.5  # a foreground that changes by more than this share from frame to 
 FLAT = 1e-5  # mean square slope, a pixel of 32, of a picture too flat for its shift to be seen
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A clip that is measured; its optical flow is found once, when it is asked for."""
-
-    video: Clip
-    fps: float
-
-    @functools.cached_property
-    def motion(self) -> Motion:
-        """How it moves."""
-        return look(self.video, self.fps)
-
-    @functools.cached_property
-    def frames(self) -> Float[Tensor, "channels frames height width"]:
-        """Its pixels, 0..1."""
-        return _unit(self.video)
+Quantity = Callable[[ObservedClip], float]  # NaN where it cannot be measured
 
 
-Quantity = Callable[[Seen], float]  # NaN where it cannot be measured
-
-
-def jitter(seen: Seen) -> float:
+def jitter(clip: ObservedClip) -> float:
     """How much the whole picture trembles: root mean square of the change of its shift from frame to frame, heights.
 
     The shift is the one that explains the change of brightness best (Lucas and Kanade 1981), drawn to none where the
     picture is flat. A ball that passes shifts the picture evenly, and a bounce by a little.
     """
-    luma = seen.frames.mean(0)
+    luma = _unit(clip.video).mean(0)
     if len(luma) < 3 or min(luma.shape[1:]) < 3:
         return math.nan
     smooth = torch.nn.functional.avg_pool2d(luma[:, None], 3, 1, 1, count_include_pad=False)[:, 0].double()
@@ -69,36 +52,36 @@ def jitter(seen: Seen) -> float:
     return float(shifts.diff(dim=0).square().sum(dim=1).mean().sqrt())
 
 
-def blur(seen: Seen) -> float:
+def blur(clip: ObservedClip) -> float:
     """Fine detail that is missing: minus the logarithm of its root mean square, so that halving it adds 0.7."""
-    frames = seen.frames.transpose(0, 1)
+    frames = _unit(clip.video).transpose(0, 1)
     if min(frames.shape[-2:]) < 3:
         return math.nan
     fine = frames[..., 1:-1, 1:-1] - torch.nn.functional.avg_pool2d(frames, 3, stride=1)
     return -0.5 * math.log(float(fine.double().square().mean()) + 1e-8)
 
 
-def grain(seen: Seen) -> float:
+def grain(clip: ObservedClip) -> float:
     """Fine detail that is too much: the opposite of `blur`."""
-    return -blur(seen)
+    return -blur(clip)
 
 
-def drift(seen: Seen) -> float:
+def drift(clip: ObservedClip) -> float:
     """How far the mean colour wanders: between the first and the last quarter, the mean over channels."""
-    colour = seen.frames.mean(dim=(2, 3))
+    colour = _unit(clip.video).mean(dim=(2, 3))
     part = max(1, colour.shape[1] // 4)
     return (
         float((colour[:, :part].mean(1) - colour[:, -part:].mean(1)).abs().mean()) if colour.shape[1] > 1 else math.nan
     )
 
 
-def leap(seen: Seen) -> float:
+def leap(clip: ObservedClip) -> float:
     """The longest leap of the foreground's centre that no even motion before and after it explains, heights.
 
     Lines through the two centres before a gap and the two after it meet in it, also at a bounce. What is over where
     they pass each other is the leap. A fallback where no tracker can be had: all that moves is one thing to it.
     """
-    centres, mass = _foreground(seen.frames)
+    centres, mass = _foreground(_unit(clip.video))
     longest = math.nan
     for index in range(1, len(centres) - 2):
         near = mass[index - 1 : index + 3]
@@ -115,19 +98,16 @@ def leap(seen: Seen) -> float:
 def law(name: str) -> Quantity:
     """A law of physics as a quantity that grows with its violation, of what is tracked in the clip."""
 
-    def measure(seen: Seen) -> float:
-        from framefall.physics.laws import LAWS, laws
-        from framefall.tracking.tracker import track
-
-        value = laws(track(seen.video, seen.fps), names=(name,))[name].value
+    def measure(clip: ObservedClip) -> float:
+        value = clip.laws[name].value
         return math.nan if math.isnan(value) else LAWS[name].error(value)
 
     return measure
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "flicker": lambda seen: excess(seen.motion),
-    "light flicker": lambda seen: light(seen.motion),
+    "flicker": lambda clip: flicker(clip.motion),
+    "light flicker": lambda clip: luminance_flicker(clip.motion),
     "jitter": jitter,
     "blur": blur,
     "grain": grain,
@@ -150,10 +130,10 @@ def given_part(made: Clip, given: Given, time: int, space: int) -> Given:
     return small[:, :, : given.shape[2]]
 
 
-def measured(video: Clip, fps: float, quantities: Mapping[str, Quantity] = QUANTITIES) -> dict[str, float]:
+def measure_quantities(video: Clip, fps: float, quantities: Mapping[str, Quantity] = QUANTITIES) -> dict[str, float]:
     """Each quantity of one clip."""
-    seen = Seen(video, fps)
-    return {name: quantity(seen) for name, quantity in quantities.items()}
+    clip = ObservedClip(video, fps)
+    return {name: quantity(clip) for name, quantity in quantities.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +149,7 @@ class Yardstick:
     @functools.cached_property
     def usual(self) -> dict[str, float]:
         """What the plain method's answer measures."""
-        return measured(plain(self.given, self.time, self.space), self.fps * self.time, self.quantities)
+        return measure_quantities(plain(self.given, self.time, self.space), self.fps * self.time, self.quantities)
 
     def added(self, made: Clip) -> dict[str, float]:
         """What a stage that made `made` of this input added, by quantity; 0 or below is nothing."""
@@ -183,7 +163,7 @@ class Yardstick:
             )
         made = made[:, :, :frames]
         part = given_part(made, given, time, space)
-        mine = measured(made, self.fps * time, self.quantities)
+        mine = measure_quantities(made, self.fps * time, self.quantities)
         lost = (part - given).abs().double() / 2
         return {
             **{name: value - self.usual[name] for name, value in mine.items()},

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall.evaluate.metrics.fidelity import psnr, ssim
-from framefall.evaluate.metrics.suite import NamedVideo, Row, row
+from framefall.evaluate.metrics.suite import NamedVideo, ScoreRow, score_row
 from framefall.video import Video, from_pixels, resize, to_pixels
 
 AllFrames = Float[Tensor, "batch channels all_frames height width"]
@@ -20,7 +20,7 @@ Upsample = Callable[[Video, float], Video]  # key frames and their frames a seco
 Upscale = Callable[[Video], Video]  # small frames in, large frames out
 
 
-def compare_temporal(clips: Iterable[NamedVideo], upsample: Upsample, factor: int, seed: int = 0) -> list[Row]:
+def compare_temporal(clips: Iterable[NamedVideo], upsample: Upsample, factor: int, seed: int = 0) -> list[ScoreRow]:
     """PSNR of the frames between every `factor`-th frame, against a linear blend and the nearest frame.
 
     `upsample` gives the frames at the key frames' times and between them, from the first key frame on;
@@ -45,7 +45,7 @@ def compare_temporal(clips: Iterable[NamedVideo], upsample: Upsample, factor: in
     return _rows("psnr", "dB", scores, seed)
 
 
-def compare_spatial(clips: Iterable[NamedVideo], upscale: Upscale, factor: int, seed: int = 0) -> list[Row]:
+def compare_spatial(clips: Iterable[NamedVideo], upscale: Upscale, factor: int, seed: int = 0) -> list[ScoreRow]:
     """PSNR and SSIM of frames made `factor` times smaller (area mean) and large again, against bicubic.
 
     Rows and columns beyond a multiple of `factor` are cut off first.
@@ -84,14 +84,14 @@ def nearest(keyframes: Video, factor: int) -> AllFrames:
     return keyframes[:, :, (2 * frame + factor - 1) // (2 * factor)]
 
 
-def _rows(metric: str, unit: str, scores: dict[str, dict[str, float]], seed: int) -> list[Row]:
+def _rows(metric: str, unit: str, scores: dict[str, dict[str, float]], seed: int) -> list[ScoreRow]:
     """A row for each method, then a row for the gain of the model over each of the others."""
     model, *baselines = scores
     named = {metric: scores[model]} | {f"{metric}_{method}": scores[method] for method in baselines}
     for method in baselines:
         gain = {clip: value - scores[method][clip] for clip, value in scores[model].items()}
         named[f"{metric}_gain_over_{method}"] = gain
-    return [row(name, per_clip, "higher", unit, seed=seed) for name, per_clip in named.items()]
+    return [score_row(name, per_clip, "higher", unit, seed=seed) for name, per_clip in named.items()]
 
 
 def _psnr(video: Tensor, truth: Tensor) -> float:

@@ -162,7 +162,7 @@ def judge(case: Case, video: Video) -> Verdict:
         LawRow(case.name, case.scenario, name, score.value, score.coverage, right, ratio)
         for name, score in scores.items()
     ]
-    return Verdict(case, scores, rows, found, float(coherence.excess(seen)))
+    return Verdict(case, scores, rows, found, float(coherence.flicker(seen)))
 
 
 def references(protocol: Protocol) -> dict[str, Predictor]:

@@ -52,10 +52,6 @@ class Memory:
         rivals = [one for one in self.logs if one.scene.attributes.scenario == log.scene.attributes.scenario]
         return min(rivals or self.logs, key=lambda one: _distance(one, log, given))
 
-    def nearest_caption(self, log: StateLog) -> StateLog:
-        """The example whose caption has most attributes in common."""
-        return max(self.logs, key=lambda one: _common(one, log))
-
 
 def _going_on(log: StateLog, given: Times, order: int) -> StateLog:
     if len(given) < order + 1:
@@ -92,11 +88,3 @@ def _distance(one: StateLog, log: StateLog, given: Times) -> float:
         apart = log.tracks[body.name].at(given).position - one.tracks[other.name].at(given).position
         cost += float(np.linalg.norm(apart, axis=1).mean()) + abs(body.radius - other.radius)
     return cost
-
-
-def _common(one: StateLog, log: StateLog) -> float:
-    ours, theirs = log.scene.attributes, one.scene.attributes
-    same = 2.0 * (ours.scenario == theirs.scenario)
-    same += sum(getattr(ours, name) == getattr(theirs, name) for name in ("direction", "speed", "occluder", "outcome"))
-    pairs = zip(ours.things, theirs.things, strict=False)
-    return same + sum((a.colour == b.colour) + (a.shape == b.shape) + (a.size == b.size) for a, b in pairs)

@@ -28,24 +28,5 @@ BINS: dict[Factor, dict[Region, dict[str, ValueRange]]] = {
         "far": {"weak": (0.4, 0.7), "strong": (3.3, 4.5)},
     },
 }
-FACTORS: tuple[Factor, ...] = tuple(BINS)
 SIZES = ("tiny", "small", "medium", "large", "huge")
 SPEEDS = ("crawling", "slow", "medium", "fast", "racing")
-
-
-def region_of(factor: Factor, value: float) -> Region | None:
-    """Where a value lies; none in the gaps."""
-    return _find(factor, value)[0]
-
-
-def word_of(factor: Factor, value: float) -> str:
-    """The word for a value; the empty word in the gaps."""
-    return _find(factor, value)[1]
-
-
-def _find(factor: Factor, value: float) -> tuple[Region | None, str]:
-    for region, words in BINS[factor].items():
-        for word, (low, high) in words.items():
-            if low <= value < high:
-                return region, word
-    return None, ""

@@ -10,13 +10,12 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 from framefall.noise import Key
 
 ClipPixels = UInt8[np.ndarray, "channels frames height width"]
 ResampledPixels = UInt8[np.ndarray, "channels _ height width"]  # of another number of frames
-Masks = Bool[np.ndarray, "frames height width"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Corruption:
     """One way to damage a clip; `apply(clip, strength, key)` gives a new clip, of as many frames if `keeps_length`."""
 
     name: str
-    group: Literal["temporal", "per-frame", "patch"]
+    group: Literal["temporal", "per-frame"]
     apply: Callable[[ClipPixels, float, Key], ResampledPixels]
     keeps_length: bool = True
     scales: bool = True  # whether the strength means anything to it
@@ -135,27 +134,6 @@ def independent(clips: Sequence[ClipPixels]) -> ClipPixels:
     return np.stack([clips[index % len(clips)][:, index] for index in frames], axis=1)
 
 
-def erase(clip: ClipPixels, masks: Masks, start: int, stop: int) -> ClipPixels:
-    """What the masks cover is replaced by the background (the clip's median over time) in frames start..stop-1."""
-    background = np.median(clip, axis=1).astype(np.uint8)
-    out = clip.copy()
-    for index in range(start, min(stop, clip.shape[1])):
-        out[:, index] = np.where(_grown(masks[index]), background, clip[:, index])
-    return out
-
-
-def displace(clip: ClipPixels, masks: Masks, start: int, down: int, right: int) -> ClipPixels:
-    """What the masks cover stands elsewhere from frame `start` on, by whole pixels; what leaves the picture is lost."""
-    out = erase(clip, masks, start, clip.shape[1])
-    height, width = clip.shape[2:]
-    for index in range(start, clip.shape[1]):
-        rows, columns = np.nonzero(_grown(masks[index]))
-        inside = (rows + down >= 0) & (rows + down < height) & (columns + right >= 0) & (columns + right < width)
-        rows, columns = rows[inside], columns[inside]
-        out[:, index, rows + down, columns + right] = clip[:, index, rows, columns]
-    return out
-
-
 CORRUPTIONS: dict[str, Corruption] = {
     item.name: item
     for item in (
@@ -176,8 +154,3 @@ CORRUPTIONS: dict[str, Corruption] = {
 def to_bytes(values: np.ndarray) -> np.ndarray:
     """Values 0..255 as whole numbers."""
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
-def _grown(mask: np.ndarray) -> np.ndarray:
-    """A mask with its soft edge: one pixel more on every side."""
-    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0

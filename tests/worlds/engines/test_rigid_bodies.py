@@ -11,7 +11,7 @@ import pymunk
 import pytest
 
 from framefall.noise import Key
-from framefall.worlds.engines import contacts
+from framefall.worlds.engines import rigid_bodies
 from framefall.worlds.scene import Attributes, Body, Fixture, Scene
 from framefall.worlds.state import frame_times, to_json
 
@@ -85,7 +85,7 @@ def test_chipmunk_multiplies_the_two_shapes_elasticity_and_friction(one, other):
 
 @pytest.mark.parametrize("e", [0.3, 0.8, 1.0])
 def test_every_pair_has_the_scenes_restitution(e):
-    log = contacts.simulate(
+    log = rigid_bodies.simulate(
         world(
             body("one", (0.2, 0.5), (0.5, 0.0)),
             body("other", (0.6, 0.5), (-0.1, 0.0), radius=0.09),
@@ -107,7 +107,7 @@ def test_free_flight_is_on_the_parabola_at_any_sub_step_as_chipmunks_own_steps_a
     times = np.linspace(0.0, 1.0, 21)
     exact = np.stack((0.5 + 0.3 * times, 0.8 + 0.5 * times - 0.5 * G * times**2), axis=1)
     for rate in (60, 360):
-        found = contacts.simulate(scene, rate).tracks["ball"].at(times)
+        found = rigid_bodies.simulate(scene, rate).tracks["ball"].at(times)
         assert np.abs(found.position - exact).max() < 2e-5  # knots keep five decimals
         assert 2 * np.polyfit(times, found.position[:, 1], 2)[0] == pytest.approx(-G, rel=1e-4)
     errors = []
@@ -128,7 +128,7 @@ def test_a_blow_errs_by_no_more_than_its_speed_times_a_sub_step():
     speed = math.sqrt(2 * G * 0.64)
     time = speed / G
     for rate in (120, 480, 1920):
-        log = contacts.simulate(scene, rate)
+        log = rigid_bodies.simulate(scene, rate)
         assert log.contacts[0].time == pytest.approx(time, abs=0.1 / rate)
         assert log.contacts[0].speed == pytest.approx(speed, abs=G / rate)
         lowest = log.tracks["ball"].at(np.linspace(0.0, 1.5, 1501)).position[:, 1].min()
@@ -138,7 +138,7 @@ def test_a_blow_errs_by_no_more_than_its_speed_times_a_sub_step():
 
 
 def test_a_resting_stack_neither_sinks_nor_creeps():
-    log = contacts.simulate(stack(0.0, 0.0, 0.0, 0.0, 0.0, seconds=5.0))
+    log = rigid_bodies.simulate(stack(0.0, 0.0, 0.0, 0.0, 0.0, seconds=5.0))
     for track in log.tracks.values():
         states = track.at(np.linspace(0.0, 5.0, 101))
         assert np.abs(states.position - states.position[0]).max() < 5e-4  # the slop and the curve's tolerance
@@ -149,7 +149,7 @@ def test_a_resting_stack_neither_sinks_nor_creeps():
 def test_a_block_topples_if_more_than_half_of_it_hangs_over(overhang, stands):
     for side in (-1, 1):
         # the lower one is held by the floor; its edge is half a side from its middle
-        log = contacts.simulate(stack(0.0, side * overhang * SIDE))
+        log = rigid_bodies.simulate(stack(0.0, side * overhang * SIDE))
         assert (fell(log) < 0.01) == stands
         turned = log.tracks["box 1"].at(np.array([2.5])).rotation[0, 0]
         assert stands or turned * side < -0.5 or abs(turned) > 1.0
@@ -157,8 +157,8 @@ def test_a_block_topples_if_more_than_half_of_it_hangs_over(overhang, stands):
 
 def test_the_balance_of_three_blocks_is_that_of_their_common_centre():
     # two upper ones at 0.3 and 0.6 of a side: their common centre is at 0.45, above the lowest one
-    assert fell(contacts.simulate(stack(0.0, 0.3 * SIDE, 0.6 * SIDE))) < 0.02
-    assert fell(contacts.simulate(stack(0.0, 0.4 * SIDE, 0.8 * SIDE))) > 0.5
+    assert fell(rigid_bodies.simulate(stack(0.0, 0.3 * SIDE, 0.6 * SIDE))) < 0.02
+    assert fell(rigid_bodies.simulate(stack(0.0, 0.4 * SIDE, 0.8 * SIDE))) > 0.5
 
 
 def inside(log):
@@ -175,12 +175,12 @@ def overlap(log):
 
 
 def test_what_is_poured_into_a_jar_stays_there_and_none_is_in_another():
-    log = contacts.simulate(pour())
+    log = rigid_bodies.simulate(pour())
     assert inside(log) == len(log.tracks) == 16
     assert overlap(log) < 0.006  # a sub-step at the closing speed of some 2 heights a second
     still = [track.at(np.array([3.9, 4.0])).position for track in log.tracks.values()]
     assert max(np.abs(after - before).max() for before, after in still) < 0.01
-    assert inside(contacts.simulate(pour(fixtures=JAR[1:]))) < 16  # the control: a jar without a side
+    assert inside(rigid_bodies.simulate(pour(fixtures=JAR[1:]))) < 16  # the control: a jar without a side
 
 
 def test_a_held_body_is_a_fixture_until_its_release():
@@ -190,30 +190,30 @@ def test_a_held_body_is_a_fixture_until_its_release():
         gravity=G,
         restitution=0.5,
     )
-    log = contacts.simulate(scene)
+    log = rigid_bodies.simulate(scene)
     states = log.tracks["held"].at(np.array([0.2, 0.999]))
     assert np.abs(states.position - [0.5, 0.5]).max() < 1e-5
-    assert log.contacts[0].speed == pytest.approx(math.sqrt(2 * G * 0.28), abs=G / contacts.SUBSTEPS)
-    alone = contacts.simulate(world(scene.bodies[1], gravity=G)).tracks["held"].at(np.array([1.0, 1.7]))
+    assert log.contacts[0].speed == pytest.approx(math.sqrt(2 * G * 0.28), abs=G / rigid_bodies.SUBSTEPS)
+    alone = rigid_bodies.simulate(world(scene.bodies[1], gravity=G)).tracks["held"].at(np.array([1.0, 1.7]))
     # let go between two sub-steps too, it is on the exact parabola
-    late = contacts.simulate(world(replace(scene.bodies[1], release=1.0013), gravity=G)).tracks["held"]
+    late = rigid_bodies.simulate(world(replace(scene.bodies[1], release=1.0013), gravity=G)).tracks["held"]
     assert alone.position[1] == pytest.approx([0.71, 0.5 - 0.49], abs=2e-5)
     assert late.at(np.array([1.7013])).position[0] == pytest.approx([0.71, 0.5 - 0.49], abs=2e-5)
 
 
 def test_contacts_name_bodies_first_and_stand_in_time():
-    log = contacts.simulate(pour(6))
+    log = rigid_bodies.simulate(pour(6))
     assert all(contact.first in log.tracks for contact in log.contacts)
     times = [contact.time for contact in log.contacts]
     assert times == sorted(times) and len(times) >= 6
 
 
 def test_the_same_scene_gives_the_same_log_in_another_process_too():
-    log = to_json(contacts.simulate(pour(8)).rounded())
-    assert to_json(contacts.simulate(pour(8)).rounded()) == log
+    log = to_json(rigid_bodies.simulate(pour(8)).rounded())
+    assert to_json(rigid_bodies.simulate(pour(8)).rounded()) == log
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_contacts as t, hashlib;"
-        "print(hashlib.sha256(t.to_json(t.contacts.simulate(t.pour(8)).rounded()).encode()).hexdigest())"
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_rigid_bodies as t, hashlib;"
+        "print(hashlib.sha256(t.to_json(t.rigid_bodies.simulate(t.pour(8)).rounded()).encode()).hexdigest())"
     )
     found = run([sys.executable, "-c", code, __file__.rpartition("/")[0]], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == hashlib.sha256(log.encode()).hexdigest()
@@ -221,8 +221,8 @@ def test_the_same_scene_gives_the_same_log_in_another_process_too():
 
 def test_dropped_knots_stay_within_the_tolerance_of_the_states():
     scene = pour(8)
-    states = contacts._Run(scene, 4 * contacts.SUBSTEPS).go()
-    log = contacts.simulate(scene)
+    states = rigid_bodies._Simulation(scene, 4 * rigid_bodies.SUBSTEPS).run()
+    log = rigid_bodies.simulate(scene)
     times = np.linspace(0.0, 4.0, states.shape[1])
     for way, track in zip(states, log.tracks.values(), strict=True):
         # the tolerance and the rounding to five decimals

@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from framefall.evaluate.metrics.features import Embeddings, embed
 from framefall.flow import Motion, look
 from framefall.metric import AnyVideo
@@ -13,11 +15,12 @@ from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks
 
 ENCODER = "efficientnet_lite_pytorch"  # the package of the frame encoder, an extra
+WHOLE = 0.5  # of the object-frames: things that are apart are seen so in about 0.8 of them, a crowd in 0.2
 _UNKNOWN_RATE = 24.0
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ObservedClip:
     """A video `[1, channels, frames, height, width]` at `fps` frames a second, NaN if nobody knows."""
 
     video: AnyVideo
@@ -37,6 +40,15 @@ class Seen:
     def tracks(self) -> Tracks:
         """Its objects, found in the pixels alone."""
         return track(self.video, self.fps if self.fps > 0 else _UNKNOWN_RATE)
+
+    @property
+    def separate(self) -> bool:
+        """Whether what is tracked are things apart: in half of their frames or more they are seen whole, by themselves.
+
+        A crowd's members, and patches of footage, hide each other all the time; laws of them mean nothing.
+        """
+        whole = [one.whole for one in self.tracks.objects]
+        return self.tracks.outlined and bool(whole) and float(np.concatenate(whole).mean()) >= WHOLE
 
     @cached_property
     def laws(self) -> dict[str, LawScore]:
