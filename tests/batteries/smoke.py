@@ -22,7 +22,7 @@ from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
-from framefall.runs.diagnose import superres_rows
+from framefall.runs.diagnose import superres
 from framefall.runs.evaluate import assess
 from framefall.runs.generate import generate
 from framefall.runs.train import train
@@ -70,14 +70,13 @@ def run(root: Path, steps: int) -> list[Line]:
     clock.lap()
     (record,) = generate(Request("a man talks in a moving car", seed=7), root / "clip.mp4", cascade)
     lines.append(Line("frames of the new clip", record.frames, 15, 15, clock.lap()))
-    for row in assess(root / "clip.mp4").rows:
+    for row in (row for row in assess(root / "clip.mp4").rows if row.n):
         lines.append(Line(f"new clip: {row.metric}", row.value, 0.0, math.inf, 0.0))
     clock.lap()
-    raised = [stage for stage in cascade.stages if stage.task.super_resolution]
-    table = [row for stage in raised for row in superres_rows(cascade, stage, folder, 4, 0, "fast")]
+    table = superres(cascade, folder, 4).values["metrics"]
     seconds = clock.lap() / len(table)
     # far from the plain guess (in dB) something is broken
-    return lines + [Line(row.metric, row.value, -3.0, math.inf, seconds) for row in table if row.n]
+    return lines + [Line(name, row["value"], -3.0, math.inf, seconds) for name, row in table.items() if row["n"]]
 
 
 def passed(lines: list[Line]) -> bool:

@@ -59,3 +59,12 @@ def test_a_library_is_built_once(rebuilt, source):
 def test_a_variable_switches_all_of_them_off(monkeypatch):
     monkeypatch.setenv("FRAMEFALL_NO_KERNEL", "1")
     assert not any(compiled.has(*source) for source in SOURCES)
+
+
+def test_whether_there_is_a_library_is_marked_as_constant_in_the_way_that_torch_marks_it():
+    @torch.compiler.assume_constant_result
+    def marked() -> bool:
+        return True
+
+    mark = vars(marked).items()
+    assert mark and mark <= vars(compiled.has).items() and not mark <= vars(compiled.is_read).items()

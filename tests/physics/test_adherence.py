@@ -1,9 +1,12 @@
+"""What a caption states, read back from the tracks, word by word."""
+
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from examples import examples
 from framefall.physics.adherence import attribute_checks
 from framefall.physics.evidence import gather
 from framefall.physics.laws import laws
@@ -14,7 +17,7 @@ WORDS = {"fall": (), "projectile": ("direction", "speed"), "uniform": ("directio
 
 @pytest.mark.parametrize("scenario", list(WORDS))
 def test_what_a_caption_says_is_read_back_from_the_tracks(clip: Callable[..., tuple], scenario: str) -> None:
-    for index in range(4):
+    for index in range(examples(2, 4)):
         log, truth = clip(scenario, index)
         found = attribute_checks(gather(truth.ideal, None, log.scene.attributes))
         assert {"count", "colour", "size", "shape", *WORDS[scenario]} <= set(found)

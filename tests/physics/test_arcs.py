@@ -1,3 +1,5 @@
+"""Ways cut into parabolas, at the moments of their blows."""
+
 import numpy as np
 import pytest
 

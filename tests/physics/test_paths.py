@@ -1,3 +1,5 @@
+"""Which trajectory is which body's, however it was cut or painted."""
+
 from collections.abc import Callable
 from dataclasses import replace
 

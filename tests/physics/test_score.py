@@ -1,3 +1,5 @@
+"""The physics score of tables done by hand."""
+
 import math
 from itertools import product
 

@@ -13,13 +13,20 @@ from torch import Tensor
 from framefall.physics.laws import laws
 from framefall.tracking.point_tracks import track_points
 from framefall.tracking.tracker import track
+from framefall.tracking.trajectory import Tracks
 from framefall.tracking.working_clip import WorkingClip
 
 Shoot = Callable[..., Any]
 
 
-def test_real_footage_gets_points_and_a_coverage(carphone: Tensor) -> None:
-    tracks = track(carphone, 30.0)
+@pytest.fixture(scope="module")
+def found(carphone: Tensor) -> Tracks:
+    """In the real clip."""
+    return track(carphone, 30.0)
+
+
+def test_real_footage_gets_points_and_a_coverage(found: Tracks) -> None:
+    tracks = found
     assert tracks.frames == 40 and len(tracks.objects) < 12
     for one in tracks.objects:
         assert (np.diff(one.frames) > 0).all()
@@ -31,10 +38,10 @@ def test_real_footage_gets_points_and_a_coverage(carphone: Tensor) -> None:
     assert "points, not objects" in said["identity"].reason
 
 
-def test_frames_without_any_order_are_not_measurable(carphone: Tensor) -> None:
+def test_frames_without_any_order_are_not_measurable(carphone: Tensor, found: Tracks) -> None:
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     jumbled = torch.cat((carphone[:, :, order[:20]], carphone[:, :, order[20:]].flip(-1)), dim=2)[:, :, order]
-    assert track(jumbled, 30.0).coverage < track(carphone, 30.0).coverage
+    assert track(jumbled, 30.0).coverage < found.coverage
 
 
 def patterned(way: np.ndarray) -> WorkingClip:

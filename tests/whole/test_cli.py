@@ -27,7 +27,7 @@ from framefall.cli import main
 try:
     main()
 finally:
-    heavy = ("torch", "numpy", "av", "cv2", "transformers")
+    heavy = ("torch", "numpy", "av", "cv2", "transformers", "torch._dynamo", "sympy", "scipy", "matplotlib", "skimage")
     print(json.dumps([name for name in heavy if name in sys.modules]), file=sys.stderr)
 """
 
@@ -42,6 +42,14 @@ def test_help_is_there_at_once_and_loads_nothing_heavy(arguments: list[str]) -> 
 def test_the_check_for_heavy_imports_would_see_one(tmp_path: Path) -> None:
     said = child(LOADED, "verify", tmp_path)
     assert said.returncode == 1 and "torch" in json.loads(said.stderr.splitlines()[-1])
+
+
+def test_a_clip_costs_no_import_that_it_does_not_need(trained: Path, tmp_path: Path) -> None:
+    """A compiler, or the library of all networks, takes longer to import than a small clip takes to make."""
+    arguments = ["generate", "a ball falls", "-o", tmp_path / "a.mp4", "--model", trained, "--device", "cpu"]
+    said = child(LOADED, *arguments)
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stderr.splitlines()[-1]) == ["torch", "numpy", "av", "cv2"]
 
 
 def test_every_command_has_help_with_an_example(framefall: Callable) -> None:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from examples import examples
 from framefall.noise import Key
 from framefall.worlds.engines.registry import simulate
 from framefall.worlds.scenarios.registry import SCENARIOS
@@ -59,9 +60,12 @@ def drawn(scenario: str, index: int) -> StateLog:
 
 @functools.cache
 def logs_with(name: str) -> tuple[StateLog, ...]:
-    """Two drawn logs that a violation applies to."""
+    """One or two drawn logs that a violation applies to."""
     logs = (drawn(scenario, index) for index in range(3) for scenario in SCENARIOS if scenario != "pour")
-    return tuple(log for _, log in zip(range(2), (log for log in logs if VIOLATIONS[name].applies(log)), strict=False))
+    return tuple(
+        log
+        for _, log in zip(range(examples(1, 2)), (log for log in logs if VIOLATIONS[name].applies(log)), strict=False)
+    )
 
 
 def momentum(log: StateLog, time: float) -> np.ndarray:

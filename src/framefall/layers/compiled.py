@@ -30,10 +30,13 @@ def is_read() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def has(source: str, *defines: str) -> bool:
     """Whether there is a library of a source, and it is wanted."""
     return os.environ.get("FRAMEFALL_NO_KERNEL") != "1" and library(source, *defines) is not None
+
+
+# a compiler takes the answer as it is: what `torch.compiler.assume_constant_result` says, which would load the compiler
+has._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @lru_cache

