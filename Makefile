@@ -16,7 +16,7 @@ setup: .venv/ready  ## install Framefall and everything its development needs
 	touch $@
 
 demo: .venv/ready  ## generate a clip with the shipped cascade, score it, lay it out as a contact sheet
-	$(BIN)/framefall generate "people walk across a square seen from above" -o demo/walk.mp4 --seed 5 --report
+	$(BIN)/framefall generate "people walk across a square seen from above" -o demo/walk.mp4 --seed 5 --quality best --report
 
 check: .venv/ready  ## formatting, lint, types, floors
 	$(BIN)/ruff format --check -q .
