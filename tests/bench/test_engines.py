@@ -9,7 +9,6 @@ import torch
 
 from framefall.bench import engines
 from framefall.bench.engines import EAGER, engines_bench
-from framefall.progress import finish
 
 SMALL = {"spatial_sr": lambda: engines._shipped("spatial_sr", 2, 32)}
 
@@ -25,7 +24,7 @@ def unchecked() -> Iterator[None]:
 def test_each_engine_has_its_time_and_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "CASES", SMALL)
     chosen = ("eager_float32", EAGER, "openvino_float32", "openvino_bfloat16")
-    found = finish(engines_bench(0.1, engines=chosen))
+    found = engines_bench(0.1, engines=chosen)
     rows = found["results"]["spatial_sr"]
     assert set(rows) == set(chosen)
     assert rows["eager_float32"]["relative_l2_error"] == 0

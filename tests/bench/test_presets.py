@@ -1,13 +1,12 @@
 import pytest
 
 from framefall.bench.presets import presets_bench, sized
-from framefall.progress import finish
 from framefall.recipes.registry import RECIPES
 from framefall.recipes.systems import SYSTEMS
 
 
 def test_every_stage_of_every_recipe_has_its_size() -> None:
-    results = finish(presets_bench())
+    results = presets_bench()["results"]
     assert set(results) == {*RECIPES, *SYSTEMS}
     for name, make in {**RECIPES, **SYSTEMS}.items():
         assert list(results[name]) == list(make().stages)

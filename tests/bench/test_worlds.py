@@ -7,10 +7,9 @@ import pytest
 
 from framefall.bench import worlds as worldbench
 from framefall.bench.table import lines
-from framefall.progress import finish
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource
-from framefall.runs.train import train_cascade
+from framefall.runs.train import train
 from framefall.worlds.violations.registry import VIOLATIONS
 from framefall.worlds.world import open_world
 
@@ -20,13 +19,11 @@ def knowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its base and its temporal stage, trained for a moment."""
     recipe = RECIPES["micro"]()
     base = recipe.stages["base"]
-    stage = replace(base.stage, known=3, backbone=replace(base.stage.backbone, low_res_channels=4))
+    backbone = replace(base.stage.backbone, low_res_channels=4)
+    stage = replace(base.stage, task=replace(base.stage.task, known=3), backbone=backbone)
     stages = {"base": replace(base, stage=stage), "temporal_sr": recipe.stages["temporal_sr"]}
     folder = tmp_path_factory.mktemp("knowing") / "model"
-    for _ in train_cascade(
-        replace(recipe, stages=stages), WorldSource(open_world("projectile", size=40)), folder, steps=3
-    ):
-        pass
+    train(WorldSource(open_world("projectile", size=40)), folder, replace(recipe, stages=stages), steps=3)
     return folder
 
 
@@ -35,7 +32,7 @@ def test_the_renderer_is_above_and_a_fresh_model_below(knowing: Path, monkeypatc
     small = replace(worldbench.Protocol(), scenarios=("projectile",), training=20)
     monkeypatch.setattr(worldbench, "Protocol", lambda **values: replace(small, **values))
     monkeypatch.setattr(worldbench, "VIOLATIONS", {name: VIOLATIONS[name] for name in ("gravity_flip", "teleport")})
-    scores = finish(worldbench.world_bench(str(knowing), 3))
+    scores = worldbench.worlds_bench(str(knowing), 3)
     for split in ("id", "horizon"):
         rows = scores[split]["references"]
         assert set(rows) >= {"renderer", "nearest_training", "copy_last", "inertia", "per_frame", "model"}

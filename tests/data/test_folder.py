@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from encodes import clock, encode, grey, number_of, sample, textured
+from encodes import clock, encode, grey, number_of, textured
 from PIL import Image
 
 from framefall.data.folder import FolderConfig, collect, ingest, open_folder
@@ -40,41 +40,6 @@ def test_pixels_come_back_in_the_layout_of_a_clip(source):
         folder.read(shot, [20])
 
 
-def test_a_second_opening_reads_the_cache_and_a_damaged_entry_is_decoded_again(source):
-    encode(source / "a.mp4", clock(20))
-    (shot,) = opened(source).shots
-    (array,) = (source.parent / "cache").glob("*.npy")
-    whole = array.read_bytes()
-    marked = bytearray(whole)
-    marked[-1] = whole[-1] ^ 255  # what no decoder would give
-    array.write_bytes(marked)
-    assert opened(source).read(shot, [19])[2, 0, -1, -1] == marked[-1]
-    array.write_bytes(whole[:-1])
-    assert opened(source).read(shot, [19])[2, 0, -1, -1] == whole[-1]
-    assert array.read_bytes() == whole
-    array.with_suffix(".json").write_text("{")
-    assert opened(source).read(shot, [19])[2, 0, -1, -1] == whole[-1]
-    array.write_bytes(marked)
-    encode(source / "a.mp4", clock(20, step=5))  # other content, other entry
-    assert opened(source).read(shot, [19])[2, 0, -1, -1] not in (marked[-1], whole[-1])
-
-
-def test_other_settings_are_other_entries(source):
-    encode(source / "a.mp4", clock(20))
-    for settings in ({}, {"size": 16}, {"fps": 12.0}, {"channels": 1}):
-        opened(source, **settings)
-    assert len(list((source.parent / "cache").glob("*.npy"))) == 4
-
-
-def test_an_entry_that_shrinks_while_it_is_used_is_an_error_and_not_a_crash(source):
-    encode(source / "a.mp4", clock(20))
-    folder = opened(source)
-    (array,) = (source.parent / "cache").glob("*.npy")
-    os.truncate(array, 1000)
-    with pytest.raises(ValueError, match="has shrunk"):
-        folder.read(folder.shots[0], [19])
-
-
 @pytest.mark.parametrize("rate", [24, 25, 30, Fraction(30000, 1001), Fraction(24000, 1001), 12, 10, 15, 60])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_no_frame_is_ever_shown_twice(source, rate, suffix):
@@ -86,26 +51,6 @@ def test_no_frame_is_ever_shown_twice(source, rate, suffix):
     assert numbers == sorted(set(numbers))
     assert 24 / shot.fps == pytest.approx(round(24 / shot.fps)) and shot.fps <= 1.05 * rate
     assert np.polyfit(numbers, np.arange(shot.frames), 1)[0] == pytest.approx(shot.fps / float(rate), rel=0.06)
-
-
-def test_a_jump_in_time_ends_a_shot(source):
-    stamps = [*range(0, 40, 4), *range(140, 180, 4)]  # a second is missing
-    encode(source / "a.mkv", clock(20), 25, stamps=stamps, base=Fraction(1, 100))
-    folder = opened(source, scene_cuts=False)
-    assert len(folder.shots) == 2
-    numbers = [number_of(f) for s in folder.shots for f in folder.read(s, range(s.frames)).transpose(1, 2, 3, 0)]
-    assert numbers == sorted(set(numbers))
-
-
-def test_cuts_of_a_real_film_are_found(source):
-    shutil.copy(sample("bikes.mp4"), source / "bikes.mp4")
-    shutil.copy(sample("carphone_pristine.mp4"), source / "carphone.mp4")
-    folder = opened(source, size=64, fps=25.0)
-    starts = [shot.start for shot in folder.shots if shot.source == "bikes.mp4"]
-    assert starts[0] == 0 and np.abs(np.array(starts[1:]) - [30, 76, 137, 187, 242]).max() <= 1
-    assert [shot.frames for shot in folder.shots if shot.source == "carphone.mp4"] == [100]  # one take
-    assert len(opened(source, size=64, fps=25.0, min_seconds=1.0).shots) == 6  # the last take has 8 frames
-    assert len(opened(source, size=64, fps=25.0, scene_cuts=False).shots) == 2
 
 
 def test_numbers_follow_the_frames_that_are_kept(source):

@@ -3,7 +3,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from encodes import clock, encode, grey, number_of, textured
+from encodes import clock, encode, number_of, textured
 from PIL import Image
 
 from framefall.data.folder import FolderConfig, open_folder
@@ -128,31 +128,6 @@ def test_a_window_of_one_frame_takes_videos_and_images_alike(folder):
     assert {key.partition("#")[0] for key in keys} >= {"clip5.mp4", "photo0.png"}
 
 
-def test_a_crop_has_native_pixels_and_a_whole_view_reaches_across(tmp_path):
-    image = textured(1, 48, 64)[0]
-    for name in ("left", "right"):
-        Image.fromarray(image).save(tmp_path / f"{name}.png")
-    images = open_folder(tmp_path, FolderConfig(cache=str(tmp_path / ".cache")))
-    crop = Window(frames=1, height=16, width=24, view="crop", flip=False)
-    places = set()
-    for clips in take(images, crop, 10):
-        for clip in clips:
-            found = [
-                (top, left) for top in range(33) for left in range(41)
-                if np.array_equal(image[top : top + 16, left : left + 24], clip.pixels[:, 0].transpose(1, 2, 0))
-            ]  # fmt: skip
-            assert len(found) == 1
-            places.add(found[0])
-    assert len(places) > 10
-    whole = Window(frames=1, height=24, width=24, flip=False)
-    for clip in take(images, whole, 2)[0]:
-        blocks = image[:, :].reshape(24, 2, 32, 2, 3).mean((1, 3))
-        errors = [np.abs(clip.pixels[:, 0].transpose(1, 2, 0) - blocks[:, left : left + 24]).max() for left in range(9)]
-        odd = image[:, 1:63].reshape(24, 2, 31, 2, 3).mean((1, 3))  # a crop that begins at an odd column
-        errors += [np.abs(clip.pixels[:, 0].transpose(1, 2, 0) - odd[:, left : left + 24]).max() for left in range(8)]
-        assert min(errors) <= 1  # the whole height, as exact averages
-
-
 def test_half_of_the_clips_are_mirrored(tmp_path):
     ramp = np.repeat(np.repeat(np.arange(64, dtype=np.uint8)[None, :, None], 64, axis=0), 3, axis=2)
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
@@ -198,11 +173,3 @@ def test_abandoned_workers_end(folder):
     next(stream)
     stream.close()
     assert threading.active_count() == before
-
-
-def test_flat_frames_stay_flat_at_any_size(tmp_path):
-    encode(tmp_path / "a.mp4", grey([100] * 4, 30, 50))
-    folder = open_folder(tmp_path, FolderConfig(cache=str(tmp_path / ".cache")))
-    for size in ((7, 13), (30, 50), (61, 40)):
-        (clips,) = take(folder, Window(frames=2, height=size[0], width=size[1]), 1)
-        assert np.abs(clips[0].pixels.astype(int) - 100).max() <= 1

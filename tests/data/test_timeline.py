@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from framefall.data.frame import Frame
-from framefall.data.timeline import at_rate
+from framefall.data.timeline import at_rate, rate_for
 
 
 def frames(starts, last=0.1):
@@ -47,3 +47,17 @@ def test_it_holds_only_the_frames_whose_turn_is_unsure():
     for given in range(100):
         next(reader)
         assert len(taken) <= 2 * given + 5
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "kept", "one_to_one"),
+    [(24, 24, 24, True), (30, 24, 24, False), (25, 24, 24, False), (24000 / 1001, 24, 24, True), (23, 24, 24, True),
+     (22, 24, 12, False), (12, 24, 12, True), (10, 24, 8, False), (60, 24, 24, False), (1, 24, 1, True),
+     (5, 6, 3, False)],
+)  # fmt: skip
+def test_the_rate_that_is_kept_never_shows_a_frame_twice(source, wanted, kept, one_to_one):
+    rate, every = rate_for(float(source), float(wanted))
+    assert (rate, every) == (pytest.approx(kept), one_to_one)
+    if not every:
+        shown = [int(n / rate * source + 1e-9) for n in range(200)]
+        assert len(set(shown)) == 200

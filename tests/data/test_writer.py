@@ -15,9 +15,9 @@ from framefall.data.writer import WRITERS, VideoWriter, write
 
 @pytest.fixture(scope="module")
 def film():
-    """Real frames: uint8 [24, 64, 86, 3]."""
+    """Real frames: uint8 [10, 64, 86, 3]."""
     frames = decode(sample("carphone_pristine.mp4"), short_side=64)
-    return np.stack([frame.pixels for _, frame in zip(range(24), frames, strict=False)])
+    return np.stack([frame.pixels for _, frame in zip(range(10), frames, strict=False)])
 
 
 def windows(video, size=7):
@@ -41,7 +41,7 @@ LOWEST = {".mp4": 34, ".webm": 34, ".mkv": 90, ".gif": 28, ".npy": 90, ".png": 9
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_what_is_written_comes_back(tmp_path, film, suffix):
     path = tmp_path / f"out{suffix}"
-    assert write(path, windows(film), 23.0) == 24
+    assert write(path, windows(film), 23.0) == 10
     back = read(path)
     assert back.shape == film.shape and psnr(back, film) > LOWEST[suffix]
     assert psnr(back[1:], film[:-1]) < psnr(back, film) - 3  # frames in another order are seen
@@ -70,7 +70,7 @@ def test_one_channel_is_written_as_grey(tmp_path, film, suffix):
 
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_the_same_frames_are_the_same_bytes(tmp_path, film, suffix):
-    for name, size in (("one", 7), ("two", 24)):
+    for name, size in (("one", 7), ("two", 10)):
         write(tmp_path / name / f"a{suffix}", windows(film, size), 24.0, {"comment": "seed 7"})
     for file in sorted(p for p in (tmp_path / "one").rglob("*") if p.is_file()):
         assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
@@ -88,7 +88,7 @@ def test_an_exception_on_the_way_leaves_nothing(tmp_path, film, suffix):
     write(tmp_path / f"a{suffix}", [film], 24.0)
     with pytest.raises(RuntimeError):
         write(tmp_path / f"a{suffix}", broken(), 24.0)
-    assert len(read(tmp_path / f"a{suffix}")) == 24  # the older file stands
+    assert len(read(tmp_path / f"a{suffix}")) == 10  # the older file stands
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -98,7 +98,7 @@ def test_a_video_is_published_when_its_block_ends_well_and_not_before(tmp_path, 
         for window in windows(film):
             writer.add(window)
             assert not path.exists()
-    assert writer.frames == 24 and [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert writer.frames == 10 and [p.name for p in tmp_path.iterdir()] == [path.name]
     write(tmp_path / f"b{suffix}", windows(film), 24.0)  # the same in one call
     assert np.array_equal(read(path), read(tmp_path / f"b{suffix}"))
 
@@ -107,7 +107,7 @@ def test_a_video_is_published_when_its_block_ends_well_and_not_before(tmp_path, 
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_block_that_is_left_by_an_exception_leaves_nothing(tmp_path, film, suffix, error):
     with pytest.raises(error), VideoWriter(tmp_path / f"a{suffix}", 24.0) as writer:
-        for _ in range(2):  # encoders look some frames ahead before they write any
+        for _ in range(5):  # encoders look some frames ahead before they write any
             writer.add(film)
         assert [p for p in tmp_path.iterdir() if ".partial-" in p.name]  # it was under way
         raise error
@@ -176,11 +176,11 @@ def test_metadata_of_a_gif_and_of_a_folder(tmp_path, film):
     write(tmp_path / "a.gif", [film], 24.0, tags)
     write(tmp_path / "frames", [film], 24.0, tags)
     with Image.open(tmp_path / "a.gif") as image:
-        for _ in range(24):
-            image.seek(image.tell() + 1 if image.tell() < 23 else 23)
+        for frame in range(10):
+            image.seek(frame)
     assert json.dumps(tags).encode()[:200] in (tmp_path / "a.gif").read_bytes()
     assert json.loads((tmp_path / "frames" / "metadata.json").read_text()) == tags
-    assert len(read(tmp_path / "a.gif")) == len(read(tmp_path / "frames")) == 24
+    assert len(read(tmp_path / "a.gif")) == len(read(tmp_path / "frames")) == 10
 
 
 def test_colours_are_tagged_and_right_in_another_reader(tmp_path):

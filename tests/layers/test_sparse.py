@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
-from framefall.layers import compiled, kernel, sparse
+from framefall.layers import sparse
 from framefall.layers.patterns import Pattern, parse, window
 from framefall.layers.sparse import sparse_attend, whole_attend
 
@@ -74,9 +73,7 @@ def test_bfloat16_costs_a_few_roundings(way, text):
     true = with_gradients(lambda *qkv: dense(*qkv, pattern.mask(150)), parts, torch.float64)
     found = with_gradients(lambda *qkv: sparse_attend(*qkv, pattern), parts, torch.bfloat16)
     # the kernel rounds its answer alone; blocks round scores, weights and products too
-    assert worst(found, true) < (
-        1.01 * BFLOAT if way == "kernel" and compiled.has("window_attention", "WIDTH=1") else 8 * BFLOAT
-    )
+    assert worst(found, true) < (1.01 * BFLOAT if way == "kernel" else 8 * BFLOAT)
     assert worst([1.1 * one for one in found], true) > 8 * BFLOAT
 
 
@@ -107,9 +104,7 @@ def test_views_of_one_projection_give_what_copies_give(way):
     leaves = [view.detach().contiguous().requires_grad_() for view in views]
     true = torch.autograd.grad(sparse_attend(*leaves, window(4)), leaves, grad)
     assert torch.equal(found, torch.stack([one.movedim(-2, 1) for one in true], dim=3))
-    if way == "kernel" and compiled.has(
-        "window_attention", "WIDTH=1"
-    ):  # it lies as the query does, so that a projection needs no copy
+    if way == "kernel":  # it lies as the query does, so that a projection needs no copy
         assert out.movedim(-2, 1).is_contiguous()
 
 
@@ -187,37 +182,6 @@ def test_many_rows_are_taken_in_parts(monkeypatch):
     whole = sparse_attend(*parts, window(4))
     monkeypatch.setattr(sparse, "_ROWS", 2)
     assert torch.equal(sparse_attend(*parts, window(4)), whole)
-
-
-# the kernel
-
-
-def test_the_kernel_knows_what_it_does_not_serve():
-    one = torch.zeros(2, 9, 16)
-    assert not kernel.serves(one.double(), one.double(), one.double(), window(4))
-    assert not kernel.serves(one, one[:1].expand_as(one)[:, :5], one, window(4))
-    assert not kernel.serves(*(one.to("meta"),) * 3, window(4))
-    assert not kernel.serves(*(torch.zeros(2, 9, 300),) * 3, window(4))
-    assert not kernel.serves(*(torch.zeros(2, 2000, 4),) * 3, window(1000))
-    assert sparse_attend(*(one.to("meta"),) * 3, window(4)).shape == one.shape
-
-
-def test_flops_are_counted_with_the_kernel_too():
-    leaves = [part.float().requires_grad_() for part in inputs(130)]
-    with FlopCounterMode(display=False) as counter:
-        out = kernel.attend(*leaves, window(4)) if compiled.has("window_attention", "WIDTH=1") else None
-        forward = counter.get_total_flops()
-        if out is not None:
-            torch.autograd.grad(out.sum(), leaves)
-    expected = 2 * 2 * 6 * 130 * 9 * 16 if out is not None else 0  # two products with nine keys a frame
-    assert forward == expected
-    assert counter.get_total_flops() == 3.5 * expected  # five more backwards
-
-
-def test_the_kernel_is_an_operator_that_torch_can_compile():
-    if compiled.has("window_attention", "WIDTH=1"):
-        leaves = [part.float().requires_grad_() for part in inputs(9)]
-        torch.library.opcheck(torch.ops.framefall.window_attention.default, (*leaves, [-1, 0, 1], 1, False))
 
 
 COMPILED = """

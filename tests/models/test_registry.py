@@ -170,13 +170,3 @@ def test_nothing_is_kept_from_one_call_to_the_next(toy, trained, inputs):
     first = network(x_t, t, condition)
     network(x_t.flip(0), t.flip(0), condition)
     assert torch.equal(network(x_t, t, condition), first)
-
-
-def test_the_null_condition_forgets_text_and_numbers_and_nothing_else(inputs, toys):
-    condition = inputs(toys[TransformerConfig]())[2]
-    plain = condition.without_text()
-    assert not plain.text_mask.any() and not plain.numbers.any()
-    assert plain.seconds is condition.seconds and plain.low_res is condition.low_res
-    assert condition.text_mask.any()  # the condition itself is left alone
-    empty = Condition(seconds=condition.seconds)
-    assert empty.without_text().text_mask is None and empty.without_text().numbers is None

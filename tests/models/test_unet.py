@@ -119,7 +119,7 @@ def test_an_untrained_network_says_nothing_and_an_untrained_stage_is_the_identit
     assert not network(*inputs(config)).any()
     x = torch.randn(4, 16, 3, 3, generator=torch.Generator().manual_seed(0))
     level, seconds, text = torch.ones(1, 1, 32), torch.arange(4)[None] / 4, torch.ones(1, 5, 6)
-    assert torch.equal(network.bottom(x, level, seconds, text), x)
+    assert torch.equal(network.mid_block(x, level, seconds, text), x)
 
 
 def test_a_masked_word_may_even_be_not_a_number(scene):
@@ -201,4 +201,4 @@ def test_the_default_has_ten_million_parameters_most_of_them_where_pixels_are_fe
         network = SpaceTimeUNet(UNetConfig())
     sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
     assert 9e6 < sum(sizes.values()) < 12e6
-    assert sizes["bottom"] > 0.5 * sum(sizes.values())
+    assert sizes["mid_block"] > 0.5 * sum(sizes.values())

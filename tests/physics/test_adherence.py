@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from examples import examples
 
+from examples import examples
 from framefall.physics.adherence import attribute_checks
 from framefall.physics.evidence import gather
 from framefall.physics.laws import laws

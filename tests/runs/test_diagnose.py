@@ -1,91 +1,62 @@
-"""The questions that `evaluate` and `bench` answer, through the command line, on real and simulated clips."""
+"""Questions about a model's stages, copies, likelihood and the metrics, on real and simulated clips."""
 
-import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from framefall.bench.timing import in_turns, ratio
-from framefall.evaluate.certify.bands import BANDS, WHERE
-from framefall.evaluate.metrics.suite import METRICS
-from framefall.progress import finish
-from framefall.runs.certify import BETTER, trusted, validity_bench
-from framefall.runs.worlds import Look, write_world
-from framefall.worlds.damage.corruptions import CORRUPTIONS
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.checkpoint import load_cascade
+from framefall.data.folder import Folder
+from framefall.progress import Note
+from framefall.runs import diagnose
 from framefall.worlds.violations.registry import VIOLATIONS
-from framefall.worlds.world import open_world
-
-
-def _simulated(folder: Path, start: int) -> Path:
-    look = Look(size=48, frames=25)
-    list(write_world(open_world("projectile,uniform", split="id"), folder, look, count=8, start=start))
-    return folder
 
 
 @pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight simulated clips on disk."""
-    return _simulated(tmp_path_factory.mktemp("generated"), 0)
+def cascade(trained: Path) -> Cascade:
+    return load_cascade(trained)
 
 
-def test_every_damage_has_a_scene_and_a_promise_and_every_promise_a_metric() -> None:
-    assert set(WHERE) == {*VIOLATIONS, *CORRUPTIONS, "independent"}
-    assert {damage for damage, _ in BANDS} == set(WHERE) - {"reverse"}  # reversed, these scenes are physical
-    assert {metric for _, metric in BANDS} <= set(BETTER)
+def test_super_resolution_is_held_against_the_plain_method(cascade: Cascade, folder: Folder) -> None:
+    answer = diagnose.superres(cascade, folder, 2)
+    metrics = answer.values["metrics"]
+    assert {name.partition(".")[0] for name in metrics} == {"temporal_sr", "spatial_sr"}
+    ours, plain = (metrics[f"spatial_sr.psnr{name}"]["value"] for name in ("", "_bicubic"))
+    assert metrics["spatial_sr.psnr_gain_over_bicubic"]["value"] == pytest.approx(ours - plain)
+    assert "temporal_sr.psnr_gain_over_linear_blend" in answer.text
 
 
-def test_what_is_hidden_is_detected_and_placebos_are_quiet() -> None:
-    """A part of the matrix; `make validity` runs all of it on more clips."""
-    certificate = finish(validity_bench(8, damages=("hidden_vanish", "hidden_colour"), placebos=("noise", "jpeg_85")))
-    assert [f"{cell.damage} / {cell.metric}: {cell}" for cell in certificate.out_of_band] == []
-    by_place = {(cell.damage, cell.metric): cell for cell in certificate.cells}
-    assert by_place["hidden_colour", "flicker"].detection < 0.5  # smoothness alone does not see it
-    said = trusted(certificate)
-    assert said["pendulum_energy (scene)"] == "not measurable here"
-    assert "trusted for" in said["reappearance (scene)"]
+def test_a_base_that_was_trained_for_seconds_is_to_blame(cascade: Cascade, folder: Folder) -> None:
+    answer = diagnose.blame(cascade, folder, 2)
+    assert {row["stage"] for row in answer.values["rows"]} == {"base", "temporal_sr", "spatial_sr"}
+    assert "base" in {verdict["stage"] for verdict in answer.values["verdicts"]}
+    assert "base adds" in answer.text
 
 
-def test_scores_of_clips_go_to_a_page_and_to_json(generated: Path, framefall: Callable, tmp_path: Path) -> None:
-    (generated / "broken.mp4").write_bytes(b"no video")
-    line = ["--html", tmp_path / "r.html", "--json", tmp_path / "r.json", "--reference", generated]
-    line += ["--rival", generated]
-    said = framefall("evaluate", generated, *line)
-    assert said.code == 0, said.err
-    assert "skipped broken.mp4" in said.err
-    values = json.loads((tmp_path / "r.json").read_text())
-    assert set(values["metrics"]) == set(METRICS)
-    assert values["metrics"]["psnr"]["value"] == 100.0  # each clip is its own reference
-    assert values["distances"]["motion_distance"]["value"] is None  # 8 clips are too few
-    assert "psnr: generated0 and generated0 are not ranked, their intervals overlap." in values["ranking"]
-    page = (tmp_path / "r.html").read_text()
-    assert "are not ranked" in page
-    assert page.count("<video") >= 4
-    assert "broken.mp4 was skipped" in page
-    assert "https://" not in page.replace("https://matplotlib.org", "")
-    (generated / "broken.mp4").unlink()
-
-
-def test_copies_of_training_clips_are_told(generated: Path, framefall: Callable, tmp_path: Path) -> None:
-    held_out = _simulated(tmp_path / "held_out", 100)
-    said = framefall("evaluate", generated, "--training", generated, "--reference", held_out, "--json", "-")
-    assert said.code == 0, said.err
-    spaces = {space["space"]: space for space in json.loads(said.out)["spaces"]}
+def test_copies_of_training_clips_are_told(generated: Path, unseen: Path, tmp_path: Path) -> None:
+    events = list(diagnose.copies.events(generated, generated, unseen))
+    spaces = {space["space"]: space for space in events[-1].result.values["spaces"]}
     assert spaces["content"]["flagged"]["value"] == 1.0
+    assert "content: 100% are nearer to a training clip" in events[-1].result.text
+    assert not [event for event in events if isinstance(event, Note)]
+    # the control: held-out clips of the same kind are no copies
+    fresh = diagnose.copies(unseen, generated, unseen)
+    assert fresh.values["spaces"][0]["flagged"]["value"] < 0.5
 
 
-def test_stages_are_held_against_real_clips(trained: Path, clips: Path, framefall: Callable, tmp_path: Path) -> None:
-    line = ["--model", trained, "--blame", "--count", 3, "--json", tmp_path / "b.json"]
-    said = framefall("evaluate", clips, *line)
-    assert said.code == 0, said.err
-    values = json.loads((tmp_path / "b.json").read_text())
-    assert {row["stage"] for row in values["rows"]} == {"base", "temporal_sr", "spatial_sr"}
-    assert "base" in {verdict["stage"] for verdict in values["verdicts"]}  # trained for seconds
+def test_what_a_denoiser_expects_is_asked_of_one_stage(cascade: Cascade, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnose, "VIOLATIONS", {"teleport": VIOLATIONS["teleport"]})
+    answer = diagnose.likelihood(cascade, 2)
+    assert answer.values["stage"] == "base" and answer.values["violations"].keys() == {"teleport"}
+    found = answer.values["violations"]["teleport"]
+    assert found["rejected"] or 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+    assert ("teleport" in answer.text and "base prefers" in answer.text) or "nothing can be said" in answer.text
+    with pytest.raises(ValueError, match="a stage must be one of"):
+        diagnose.likelihood(cascade, 2, stage="sr")
 
 
-def test_a_ratio_is_of_turns_taken_side_by_side() -> None:
-    taken = in_turns({"slow": lambda: sum(range(40_000)) and None, "fast": lambda: sum(range(4_000)) and None}, 0.2)
-    found = ratio(taken["slow"], taken["fast"])
-    assert 3 < found["low"] <= found["median"] <= found["high"]
-    assert all(math.isfinite(value) for value in found.values())
+def test_scenarios_and_violations_can_be_chosen(cascade: Cascade) -> None:
+    found = diagnose.expectations(cascade.stages[0], 1, scenarios=("uniform",), violations=("teleport",))
+    assert [one.violation for one in found] == ["teleport"] and found[0].trials == 1
+    assert "8 are needed" in found[0].rejected and math.isnan(found[0].error.value)

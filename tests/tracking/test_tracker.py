@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from examples import FULL, examples
+from examples import examples
 from framefall.noise import Key
 from framefall.tracking.tracker import track
 from framefall.tracking.trajectory import Tracks
@@ -84,7 +84,7 @@ EVERY = tuple(product(BROKEN, ("projectile", "uniform", "light", "billiards")))
 SOME = (*zip(BROKEN, ("projectile", "uniform", "light", "uniform"), strict=True), *product(BROKEN, ("light",)))
 
 
-@pytest.mark.parametrize(("name", "scenario"), EVERY if FULL else sorted({*SOME, ("vanish", "billiards")}))
+@pytest.mark.parametrize(("name", "scenario"), EVERY if examples(0, 1) else sorted({*SOME, ("vanish", "billiards")}))
 def test_what_twins_break_is_unexplained(name: str, scenario: str, shoot: Shoot, world: Shoot) -> None:
     log = world(scenario, 0)
     twin = break_physics(log, name, Key(0, "t", f"{scenario}0"))

@@ -15,8 +15,8 @@ from framefall.data.writer import write
 from framefall.evaluate.metrics.suite import METRICS
 
 
-def _evaluate(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "framefall"), "evaluate", *map(str, arguments)]
+def _framefall(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "framefall"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -31,7 +31,7 @@ def test_odd_clips_get_a_number_or_a_sentence(tmp_path: Path) -> None:
     for name, pixels in odd.items():
         write(tmp_path / f"{name}.mkv", [np.ascontiguousarray(pixels, dtype=np.uint8)], 12.0)
     (tmp_path / "text.mp4").write_text("words")
-    said = _evaluate(tmp_path, "--json", "-", "--html", tmp_path / "page.html")
+    said = _framefall("evaluate", tmp_path, "--json", "--report", tmp_path / "report")
     assert said.returncode == 0, said.stderr
     assert "Traceback" not in said.stderr
     values = json.loads(said.stdout)
@@ -40,17 +40,17 @@ def test_odd_clips_get_a_number_or_a_sentence(tmp_path: Path) -> None:
     for clip in ("black.mkv", "one.mkv"):
         assert values["metrics"]["flicker"]["per_clip"][clip] is None
         assert values["reasons"][clip]
-    assert (tmp_path / "page.html").read_text().count("<video") >= 1
+    assert (tmp_path / "report" / "report.html").read_text().count("<video") >= 1
 
 
 def test_a_users_clip_says_which_metrics_hold_on_it(clips: Path, tmp_path: Path) -> None:
-    said = _evaluate(clips / "0001.mp4", "--validate")
+    said = _framefall("diagnose", "metrics", clips / "0001.mp4")
     assert said.returncode == 1 and "must have at least 144 frames" in said.stderr
     frames = [frame.pixels[::8, ::8] for frame in decode(clips / "0002.mp4")][:144]
     write(tmp_path / "small.mkv", [np.ascontiguousarray(np.stack(frames))], 25.0)
-    said = _evaluate(tmp_path / "small.mkv", "--validate", "--json", tmp_path / "v.json")
+    said = _framefall("diagnose", "metrics", tmp_path / "small.mkv", "--json")
     assert said.returncode == 0, said.stderr
-    values = json.loads((tmp_path / "v.json").read_text())
+    values = json.loads(said.stdout)
     assert values["clips"] == 6
     matrix = values["matrix"]
     assert matrix["freeze"]["longest_still"]["auroc"] == 1.0

@@ -33,7 +33,10 @@ def parse(line: list[str]) -> str:
     group = typer.main.get_command(app)
     with group.make_context("framefall", list(line), resilient_parsing=False) as context:
         name, command, rest = group.resolve_command(context, line)
-        command.make_context(name, rest, parent=context)
+        inner = command.make_context(name, rest, parent=context)
+        if hasattr(command, "commands"):  # a command of commands
+            what, part, rest = command.resolve_command(inner, rest)
+            part.make_context(what, rest, parent=inner)
         return str(name)
 
 

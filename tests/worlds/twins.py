@@ -4,8 +4,8 @@ import functools
 import math
 
 import numpy as np
-from examples import examples
 
+from examples import examples
 from framefall.noise import Key
 from framefall.worlds.engines.registry import simulate
 from framefall.worlds.scenarios.registry import SCENARIOS

@@ -30,7 +30,15 @@ def bench(
 ) -> None:
     """Measure on this machine, side by side, with the spread of every number.
 
-    framefall bench render --json
+    Things that are compared take turns, round by round, and CPU time is measured, not wall time, so that what else runs
+    counts little; a ratio has its median and the range of its middle half. presets, trackers, validity and worlds
+    measure no time.
+
+    \b
+    Examples:
+      framefall bench presets
+      framefall bench render --json
+      framefall bench worlds --model my_world_model --count 24
     """
     from framefall.bench.registry import Options, benchmark
     from framefall.bench.table import lines

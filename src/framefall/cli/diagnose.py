@@ -15,8 +15,9 @@ diagnose = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=False,
-    help="Ask what is wrong: which stage is to blame, what was copied, what a model expects, which metrics to trust.",
-    epilog="Example: framefall diagnose stages my_model my_clips. Each has help: framefall diagnose stages --help",
+    help="Ask what is wrong: which stage is to blame, what was copied, what a model expects, what metrics to trust.\n\n"
+    "Each answers with a table, or with one JSON object by --json, and has its own --help.",
+    epilog="Example: framefall diagnose stages my_model my_clips --json",
 )
 
 Count = Annotated[int, typer.Option(min=1, help="Pieces of the clips.")]

@@ -1,6 +1,5 @@
 """`framefall verify`: is a model or a checkpoint whole?"""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +14,18 @@ def verify(
     ],
     json: Json = False,
 ) -> None:
-    """Check a model or checkpoint: every file's hash, the config's schema, every tensor's shape and numbers."""
+    """Check a model or checkpoint: every file's hash, the config's schema, every tensor's shape and numbers.
+
+    Exit code 0 means whole. What is missing, changed or does not fit is named in a sentence.
+
+    \b
+    Examples:
+      framefall verify my_model
+      framefall verify my_model.training/base/checkpoints/00000400
+    """
     from framefall import publish
     from framefall.cascade import checkpoint
+    from framefall.jsonable import json_text
 
     folder = checkpoint.find(model)
     hashes = publish.verify(folder)
@@ -28,7 +36,7 @@ def verify(
         tensors = checkpoint.read_tensors(folder / "tensors.safetensors")
         sizes = {"checkpoint": checkpoint.parameters(tensors.values())}
     if json:
-        print(jsonlib.dumps({"folder": str(folder), "files": hashes, "parameters": sizes}, indent=2))
+        print(json_text({"folder": str(folder), "files": hashes, "parameters": sizes}), end="")
     else:
         for name, digest in sorted(hashes.items()):
             print(f"{digest[:16]}  {name}")

@@ -53,7 +53,7 @@ class ClipSet:
 
     def __str__(self) -> str:
         grids = list(self.grids.values())
-        frames, fps = _span([one.frames for one in grids]), _span([one.fps for one in grids])
+        frames, fps = _span([float(one.frames) for one in grids]), _span([one.fps for one in grids])
         small, large = (pick(grids, key=lambda one: one.height * one.width) for pick in (min, max))
         sizes = dict.fromkeys(f"{one.width}x{one.height}" for one in (small, large))
         return f"{self.root.name or self.root} ({frames} frames of {' to '.join(sizes)} at {fps} a second)"

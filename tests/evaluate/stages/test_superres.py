@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.evaluate.metrics.suite import Row
+from framefall.evaluate.metrics.suite import ScoreRow
 from framefall.evaluate.stages.superres import compare_spatial, compare_temporal, linear_blend, nearest
 from framefall.video import resize
 
@@ -16,7 +16,7 @@ def fading(frames: int = 13, seed: int = 0) -> Tensor:
     return torch.lerp(start, end, torch.linspace(0, 1, frames)[:, None, None])
 
 
-def by_name(rows: list[Row]) -> dict[str, Row]:
+def by_name(rows: list[ScoreRow]) -> dict[str, ScoreRow]:
     return {row.metric: row for row in rows}
 
 

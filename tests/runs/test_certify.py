@@ -1,0 +1,61 @@
+"""The attribution matrix: on simulated scenes a part of it, on a user's clip what pixels alone allow."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from examples import examples
+from framefall.data.writer import write
+from framefall.evaluate.certify.bands import BANDS
+from framefall.evaluate.certify.validity import Cell
+from framefall.runs.certify import BETTER, Certificate, as_json, certify_metrics, trusted, validate
+
+
+def test_what_is_hidden_is_detected_and_placebos_are_quiet() -> None:
+    """A part of the matrix; `make validity` runs all of it on more clips."""
+    damages = ("hidden_colour", "hidden_vanish")[: examples(1, 2)]
+    certificate = certify_metrics(8, damages=damages, placebos=("noise", "jpeg_85")[: examples(1, 2)])
+    assert [f"{cell.damage} / {cell.metric}: {cell}" for cell in certificate.out_of_band] == []
+    by_place = {(cell.damage, cell.metric): cell for cell in certificate.cells}
+    assert by_place["hidden_colour", "reappearance_identity (scene)"].detection >= 0.9
+    assert by_place["hidden_colour", "flicker"].detection < 0.5  # smoothness alone does not see it
+    assert trusted(certificate)["pendulum_energy (scene)"] == "not measurable here"
+
+
+def test_every_promise_is_of_a_metric_that_is_measured() -> None:
+    assert {metric for _, metric in BANDS} <= set(BETTER)
+
+
+def cell(damage: str, metric: str, auroc: float, detection: float, band: str = "free", n: int = 12) -> Cell:
+    return Cell(damage, metric, auroc, detection, n, band)  # type: ignore[arg-type]
+
+
+def test_a_metric_is_trusted_for_what_it_sees_if_it_is_quiet_elsewhere() -> None:
+    cells = [
+        cell("freeze", "good", 1.0, 1.0),
+        cell("noise", "good", 0.5, 0.0, "must_not_react"),
+        cell("freeze", "loud", 1.0, 1.0),
+        cell("noise", "loud", 1.0, 1.0, "must_not_react"),
+        cell("freeze", "blind", 0.5, 0.0),
+        cell("freeze", "absent", float("nan"), float("nan"), n=0),
+        cell("shuffle", "vain", 1.0, 1.0),
+        cell("freeze", "vain", 0.0, 0.0),
+    ]
+    said = trusted(Certificate(cells, 12))
+    assert said == {
+        "good": "trusted for freeze",
+        "loud": "not trusted: moved by noise",
+        "blind": "sees none of the damage",
+        "absent": "not measurable here",
+        "vain": "trusted for shuffle; prefers freeze",
+    }
+    values = as_json(Certificate(cells, 12))
+    assert values["cells"] == 8 and values["cells_out_of_band"] == ["noise / loud"]
+    assert values["matrix"]["freeze"]["absent"]["auroc"] is None
+
+
+def test_a_clip_must_be_long_enough(tmp_path: Path) -> None:
+    write(tmp_path / "short.mkv", [np.zeros((30, 16, 16, 3), np.uint8)], 24.0)
+    with pytest.raises(ValueError, match="got 30"):
+        validate(str(tmp_path / "short.mkv"))
