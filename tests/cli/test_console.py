@@ -1,11 +1,14 @@
+import atexit
 import ctypes
+import gc
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from framefall.cli.console import keep_memory, say, watched
+from framefall.cli.console import collect_seldom, keep_memory, say, watched
 from framefall.progress import Event, Note, Stepped
 
 
@@ -55,3 +58,20 @@ def test_freed_memory_is_kept_unless_the_user_set_the_allocator(
     monkeypatch.setattr(ctypes, "CDLL", Library)
     keep_memory()
     assert len(options) == asked
+
+
+def test_unused_cycles_are_found_less_often_but_found() -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.own = self
+
+    before, tied = gc.get_threshold(), weakref.ref(Knot())
+    assert tied() is not None  # nothing but the collector can free it
+    try:
+        collect_seldom()
+        assert gc.isenabled() and gc.get_threshold()[0] > 10 * before[0]
+        kept = [[] for _ in range(2 * gc.get_threshold()[0])]
+        assert len(kept) and tied() is None
+    finally:
+        gc.set_threshold(*before)
+        atexit.unregister(gc.freeze)

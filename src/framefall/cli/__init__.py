@@ -11,7 +11,7 @@ import typer
 
 from framefall.cli.bench import bench
 from framefall.cli.compare import compare
-from framefall.cli.console import keep_memory
+from framefall.cli.console import collect_seldom, keep_memory
 from framefall.cli.diagnose import diagnose
 from framefall.cli.evaluate import evaluate
 from framefall.cli.generate import generate
@@ -37,6 +37,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     keep_memory()
+    collect_seldom()
     try:
         code = app(_arguments(sys.argv[1:]) or ["--help"], standalone_mode=False)
     except _USAGE as error:
