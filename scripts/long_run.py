@@ -64,9 +64,7 @@ def start(home: Path = HOME) -> int:
     shutil.copytree(ROOT / "src", code, ignore=shutil.ignore_patterns("__pycache__"))
     idle = ["chrt", "-i", "0"] if shutil.which("chrt") else []
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    background = (
-        'exec "$@" </dev/null >>output.txt 2>&1 & echo $!'  # it outlives this script
-    )
+    background = 'exec "$@" </dev/null >>output.txt 2>&1 & echo $!'  # it outlives this script
     words = ["sh", "-c", background, "sh", *idle, "nice", "-n", "19", *command(home)]
     done = subprocess.run(words, cwd=home, env=environment, stdout=subprocess.PIPE, check=True, start_new_session=True)
     pid = int(done.stdout)
