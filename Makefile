@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test test-full check fix smoke kills odd-files captions validity clean
+.PHONY: setup demo long-run long-run-weights test test-full check fix smoke kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -16,7 +16,13 @@ setup: .venv/ready  ## install Framefall and everything its development needs
 	touch $@
 
 demo: .venv/ready  ## generate a clip with the shipped cascade, score it, lay it out as a contact sheet
-	$(BIN)/framefall generate "people walk across a square seen from above" -o demo/walk.mp4 --seed 5 --report
+	$(BIN)/framefall generate "people walk across a square seen from above" -o demo/walk.mp4 --seed 5 --quality best --report
+
+long-run: .venv/ready  ## start the training that takes days, or go on with it, in the background; say where it stands
+	$(BIN)/python scripts/long_run.py
+
+long-run-weights: .venv/ready  ## its averaged weights into the package, and a line for docs/log.md
+	$(BIN)/python scripts/long_run.py weights
 
 check: .venv/ready  ## formatting, lint, types, floors
 	$(BIN)/ruff format --check -q .

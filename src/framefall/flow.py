@@ -26,7 +26,7 @@ FLOW_SIDE = 64  # pixels; smaller grids are enlarged to this inside, DIS needs r
 
 _LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
-Clip = Float[Tensor, "1 channels frames height width"]  # one video, -1..1
+SingleVideo = Float[Tensor, "1 channels frames height width"]  # one video, -1..1
 Grey = UInt8[np.ndarray, "rows columns"]
 Field = Float[np.ndarray, "rows columns 2"]  # right and down
 
@@ -76,7 +76,7 @@ class WarpedFrame:
     sure: Bool[np.ndarray, "height width"]
 
 
-def look(video: Clip, fps: float = math.nan) -> Motion:
+def look(video: SingleVideo, fps: float = math.nan) -> Motion:
     """The motion of one clip; numbers a second need its `fps`."""
     clip = video[0].detach().float().cpu()
     if not torch.isfinite(clip).all():

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade, CascadeConfig, finished
-from framefall.cascade.consistency import keep_frames, match_blocks
+from framefall.cascade.consistency import match_blocks
 from framefall.cascade.stage import Sampling, Stage
 from framefall.video import resize
 
@@ -65,17 +65,6 @@ def test_sizes_that_do_not_divide_are_refused():
         match_blocks(noise(1, 3, 1, 9, 8), noise(1, 3, 1, 4, 4))
 
 
-def test_given_frames_are_written_back_and_nothing_else_moves():
-    video, given = noise(1, 3, 9, 4, 4), noise(1, 3, 3, 4, 4, seed=1)
-    made = keep_frames(video, given, 4)
-    assert torch.equal(made[:, :, ::4], given)
-    between = [frame for frame in range(9) if frame % 4]
-    assert torch.equal(made[:, :, between], video[:, :, between])
-    assert not torch.equal(video[:, :, ::4], given)
-    with pytest.raises(ValueError, match="3 given frames"):
-        keep_frames(video[:, :, :8], given, 4)
-
-
 def test_a_real_stage_is_not_consistent_until_it_is_projected(spatial: Stage, run, moving):
     low = moving(3, 8, 8)
     made = run(spatial, low, range(3), Sampling(low_res_noise=0.0))
@@ -86,7 +75,7 @@ def test_a_real_stage_is_not_consistent_until_it_is_projected(spatial: Stage, ru
 def test_temporal_super_resolution_keeps_given_frames_by_itself(temporal: Stage, run, moving):
     low = moving(4, 16, 16)
     made = torch.cat((low[:, :, :1], run(temporal, low, range(1, 7), Sampling())), dim=2)
-    assert torch.equal(keep_frames(made, low, 2), made)
+    assert torch.equal(made[:, :, ::2], low)
 
 
 def test_a_cascade_can_be_told_to_keep_the_means_of_what_it_enlarges(cascade, moving):

@@ -41,6 +41,7 @@ def test_one_prompt_serves_all_clips_and_a_tuple_has_one_for_each():
         ({"frames": 7}, 24.0, 7),
         ({"seconds": 2.5}, 24.0, 60),
         ({"seconds": 2.0}, 6.0, 12),
+        ({"seconds": 2}, 6.0, 12),
         ({"seconds": 0.01}, 6.0, 1),  # a clip has a frame
         ({}, 24.0, None),
     ],
@@ -50,6 +51,14 @@ def test_a_length_is_frames_or_seconds(values, fps, frames):
 
 
 REFUSED = [
+    ({"prompt": ["a", "b"]}, "a prompt must be text, None, or a tuple of these, one a clip; got .'a', 'b'."),
+    ({"prompt": 7}, "a prompt must be text, None, or a tuple of these, one a clip; got 7"),
+    ({"prompt": ("a", 7)}, "a prompt must be text, None, or a tuple of these"),
+    ({"seconds": "2"}, "seconds must be a finite number above 0, got '2'"),
+    ({"guidance_scale": "strong"}, "guidance_scale must be a finite number of at least 0, got 'strong'"),
+    ({"size": (32,)}, r"size must be a tuple of height and width, got \(32,\)"),
+    ({"size": (32, 0)}, "each side of size must be a whole number of at least 1, got 0"),
+    ({"names": "ab", "count": 2}, "names must be a tuple with one for each clip, got 'ab'"),
     ({"frames": 0}, "frames must be a whole number of at least 1, got 0"),
     ({"frames": -3}, "frames must be a whole number of at least 1, got -3"),
     ({"frames": True}, "frames must be a whole number of at least 1, got True"),

@@ -8,7 +8,7 @@ import pytest
 
 from framefall.data.decode import DecodeError
 from framefall.data.writer import write
-from framefall.runs.clips import ClipSet, Grid, OnDisk, clip_set, common_ground, read, read_all
+from framefall.runs.clips import ClipGrid, ClipSet, OnDisk, clip_set, common_ground, read, read_all
 from framefall.video import to_pixels
 
 Write = Callable[..., Path]
@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_skipped_with_its_reason(clip: Write, tmp_path: P
 def test_the_ground_is_the_smaller_the_slower_and_the_shorter(clip: Write) -> None:
     ours, real = clip("gens/a.mkv", 8, 32, 48, 8.0), clip("real/b.mkv", 48, 64, 64, 24.0)
     ground = common_ground(opened(ours.parent), opened(real.parent))
-    assert ground == Grid(8, 32, 48, 8.0)
+    assert ground == ClipGrid(8, 32, 48, 8.0)
     for path in (ours, real):
         video, fps = read(path, ground)
         assert video.shape == (1, 3, 8, 32, 48) and fps == 8.0
@@ -88,7 +88,7 @@ def test_sets_that_are_alike_or_whose_clips_have_their_like_stay_as_they_are(cli
     clip("real/small.mkv", 12, 16, 16), clip("real/a.mkv")
     assert common_ground(opened(small.parent), opened(clip("real/b.mkv").parent)) is None
     clip("real/a.mkv", 23)
-    assert common_ground(opened(small.parent), opened(clip("real/b.mkv").parent)) == Grid(12, 16, 16, 24.0)
+    assert common_ground(opened(small.parent), opened(clip("real/b.mkv").parent)) == ClipGrid(12, 16, 16, 24.0)
 
 
 def test_clips_too_short_to_be_compared_are_refused_with_the_command_that_mends_it(clip: Write) -> None:
@@ -99,11 +99,11 @@ def test_clips_too_short_to_be_compared_are_refused_with_the_command_that_mends_
 
 def test_a_clip_that_ends_before_its_header_says_is_not_compared(clip: Write) -> None:
     with pytest.raises(DecodeError, match="ends after 24 frames"):
-        read(clip("a.mkv"), Grid(30, 32, 48, 24.0))
+        read(clip("a.mkv"), ClipGrid(30, 32, 48, 24.0))
 
 
 def test_a_wide_clip_is_cut_to_its_middle(clip: Write) -> None:
-    video, _ = read(clip("wide.mkv", 4, 16, 64), Grid(4, 16, 16, 24.0))
+    video, _ = read(clip("wide.mkv", 4, 16, 64), ClipGrid(4, 16, 16, 24.0))
     assert video.shape[-2:] == (16, 16)
     whole, _ = read(clip("wide.mkv", 4, 16, 64))
     assert (video - whole[..., 24:40]).abs().max() == 0
@@ -119,5 +119,5 @@ def test_videos_on_disk_are_found_by_name_and_what_breaks_is_not_there(clip: Wri
     found = opened(clip("a.mkv").parent)
     videos = OnDisk(found, None)
     assert list(videos) == ["a.mkv"] and len(videos) == 1 and videos["a.mkv"].shape[2] == 24
-    assert OnDisk(found, Grid(99, 32, 48, 24.0)).get("a.mkv") is None and videos.get("b.mkv") is None
+    assert OnDisk(found, ClipGrid(99, 32, 48, 24.0)).get("a.mkv") is None and videos.get("b.mkv") is None
     assert [name for name, _, _ in read_all(found, None, no_skip)] == ["a.mkv"]

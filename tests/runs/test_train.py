@@ -4,9 +4,11 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from framefall import publish
 from framefall.cascade.checkpoint import load_cascade
+from framefall.config import override
 from framefall.data.folder import Folder
 from framefall.progress import Done, Note, Started
 from framefall.recipes.registry import RECIPES
@@ -139,3 +141,31 @@ def test_a_finished_run_that_is_resumed_changes_nothing(folder: Folder, trained:
     before = publish.verify(trained)
     events = list(train.inside(folder, trained, toy(), steps=4, resume=True))
     assert events == [] and publish.verify(trained) == before
+
+
+def test_training_starts_from_another_models_weights(trained: Path, folder: Folder, tmp_path: Path) -> None:
+    """At a rate of nothing the start is the end; from fresh weights, the control, it is not."""
+    still = override(toy(), ["stages.base.optim.adam_lr=0", "stages.base.optim.muon_lr=0", "weights=float32"])
+    for name, init in (("from", trained), ("fresh", None)):
+        train(folder, tmp_path / name, still, stages=["base"], steps=1, init=init)
+    start, same, other = (
+        load_cascade(model).stage("base").backbone.state_dict()
+        for model in (trained, tmp_path / "from", tmp_path / "fresh")
+    )
+    assert all(torch.equal(start[key], same[key]) for key in start)
+    assert not all(torch.equal(start[key], other[key]) for key in start)
+
+
+@pytest.mark.parametrize(
+    ("settings", "stages", "sentence"),
+    [
+        (["stages.base.stage.backbone.depth=3"], ["base"], "network for base: depth is 2 in toy and 3 in micro"),
+        (["stages.base.stage.backbone.words=9"], ["base"], "network for base: words is 24 in toy and 9 in micro"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused_before_anything_is_done(
+    settings: list[str], stages: list[str], sentence: str, trained: Path, folder: Folder, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        train(folder, tmp_path / "m", override(toy(), settings), stages=stages, steps=1, init=trained)
+    assert list(tmp_path.iterdir()) == []

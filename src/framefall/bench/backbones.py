@@ -13,8 +13,6 @@ from framefall.bench.timing import ROUNDS, ratio
 from framefall.bench.worker import DTYPES, WORK, Worker
 from framefall.progress import Events, Stepped, operation
 
-Run = Events[dict[str, Any]]
-
 # what is compared: one of ours, and the peers whose fastest it is measured against
 _OTHERS = ("video_diffusion", "imagen", "unet3d", "motion", "svd")
 _JOINT = ("cogvideox", "ltx", "wan")
@@ -57,7 +55,7 @@ def backbones_bench(
     frames: int = 16,
     size: int = 64,
     rounds: int = ROUNDS,
-) -> Run:
+) -> Events[dict[str, Any]]:
     """Times every network at a clip of `frames` x `size` x `size`, each at its own better precision.
 
     One thread, CPU time, every network a process of its own. Each first does one pass of each kind; then those

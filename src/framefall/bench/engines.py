@@ -18,15 +18,16 @@ from framefall.models.unet import UNetConfig
 from framefall.progress import Events, Stepped, operation
 from framefall.video import Time, Video
 
-Run = Events[dict[str, Any]]
 Inputs = tuple[Video, Time, Condition]
-Case = Callable[[], tuple[Backbone, Inputs]]
+EngineCase = Callable[[], tuple[Backbone, Inputs]]
 
 EAGER = "eager_bfloat16"  # what the others are measured against
 
 
 @operation
-def engines_bench(seconds: float, cases: Iterable[str] | None = None, engines: Iterable[str] | None = None) -> Run:
+def engines_bench(
+    seconds: float, cases: Iterable[str] | None = None, engines: Iterable[str] | None = None
+) -> Events[dict[str, Any]]:
     """A forward pass of each network by each engine: CPU time of one thread, taking turns.
 
     Beside it how long an engine took to prepare, and how far its output lies from that of eager float32 (relative
@@ -138,7 +139,7 @@ def _seconds(frames: int) -> Tensor:
 
 
 _FACTORISED = TransformerConfig(dim=256, depth=12, heads=4, patch=(1, 4, 4), fusion="temporal")
-CASES: dict[str, Case] = {
+CASES: dict[str, EngineCase] = {
     "unet": partial(_fresh, UNetConfig(), 16, 64),
     "transformer": partial(_fresh, _FACTORISED, 16, 64),
     "base": partial(_shipped, "base", 16, 64),

@@ -15,7 +15,6 @@ from framefall.bench.layers import LAYERS, Ceiling, Parts, share
 from framefall.bench.timing import Spread, in_turns, ratio, spread
 from framefall.progress import Events, Stepped, operation
 
-Run = Events[dict[str, Any]]
 Probe = tuple[Callable[[], object], int]  # a call of something simple, and how many operations or bytes it is
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -24,7 +23,7 @@ SIZES = (_MIB, 16 * _MIB, 256 * _MIB)  # bytes that a pass over memory touches: 
 
 
 @operation
-def limits_bench(seconds: float) -> Run:
+def limits_bench(seconds: float) -> Events[dict[str, Any]]:
     """Rates of the machine, then of each layer of our networks its fraction of the ceiling, and what bounds it.
 
     The ceiling of products is the best median among matrix products and convolutions in that dtype, of memory that of

@@ -39,11 +39,11 @@ from framefall.video import Video
 from framefall.worlds.captions.sentences import describe
 from framefall.worlds.violations.registry import VIOLATIONS
 
-Scores = dict[str, Any]
+BenchScores = dict[str, Any]
 
 
 @operation
-def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[Scores]:
+def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[BenchScores]:
     """Every split and every reference; with a model also its continuations, its clips of captions alone, and its
     expectations. The protocol is cut to what the model's base stage makes.
     """
@@ -91,7 +91,7 @@ def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality 
         first["caption_exact"] = first["text"]["caption_exact"]
         yield Stepped(done, total, "temporal super-resolution")
         first["temporal_sr"] = temporal_retention(cascade, protocol, quality)
-    values: Scores = jsonable({"results": {"model": model}, "protocol": protocol, **results})
+    values: BenchScores = jsonable({"results": {"model": model}, "protocol": protocol, **results})
     return values
 
 
@@ -120,7 +120,7 @@ def per_frame(cascade: Cascade, case: Case, quality: Quality) -> Video:
     return last.x.permute(2, 1, 0, 3, 4).cpu()
 
 
-def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 4) -> Scores:
+def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, samples: int = 4) -> BenchScores:
     """Clips of captions alone: does each show what was said, and do they fall as the world's clips do?
 
     No future is the right one here: law residuals and the distribution of fitted gravities are all there is to judge.
@@ -158,9 +158,9 @@ def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, sampl
     }
 
 
-def temporal_retention(cascade: Cascade, protocol: Protocol, quality: Quality) -> Scores:
+def temporal_retention(cascade: Cascade, protocol: Protocol, quality: Quality) -> BenchScores:
     """What each temporal stage keeps of physics when it is fed real key frames, beside a linear blend of the same."""
-    answer: Scores = {}
+    answer: BenchScores = {}
     for link in cascade_links(cascade, quality, protocol.seed):
         if link.time == 1:
             continue
@@ -178,10 +178,10 @@ def temporal_retention(cascade: Cascade, protocol: Protocol, quality: Quality) -
     return answer
 
 
-def _retention_values(found: Retention) -> Scores:
+def _retention_values(found: Retention) -> BenchScores:
     values = {"sag_recovery": found.sag_recovery, "ghosts": found.ghosts, "gravity_over_real": found.gravity}
     return values | {f"{law}_added": value for law, value in found.laws.items()}
 
 
-def _middle(values: Sequence[float]) -> Scores:
+def _middle(values: Sequence[float]) -> BenchScores:
     return {"median": float(np.median(values)) if values else None, "n": len(values)}

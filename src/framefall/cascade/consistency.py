@@ -1,7 +1,7 @@
-"""What a super-resolution stage must not change: projections of its answer onto what it was given.
+"""What spatial super-resolution must not change: the projection of its answer onto what it was given.
 
-A large clip is consistent when its area mean is the small clip it was made of, a dense one when its given frames
-are as they were. Both projections move the answer as little as they can (in squared error) and keep it in -1..1.
+A large clip is consistent when its area mean is the small clip it was made of. The projection moves the answer as
+little as it can (in squared error) and keeps it in -1..1.
 """
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 from framefall.video import Video, resize
 
 Small = Float[Tensor, "batch channels frames low_height low_width"]
-Given = Float[Tensor, "batch channels given height width"]
 Blocks = Float[Tensor, "blocks pixels"]
 Means = Float[Tensor, "blocks 1"]
 
@@ -33,18 +32,6 @@ def match_blocks(large: Video, low: Small) -> Video:
         return answer
     blocks[outside] = _shifted_inside(_blocks(large, tall, wide)[outside], low.reshape(-1, 1)[outside])
     return _unblocked(blocks, answer, tall, wide)
-
-
-def keep_frames(video: Video, given: Given, factor: int) -> Video:
-    """The clip with frame j * `factor` replaced by given frame j, for as many as the clip holds."""
-    if factor < 1 or video.shape[2] < 1 + (given.shape[2] - 1) * factor:
-        raise ValueError(
-            f"a clip must hold its {given.shape[2]} given frames, {factor} apart, got {video.shape[2]} frames;"
-            " give fewer, or check the factor"
-        )
-    answer = video.clone()
-    answer[:, :, : given.shape[2] * factor : factor] = given
-    return answer
 
 
 def _factors(large: Tensor, low: Tensor) -> tuple[int, int]:

@@ -24,6 +24,18 @@ def upgrade_cascade(values: Plain) -> Plain:
     return {**values, "stages": {name: upgrade_stage(stage) for name, stage in stages.items()}, "format": 2}
 
 
+def upgrade_recipe(values: Plain) -> Plain:
+    """A recipe with stages of format 1 as one with stages of format 2."""
+    stages = values.get("stages")
+    if not isinstance(stages, dict):
+        return values
+    parts = {
+        name: {**part, "stage": upgrade_stage(part.get("stage"))} if isinstance(part, dict) else part
+        for name, part in stages.items()
+    }
+    return {**values, "stages": parts}
+
+
 def upgrade_stage(values: Any) -> Any:
     """A stage's config of format 1 as one of format 2; one of format 2 as it is."""
     if not isinstance(values, dict) or not isinstance(kind := values.get("task"), str) or kind not in _OF_TASK:

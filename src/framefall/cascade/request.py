@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
+from numbers import Integral, Real
 from typing import Literal
 
 from jaxtyping import Float
@@ -25,29 +26,31 @@ class Request:
     seed: int = 0
     count: int = 1  # clips of one prompt
     frames: int | None = None  # of a clip; met exactly
-    seconds: float | None = None  # the same as a duration; by default a clip is as long as the last stage makes it
+    seconds: int | float | None = None  # the same as a duration; by default as long as the last stage makes it
     size: tuple[int, int] | None = None  # height and width, of a model that was trained on several
     quality: Quality = "fast"  # few steps, or more of them
     until: str | None = None  # the last stage to run; by default the last there is
     numbers: Float[Tensor, "clips instants count"] | None = None  # one instant for a clip, or one a frame
     given: Float[Tensor, "given_clips channels given height width"] | None = None  # first frames to go on from
-    guidance_scale: float | None = None  # classifier-free guidance of the base; by default the model's own
+    guidance_scale: int | float | None = None  # classifier-free guidance of the base; by default the model's own
     names: tuple[str, ...] | None = None  # of the clips: 0, 1, ... by default
 
     def __post_init__(self) -> None:
-        for name, lowest in (("seed", None), ("count", 1), ("frames", 1)):
-            value = getattr(self, name)
-            if value is None and name == "frames":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or (lowest is not None and value < lowest):
-                least = "" if lowest is None else f" of at least {lowest}"
-                raise ValueError(f"{name} must be a whole number{least}, got {value!r}")
-        for name, value in (("seconds", self.seconds), ("guidance_scale", self.guidance_scale)):
-            if value is None:
-                continue
-            if isinstance(value, bool) or not math.isfinite(value) or value < 0 or (name == "seconds" and value == 0):
-                least = "above 0" if name == "seconds" else "of at least 0"
-                raise ValueError(f"{name} must be a finite number {least}, got {value!r}")
+        _check_prompt(self.prompt)
+        _check_whole("seed", self.seed)
+        _check_whole("count", self.count, 1)
+        if self.frames is not None:
+            _check_whole("frames", self.frames, 1)
+        if self.seconds is not None and not (_is_number(self.seconds) and self.seconds > 0):
+            raise ValueError(f"seconds must be a finite number above 0, got {self.seconds!r}; try 2.5")
+        if self.guidance_scale is not None and not (_is_number(self.guidance_scale) and self.guidance_scale >= 0):
+            given = f"{self.guidance_scale!r}; try 2.5"
+            raise ValueError(f"guidance_scale must be a finite number of at least 0, got {given}")
+        if self.size is not None:
+            if not isinstance(self.size, tuple) or len(self.size) != 2:
+                raise ValueError(f"size must be a tuple of height and width, got {self.size!r}; try (256, 256)")
+            for side in self.size:
+                _check_whole("each side of size", side, 1)
         if self.frames is not None and self.seconds is not None:
             raise ValueError(f"give frames or seconds, not both; got {self.frames} and {self.seconds}")
         if self.quality not in ("fast", "best"):
@@ -57,6 +60,8 @@ class Request:
                 f"a tuple of prompts must have one for each clip, got {len(self.prompt)} and count={self.count};"
                 " leave count out"
             )
+        if isinstance(self.names, str):
+            raise ValueError(f"names must be a tuple with one for each clip, got {self.names!r}; try ({self.names!r},)")
         if self.names is not None and len(self.names) != len(self.captions):
             raise ValueError(
                 f"there must be a name for each clip if names are given, got {len(self.names)} names"
@@ -88,3 +93,20 @@ class Request:
                 for tensor in (self.numbers, self.given)
             )
             yield replace(self, prompt=(caption,), count=1, names=(name,), numbers=numbers, given=given)
+
+
+def _check_prompt(prompt: object) -> None:
+    captions = prompt if isinstance(prompt, tuple) else (prompt,)
+    for caption in captions:
+        if not isinstance(caption, str | None):
+            raise ValueError(f"a prompt must be text, None, or a tuple of these, one a clip; got {prompt!r}")
+
+
+def _check_whole(name: str, value: object, least: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and int(value) < least):
+        lowest = "" if least is None else f" of at least {least}"
+        raise ValueError(f"{name} must be a whole number{lowest}, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

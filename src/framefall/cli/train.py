@@ -23,6 +23,9 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes in all, shared among the stages.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    init: Annotated[
+        str | None, typer.Option(metavar="NAME|FOLDER", help="Start from this model's weights instead of fresh ones.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
     ] = None,
@@ -39,6 +42,7 @@ def train(
     Examples:
       framefall train my_clips -o my_model --minutes 30
       framefall train my_clips -o my_model --minutes 30 --resume
+      framefall train my_clips -o mine --recipe pico --init pico --minutes 60
       framefall train projectile,occluder -o physics --recipe worlds --stage base --steps 20000
       framefall train my_clips -o wide --set stages.base.stage.task.buckets=auto --set stages.base.batch=8
     """
@@ -58,6 +62,7 @@ def train(
             steps=steps,
             minutes=minutes,
             resume=resume,
+            init=init,
             device=device_of(device),
         )
     )

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from framefall.flow import Clip
+from framefall.flow import SingleVideo
 from framefall.video import resize, to_pixels
 
 FRAME_ENCODER = "EfficientNet-Lite0"
@@ -33,7 +33,7 @@ FrameFeatures = Float[Tensor, "frames 1280"]
 ClipFeatures = Float[Tensor, "256"]
 
 
-def encode_frames(video: Clip) -> FrameFeatures:
+def encode_frames(video: SingleVideo) -> FrameFeatures:
     """What each frame shows, in float32; frames that are not finite give NaN."""
     network = _frame_network()
     images = _three(video)[0].transpose(0, 1)
@@ -50,7 +50,7 @@ def encode_frames(video: Clip) -> FrameFeatures:
     return torch.cat(encoded).clone()
 
 
-def encode_clip(video: Clip, fps: float = math.nan) -> ClipFeatures:
+def encode_clip(video: SingleVideo, fps: float = math.nan) -> ClipFeatures:
     """What happens in a clip, in float32: the last block's features, averaged over frames and places.
 
     The network counts frames, not seconds: compare clips of one frame rate and length only. A clip without frames,

@@ -169,7 +169,7 @@ class SpaceTimeTransformer(Backbone):
         words, bias = 0, None
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
             real, text = condition.text_mask, condition.text
-            if config.hide_padding and not is_read():  # nor are they computed, but the first, for the null caption
+            if config.hide_padding and not (is_read() or real.is_meta):  # nor computed, but the first, for the null
                 real, text = (part[:, : max(1, int(real.sum(1).max()))] for part in (real, text))
             text = torch.where(real[..., None], text, self.null_text)
             if config.hide_padding:

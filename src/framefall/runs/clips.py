@@ -26,7 +26,7 @@ FEWEST_FRAMES = 3  # fewer have no change of motion, and flicker is not measurab
 
 
 @dataclass(frozen=True)
-class Grid:
+class ClipGrid:
     """How many frames, how large and how fast."""
 
     frames: int
@@ -37,7 +37,7 @@ class Grid:
     def __str__(self) -> str:
         return f"{self.frames} frames of {self.width}x{self.height} at {self.fps:g} a second"
 
-    def same(self, other: "Grid") -> bool:
+    def same(self, other: "ClipGrid") -> bool:
         """Whether frame by frame they can be compared as they are."""
         sizes = (self.frames, self.height, self.width) == (other.frames, other.height, other.width)
         return sizes and math.isclose(self.fps, other.fps, rel_tol=1e-6)
@@ -49,7 +49,7 @@ class ClipSet:
 
     root: Path
     files: Mapping[str, Path]  # by name
-    grids: Mapping[str, Grid]
+    grids: Mapping[str, ClipGrid]
 
     def __str__(self) -> str:
         grids = list(self.grids.values())
@@ -65,7 +65,7 @@ def clip_set(path: str | Path, skip: Skip) -> ClipSet:
     if not root.exists():
         raise ValueError(f"clips must be a file or folder that exists, got {str(path)!r}")
     files: dict[str, Path] = {}
-    grids: dict[str, Grid] = {}
+    grids: dict[str, ClipGrid] = {}
     reasons = []
     for source in [root] if root.is_file() else scan(root):
         if source.name in files:
@@ -77,14 +77,14 @@ def clip_set(path: str | Path, skip: Skip) -> ClipSet:
             skip(source.name, error.reason)
             continue
         files[source.name] = source
-        grids[source.name] = Grid(info.frames, info.height, info.width, info.fps or UNKNOWN_RATE)
+        grids[source.name] = ClipGrid(info.frames, info.height, info.width, info.fps or UNKNOWN_RATE)
     if not files:
         why = "; ".join(reasons[:3]) or "it has no video"
         raise ValueError(f"{path} must hold at least one readable video, got none ({why})")
     return ClipSet(root, files, grids)
 
 
-def common_ground(clips: ClipSet, *others: ClipSet) -> Grid | None:
+def common_ground(clips: ClipSet, *others: ClipSet) -> ClipGrid | None:
     """The smallest size, the lowest rate and the shortest length of all; None where nothing needs to be changed.
 
     Nothing needs to be where all clips are alike, or where each clip is like the one of its name in the other sets.
@@ -107,10 +107,10 @@ def common_ground(clips: ClipSet, *others: ClipSet) -> Grid | None:
             f"clips that are compared must have at least {FEWEST_FRAMES} frames at the common rate of {fps:g} a second,"
             f" got {lengths[shortest]} in {shortest}; take that file out, or run: framefall evaluate {clips.root}"
         )
-    return Grid(lengths[shortest], min(grid.height for grid in grids), min(grid.width for grid in grids), fps)
+    return ClipGrid(lengths[shortest], min(grid.height for grid in grids), min(grid.width for grid in grids), fps)
 
 
-def read(path: Path, ground: Grid | None = None) -> tuple[Tensor, float]:
+def read(path: Path, ground: ClipGrid | None = None) -> tuple[Tensor, float]:
     """One clip `[1, 3, frames, height, width]` and its rate: as it is, or on the ground, its middle cut out.
 
     On the ground frame i is what the clip shows at i / fps seconds. Raises `DecodeError`.
@@ -128,7 +128,7 @@ def read(path: Path, ground: Grid | None = None) -> tuple[Tensor, float]:
     return torch.stack(frames, dim=1)[None], ground.fps
 
 
-def read_all(clips: ClipSet, ground: Grid | None, skip: Skip) -> Iterator[NamedClip]:
+def read_all(clips: ClipSet, ground: ClipGrid | None, skip: Skip) -> Iterator[NamedClip]:
     """The clips of a set, one at a time."""
     for name, path in clips.files.items():
         try:
@@ -142,7 +142,7 @@ def read_all(clips: ClipSet, ground: Grid | None, skip: Skip) -> Iterator[NamedC
 class OnDisk(Mapping[str, AnyVideo]):
     """The videos of a set by name, each decoded when it is asked for, so that none stays in memory."""
 
-    def __init__(self, clips: ClipSet, ground: Grid | None) -> None:
+    def __init__(self, clips: ClipSet, ground: ClipGrid | None) -> None:
         self._clips, self._ground = clips, ground
 
     def __getitem__(self, name: str) -> AnyVideo:
@@ -161,7 +161,7 @@ class OnDisk(Mapping[str, AnyVideo]):
         return len(self._clips.files)
 
 
-def _cut(frame: Tensor, ground: Grid) -> Tensor:
+def _cut(frame: Tensor, ground: ClipGrid) -> Tensor:
     """`[channels, height, width]` shrunk until it just covers the ground, and its middle."""
     height, width = frame.shape[-2:]
     scale = max(ground.height / height, ground.width / width)

@@ -16,9 +16,9 @@ from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.jsonable import jsonable
 from framefall.metric import AnyVideo
 from framefall.progress import Events, Note, Stepped, operation
-from framefall.runs.clips import ClipSet, Grid, NamedClip, OnDisk, clip_set, common_ground, read_all
+from framefall.runs.clips import ClipGrid, ClipSet, NamedClip, OnDisk, clip_set, common_ground, read_all
 
-Features = dict[str, list[np.ndarray]]  # by set metric, an array a clip
+SetFeatures = dict[str, list[np.ndarray]]  # by set metric, an array a clip
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Assessment:
     clips: list[ClipScores] = field(default_factory=list)
     distances: list[Distance] = field(default_factory=list)  # between the sets, where there is a reference
     ranking: list[str] = field(default_factory=list)  # beside a rival set: a sentence a metric
-    ground: Grid | None = None  # what all clips were brought to, if they had to be
+    ground: ClipGrid | None = None  # what all clips were brought to, if they had to be
     files: Mapping[str, Path] = field(default_factory=dict)  # by clip
 
     def __str__(self) -> str:
@@ -77,12 +77,12 @@ def assess(
         yield Note("no clip has a reference of its name: they are compared as sets")
     total = sum(len(one.files) for one in sets)
     compared = None if real is None else OnDisk(real, ground)
-    features: list[Features] = [{name: [] for name in SET_METRICS} for _ in range(2)]
+    features: list[SetFeatures] = [{name: [] for name in SET_METRICS} for _ in range(2)]
     if real is None or min(len(ours.files), len(real.files)) < FEWEST or not _has_encoder():
         features = [{}, {}]  # nothing to find out
 
     def scored(
-        one: ClipSet, known: Mapping[str, AnyVideo] | None, into: Features, done: int
+        one: ClipSet, known: Mapping[str, AnyVideo] | None, into: SetFeatures, done: int
     ) -> Events[list[ClipScores]]:
         found: list[ClipScores] = []
         for scores in measure(_described(read_all(one, ground, skip), into), known, workers):
@@ -110,7 +110,7 @@ def _has_encoder() -> bool:
     return importlib.util.find_spec(ENCODER) is not None
 
 
-def _described(named: Iterable[NamedClip], features: Features) -> Iterator[NamedClip]:
+def _described(named: Iterable[NamedClip], features: SetFeatures) -> Iterator[NamedClip]:
     """The clips as they come, with the features that a set is known by kept on the way."""
     for name, video, fps in named:
         for metric, found in features.items():
@@ -118,7 +118,7 @@ def _described(named: Iterable[NamedClip], features: Features) -> Iterator[Named
         yield name, video, fps
 
 
-def _distances(made: Features, real: Features, n: int, n_reference: int) -> list[Distance]:
+def _distances(made: SetFeatures, real: SetFeatures, n: int, n_reference: int) -> list[Distance]:
     """The set distances; NaN with a reason for few clips, or for clips of unlike lengths."""
     if not made:
         return [metric.too_few(n, n_reference) for metric in SET_METRICS.values()]

@@ -1,14 +1,15 @@
 """A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
 
 from framefall import publish, ranks
 from framefall.cascade import checkpoint
-from framefall.cascade.cascade import CascadeConfig
+from framefall.cascade.cascade import Cascade, CascadeConfig
+from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.folder import Folder
@@ -42,6 +43,7 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     resume: bool = False,
+    init: str | Path | Cascade | None = None,
     device: str | torch.device = "cpu",
 ) -> Events[Trained]:
     """Trains the stages one after another and publishes the model at `output` after each.
@@ -49,7 +51,8 @@ def train(
     `source` is a folder of videos, the name of a world, or one of these opened. `steps` is for each stage; `minutes`
     are shared among the stages by their `share`. What a run needs to go on lies in `MODEL.training/STAGE`:
     checkpoints, log, TensorBoard, strips of samples. A latent stage's autoencoder comes first, in
-    `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes.
+    `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes. `init` is a model, by its name
+    or folder, whose stages of the same names and networks the training starts from instead of fresh weights.
     """
     model, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
     names = list(stages or recipe.stages)
@@ -59,6 +62,9 @@ def train(
     runs = model.with_name(model.name + ".training")
     if not resume:
         _refuse_to_overwrite(model, runs, names)
+    start = load_cascade(init) if isinstance(init, str | Path) else init
+    if start is not None:
+        _check_start(start, recipe, names)
     if isinstance(source, str | Path):
         source = yield from open_source.inside(source, recipe.data)
     found = Trained(model=str(model), skipped=_skipped(source))
@@ -66,7 +72,7 @@ def train(
     total_share = sum(recipe.stages[name].share for name in names)
     for name in names:
         own = None if minutes is None else minutes * recipe.stages[name].share / total_share
-        for event in _train_stage(name, recipe, training, model, runs, steps, own, device):
+        for event in _train_stage(name, recipe, training, model, runs, steps, own, device, start):
             if isinstance(event, TrainingStep):
                 found.steps[event.stage], found.losses[event.stage] = event.step, event.loss
             yield event
@@ -82,6 +88,7 @@ def _train_stage(
     steps: int | None,
     minutes: float | None,
     device: str | torch.device,
+    start: Cascade | None,
 ) -> Iterator[TrainingStep | Note]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
     part = recipe.stages[name]
@@ -89,6 +96,8 @@ def _train_stage(
         minutes /= 2  # the other half is the autoencoder's
     budget = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=minutes)
     stage = initial(name, part, recipe.seed, torch.device(device))
+    if start is not None:
+        stage.backbone.load_state_dict(start.stage(name).backbone.state_dict())
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)
         for parent in (model.parent, runs / name):  # what killed runs left behind
@@ -115,6 +124,27 @@ def named(recipe: str) -> Recipe:
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
     return RECIPES[recipe]()
+
+
+def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
+    """Refuses a model that lacks a stage to be trained, or has another network or autoencoder for it."""
+    found = {stage.name: stage.config for stage in start.stages}
+    for name in names:
+        if name not in found:
+            raise ValueError(
+                f"--init must have every stage that is trained, {start.config.name} has no {name}"
+                f" ({', '.join(found)}); train some of its stages with --stage"
+            )
+        wanted = recipe.stages[name].stage
+        if found[name].latent is not None or wanted.latent is not None:
+            raise ValueError(f"--init starts stages that work on pixels, and {name} works on latents; leave it out")
+        for field_ in fields(wanted.backbone):
+            ours, theirs = (getattr(one.backbone, field_.name, None) for one in (wanted, found[name]))
+            if ours != theirs and field_.name != "checkpoint_activations":
+                raise ValueError(
+                    f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"
+                    f" {start.config.name} and {ours!r} in {recipe.name}; --set it alike, or take another recipe"
+                )
 
 
 def _skipped(source: Folder | Source) -> dict[str, str]:

@@ -91,6 +91,29 @@ def restore(folder: Path, run: Run) -> list[str]:
     return passed
 
 
+@dataclass(frozen=True)
+class Averaged:
+    """The averaged weights of a run's newest whole checkpoint, and where the run was."""
+
+    tensors: dict[str, Tensor]
+    step: int
+    minutes: float  # of training, over all sessions
+
+
+def averaged(folder: Path) -> Averaged:
+    """What a model made of the run would hold now; raises `ValueError` where no checkpoint is whole."""
+    for path in sorted(_checkpoints(folder), reverse=True):
+        try:
+            publish.verify(path)
+            tensors = read_tensors(path / "tensors.safetensors")
+        except publish.Corrupt:
+            continue
+        state = json.loads((path / "state.json").read_text())["state"]
+        found = {name.removeprefix("average."): one for name, one in tensors.items() if name.startswith("average.")}
+        return Averaged(keys.upgrade(found), state["step"], state["minutes"])
+    raise ValueError(f"{folder} must hold a whole checkpoint, found none; train for longer than one is saved")
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     return [path for path in folder.glob("[0-9]*") if path.is_dir()]
 

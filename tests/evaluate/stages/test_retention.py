@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from torch import Tensor
 
-from framefall.evaluate.stages.retention import Retention, Upsample, blend, retention
+from framefall.evaluate.stages.retention import Retention, TemporalUpsample, blend, retention
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 
 FACTOR = 4
@@ -17,7 +17,7 @@ def falls() -> list[Case]:
     return list(cases(PROTOCOL, "id"))
 
 
-def perfect(falls: list[Case]) -> Upsample:
+def perfect(falls: list[Case]) -> TemporalUpsample:
     answers: Iterator[Tensor] = iter([case.video for case in falls])
     return lambda keys, fps: next(answers)
 

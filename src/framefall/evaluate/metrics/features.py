@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall.evaluate.encoders import FRAME_ENCODER, encode_frames
-from framefall.flow import Clip
+from framefall.flow import SingleVideo
 
 MOST_FRAMES = 32  # of one clip are encoded; of a longer one, every second, third, ...
 
@@ -26,7 +26,7 @@ class Embeddings:
     encoder: str = FRAME_ENCODER
 
 
-def embed(video: Clip) -> Embeddings:
+def embed(video: SingleVideo) -> Embeddings:
     """The features of a clip's frames; at most 32 of them, evenly apart from the first on."""
     stride = max(1, -(-video.shape[2] // MOST_FRAMES))
     return Embeddings(encode_frames(video[:, :, ::stride]), stride)

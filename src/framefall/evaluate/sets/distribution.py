@@ -20,9 +20,9 @@ RESAMPLES = 200  # of the bootstrap; enough for the ends to 10 % of the interval
 HALVES = 10  # random halvings that the floor is the mean of
 
 FeatureRows = Float[np.ndarray, "_ _"]  # a vector a row; the two sets need not be of one size
-Sets = Sequence[FeatureRows]  # one array a clip: a row a frame, or a single row
+ClipRows = Sequence[FeatureRows]  # one array a clip: a row a frame, or a single row
 Indices = Int[np.ndarray, " _"]
-Measure = Callable[[Sets], Callable[[Indices, Indices], float]]  # clips; then which are generated, which reference
+Measure = Callable[[ClipRows], Callable[[Indices, Indices], float]]  # clips; then which are generated, which reference
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def frechet(generated: FeatureRows, reference: FeatureRows) -> float:
     return max(0.0, apart)
 
 
-def frechet_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
+def frechet_of_clips(clips: ClipRows) -> Callable[[Indices, Indices], float]:
     """The Frechet distance of all rows of some clips to all rows of others."""
 
     def measure(generated: Indices, reference: Indices) -> float:
@@ -66,7 +66,7 @@ def frechet_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
     return measure
 
 
-def kernel_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
+def kernel_of_clips(clips: ClipRows) -> Callable[[Indices, Indices], float]:
     """Squared maximum mean discrepancy with the kernel `(x.y / d + 1)^3`, unbiased (Binkowski et al. 2018).
 
     Around 0 for equal sets, and below it by chance; it needs fewer clips than a Frechet distance. Rows of one clip are
@@ -90,8 +90,8 @@ def kernel_of_clips(clips: Sets) -> Callable[[Indices, Indices], float]:
 
 def compare(
     name: str,
-    generated: Sets,
-    reference: Sets,
+    generated: ClipRows,
+    reference: ClipRows,
     measure: Measure = frechet_of_clips,
     features: str = "",
     components: int | None = COMPONENTS,
@@ -144,7 +144,7 @@ def projection(rows: FeatureRows, components: int) -> Callable[[FeatureRows], Fe
     return project
 
 
-def _finite(clips: Sets) -> list[np.ndarray]:
+def _finite(clips: ClipRows) -> list[np.ndarray]:
     return [np.asarray(rows, np.float64) for rows in clips if len(rows) and np.isfinite(rows).all()]
 
 

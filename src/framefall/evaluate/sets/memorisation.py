@@ -39,7 +39,7 @@ RADIUS_SHARE = 95.0  # percentile of real clips' distances within which one is r
 OneClip = Float[Tensor, "1 channels frames height width"]
 Vector = Float[np.ndarray, " features"]
 Vectors = Float[np.ndarray, "clips features"]
-Features = Callable[[OneClip, float], Vector | None]  # a clip and its frames a second; None: nothing to compare
+ClipFeatures = Callable[[OneClip, float], Vector | None]  # a clip and its frames a second; None: nothing to compare
 
 
 def content(video: OneClip, fps: float) -> Vector | None:
@@ -100,7 +100,7 @@ def _mirrored_motion(vector: Vector) -> Vector:
 class Space:
     """A way to compare clips; without `mirror` a mirrored clip's features are found in its pixels."""
 
-    features: Features
+    features: ClipFeatures
     mirror: Callable[[Vector], Vector] | None = None
 
 
@@ -148,7 +148,7 @@ class Described:
         return Described(tuple(self.names[place] for place in order), self.plain[order], self.mirrored[order])
 
 
-Sets = Mapping[str, Described]  # by space
+DescribedSets = Mapping[str, Described]  # by space
 
 
 def describe(videos: Iterable[NamedVideo], spaces: Mapping[str, Space] = SPACES) -> dict[str, Described]:
@@ -169,7 +169,9 @@ def describe(videos: Iterable[NamedVideo], spaces: Mapping[str, Space] = SPACES)
     return {space: _set(names, vectors) for space, vectors in found.items()}
 
 
-def memorisation(generated: Sets, training: Sets, held_out: Sets, seed: int = 0) -> list[Memorisation]:
+def memorisation(
+    generated: DescribedSets, training: DescribedSets, held_out: DescribedSets, seed: int = 0
+) -> list[Memorisation]:
     """One answer a space."""
     return [_compare(space, generated[space], training[space], held_out[space], seed) for space in generated]
 

@@ -23,7 +23,7 @@ from framefall.evaluate.sets.distribution import (
     kernel_of_clips,
     too_few,
 )
-from framefall.flow import Clip, Motion, look
+from framefall.flow import Motion, SingleVideo, look
 
 FRAMES_PER_CLIP = 8  # features of so many frames of a clip go into the frame distances
 POINTS = 20  # a side, of the lattice that is followed
@@ -40,7 +40,7 @@ class SetMetric:
     """A distance between sets of clips; lower is better in all of them."""
 
     name: str
-    features: Callable[[Clip, float], FeatureRows]  # (clip, frames a second)
+    features: Callable[[SingleVideo, float], FeatureRows]  # (clip, frames a second)
     encoder: str
     description: str
     measure: Measure = frechet_of_clips
@@ -55,7 +55,7 @@ class SetMetric:
         return too_few(self.name, self.encoder, n, n_reference)
 
 
-def frame_features(video: Clip, fps: float = math.nan) -> FeatureRows:
+def frame_features(video: SingleVideo, fps: float = math.nan) -> FeatureRows:
     """Eight frames of a clip by EfficientNet-Lite0, evenly apart."""
     if not video.shape[2]:
         return np.zeros((0, 1280))
@@ -63,17 +63,17 @@ def frame_features(video: Clip, fps: float = math.nan) -> FeatureRows:
     return embed(video[:, :, index]).vectors.double().numpy()
 
 
-def clip_features(video: Clip, fps: float = math.nan) -> FeatureRows:
+def clip_features(video: SingleVideo, fps: float = math.nan) -> FeatureRows:
     """One clip by TransNetV2."""
     return encode_clip(video, fps)[None].double().numpy()
 
 
-def motion_features(video: Clip, fps: float = math.nan) -> FeatureRows:
+def motion_features(video: SingleVideo, fps: float = math.nan) -> FeatureRows:
     """Histograms of velocity and acceleration along followed points, a row each 16 frames (Liu et al. 2024)."""
     return motion_histograms(look(video, fps))
 
 
-def spectrum_features(video: Clip, fps: float = math.nan) -> FeatureRows:
+def spectrum_features(video: SingleVideo, fps: float = math.nan) -> FeatureRows:
     """How strong each frequency of a clip's frame features is."""
     return spectrum(embed(video))
 

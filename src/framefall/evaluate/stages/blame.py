@@ -21,7 +21,8 @@ from framefall.cascade.cascade import Cascade, finished
 from framefall.cascade.request import Quality, Request
 from framefall.evaluate.certify.validity import threshold
 from framefall.evaluate.metrics.suite import NamedVideo
-from framefall.evaluate.stages.faults import QUANTITIES, SHIFTS, Clip, Quantity, Yardstick, measure_quantities
+from framefall.evaluate.stages.faults import QUANTITIES, SHIFTS, Quantity, Yardstick, measure_quantities
+from framefall.flow import SingleVideo
 from framefall.metric import interval
 from framefall.noise import Key, normal
 from framefall.video import Video, from_pixels, resize, to_pixels
@@ -71,7 +72,7 @@ class Added:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Blamed:
     """A fault and who brings it in."""
 
     fault: str
@@ -89,7 +90,7 @@ class Blame:
     """All rows, and the verdicts: a fault's own makers first, the worst first."""
 
     rows: tuple[Added, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Blamed, ...]
 
     def guilty(self, fault: str) -> str:
         """The stage that is most to blame for a fault by itself; empty if none is."""
@@ -147,7 +148,7 @@ def cascade_links(cascade: Cascade, quality: Quality = "fast", seed: int = 0) ->
     """The super-resolution stages of a cascade, each alone; they trust their input, as they do a real video."""
 
     def link(name: str, time: int, space: int) -> Link:
-        def run(video: Clip, fps: float) -> AnyClip:
+        def run(video: SingleVideo, fps: float) -> AnyClip:
             events = cascade.upscale(iter([video]), stages=[name], fps=fps, seed=seed, quality=quality)
             return torch.cat(list(finished(events, name)), dim=2).float().cpu()
 
@@ -169,7 +170,7 @@ def cascade_traces(
         yield [torch.cat(parts, dim=2).float().cpu() for parts in windows.values()]
 
 
-def shrunk(links: Sequence[Link], video: Clip, name: str = "") -> list[Tensor]:
+def shrunk(links: Sequence[Link], video: SingleVideo, name: str = "") -> list[Tensor]:
     """A real clip as each stage's input should be, from the base's size to the last stage's."""
     time, space = math.prod(link.time for link in links), math.prod(link.space for link in links)
     frames = (video.shape[2] - 1) // time * time + 1
@@ -186,7 +187,7 @@ def shrunk(links: Sequence[Link], video: Clip, name: str = "") -> list[Tensor]:
     return levels
 
 
-def placebos(video: Clip, key: Key) -> dict[str, Tensor]:
+def placebos(video: SingleVideo, key: Key) -> dict[str, Tensor]:
     """A clip and what no one would call a fault: a little grain in 8 bits, a little less contrast."""
     noise = normal([key], video.shape[1:]).to(video)
     grain = from_pixels(to_pixels(video + GRAIN * noise)).to(video)
@@ -221,17 +222,17 @@ class _Table:
             yield Added(stage, given, quantity, mean.value, mean.low, mean.high, mean.n, limit, excess)
 
 
-def _colour(video: Clip) -> Float[np.ndarray, " channels"]:
+def _colour(video: SingleVideo) -> Float[np.ndarray, " channels"]:
     """The mean colour of a clip, 0..1."""
     mean: np.ndarray = video[0].double().mean(dim=(1, 2, 3)).add(1).mul(0.5).cpu().numpy()
     return mean
 
 
-def _verdicts(rows: Sequence[Added]) -> tuple[Verdict, ...]:
+def _verdicts(rows: Sequence[Added]) -> tuple[Blamed, ...]:
     guilty = [row for row in rows if row.guilty]
     own = {(row.stage, row.quantity) for row in guilty if row.input != "generated"}
     found = [
-        Verdict(row.quantity, row.stage, row.input != "generated", row.excess)
+        Blamed(row.quantity, row.stage, row.input != "generated", row.excess)
         for row in guilty
         if row.input != "generated" or (row.stage, row.quantity) not in own
     ]

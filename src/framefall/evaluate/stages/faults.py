@@ -17,11 +17,11 @@ from torch import Tensor
 from framefall.evaluate.metrics.coherence import flicker, luminance_flicker
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.stages.superres import linear_blend
+from framefall.flow import SingleVideo
 from framefall.physics.laws import LAWS
 from framefall.video import resize
 
-Clip = Float[Tensor, "1 channels frames height width"]
-Given = Float[Tensor, "1 channels given low_height low_width"]
+LowResVideo = Float[Tensor, "1 channels given low_height low_width"]
 
 FOREGROUND = 0.08  # of the 0..1 range, from the clip's median picture
 STEADY = 0.5  # a foreground that changes by more than this share from frame to frame is not followed
@@ -118,19 +118,21 @@ QUANTITIES: dict[str, Quantity] = {
 SHIFTS = ("colour shift", "input lost", "input lost at worst", "displacement")
 
 
-def plain(video: Given, time: int, space: int) -> Clip:
+def plain(video: LowResVideo, time: int, space: int) -> SingleVideo:
     """What the plain method makes of a stage's input."""
     dense = linear_blend(video, time) if time > 1 else video
     return resize(dense, dense.shape[-2] * space, dense.shape[-1] * space) if space > 1 else dense
 
 
-def given_part(made: Clip, given: Given, time: int, space: int) -> Given:
+def given_part(made: SingleVideo, given: LowResVideo, time: int, space: int) -> LowResVideo:
     """The part of a stage's answer that should be its input: the frames at its times, made small by area."""
     small = resize(made[:, :, ::time], made.shape[-2] // space, made.shape[-1] // space, "area")
     return small[:, :, : given.shape[2]]
 
 
-def measure_quantities(video: Clip, fps: float, quantities: Mapping[str, Quantity] = QUANTITIES) -> dict[str, float]:
+def measure_quantities(
+    video: SingleVideo, fps: float, quantities: Mapping[str, Quantity] = QUANTITIES
+) -> dict[str, float]:
     """Each quantity of one clip."""
     clip = ObservedClip(video, fps)
     return {name: quantity(clip) for name, quantity in quantities.items()}
@@ -140,7 +142,7 @@ def measure_quantities(video: Clip, fps: float, quantities: Mapping[str, Quantit
 class Yardstick:
     """One input of a stage, what the plain method makes of it, and how that measures."""
 
-    given: Given
+    given: LowResVideo
     time: int
     space: int
     fps: float  # of the input
@@ -151,7 +153,7 @@ class Yardstick:
         """What the plain method's answer measures."""
         return measure_quantities(plain(self.given, self.time, self.space), self.fps * self.time, self.quantities)
 
-    def added(self, made: Clip) -> dict[str, float]:
+    def added(self, made: SingleVideo) -> dict[str, float]:
         """What a stage that made `made` of this input added, by quantity; 0 or below is nothing."""
         given, time, space = self.given, self.time, self.space
         size = [given.shape[-2] * space, given.shape[-1] * space]

@@ -26,11 +26,11 @@ from framefall.metric import Interval, interval
 from framefall.noise import Key, normal
 from framefall.video import Scores, Video
 
-Times = Float[Tensor, " times"]
+DiffusionTimes = Float[Tensor, " times"]
 # (clips, a caption each, frames a second, a key each) -> the error of each clip
 Judge = Callable[[Video, Sequence[str | None], float, Sequence[Key]], Scores]
 
-TIMES: Times = (torch.arange(10) + 0.5) / 10  # the middles of ten equal parts of 0..1
+TIMES: DiffusionTimes = (torch.arange(10) + 0.5) / 10  # the middles of ten equal parts of 0..1
 FEWEST_TIMES = 8
 TIE = 1e-6  # of the error: below it two sums of float32 numbers are the same
 NULL_BAND = (0.45, 0.55)
@@ -55,7 +55,7 @@ def denoising_error(
     videos: Video,
     captions: Sequence[str | None],
     fps: float,
-    times: Times,
+    times: DiffusionTimes,
     keys: Sequence[Key],
     *,
     given: int = 0,
@@ -85,14 +85,16 @@ def denoising_error(
     return _errors(denoise, stage.process, x0, endpoint, times.to(device), space or stage.config.loss)
 
 
-def stage_judge(stage: Stage, times: Times = TIMES, given: int = 0, space: Prediction | None = None) -> Judge:
+def stage_judge(stage: Stage, times: DiffusionTimes = TIMES, given: int = 0, space: Prediction | None = None) -> Judge:
     """A stage as a judge of clips."""
     return lambda videos, captions, fps, keys: denoising_error(
         stage, videos, captions, fps, times, keys, given=given, space=space
     )
 
 
-def denoiser_judge(denoise: Denoise, process: Process, times: Times = TIMES, space: Prediction = "velocity") -> Judge:
+def denoiser_judge(
+    denoise: Denoise, process: Process, times: DiffusionTimes = TIMES, space: Prediction = "velocity"
+) -> Judge:
     """Any denoiser `(x_t, t) -> x0` of Gaussian noise as a judge of clips."""
     _check_times(times)
 
@@ -178,7 +180,7 @@ def _errors(
     process: Process,
     x0: Video,
     endpoint: Callable[[int], Tensor],
-    times: Times,
+    times: DiffusionTimes,
     space: Prediction,
 ) -> Scores:
     total = torch.zeros(len(x0), dtype=torch.float64, device=x0.device)
@@ -196,7 +198,7 @@ def _noise(keys: Sequence[Key], index: int, like: Tensor) -> Tensor:
     return torch.stack([fields[key] for key in keys]).to(like)
 
 
-def _check_times(times: Times) -> None:
+def _check_times(times: DiffusionTimes) -> None:
     if len(times) < FEWEST_TIMES or not ((times > 0) & (times < 1)).all():
         raise ValueError(
             f"there must be at least {FEWEST_TIMES} diffusion times between 0 and 1, got {times.tolist()}; try 10"

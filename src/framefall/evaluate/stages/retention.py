@@ -21,7 +21,7 @@ from framefall.physics.flight import falls
 from framefall.physics.laws import LAWS
 from framefall.video import Video
 
-Upsample = Callable[[Video, float], Float[Tensor, "1 channels made height width"]]  # key frames and their rate
+TemporalUpsample = Callable[[Video, float], Float[Tensor, "1 channels made height width"]]  # key frames and their rate
 KEPT = ("gravity", "restitution", "momentum", "energy", "permanence", "continuity", "identity")
 SAG = 0.1  # pixels: where the straight line is nearer to the truth than this there is no sag to recover
 SEEN = 0.06  # of the -1..1 range, from the background: fainter is not there
@@ -37,7 +37,7 @@ class Retention:
     laws: Mapping[str, Interval]  # how much further from perfect each law is than on the real clip
 
 
-def retention(cases: Iterable[Case], upsample: Upsample, factor: int, seed: int = 0) -> Retention:
+def retention(cases: Iterable[Case], upsample: TemporalUpsample, factor: int, seed: int = 0) -> Retention:
     """Scores of a temporal stage that multiplies the frame rate by `factor`; cases are at the full rate."""
     sags, ghosts, gravities = list[float](), list[float](), list[float]()
     added: dict[str, list[float]] = {law: [] for law in KEPT}
@@ -61,7 +61,7 @@ def retention(cases: Iterable[Case], upsample: Upsample, factor: int, seed: int 
     )
 
 
-def blend(factor: int) -> Upsample:
+def blend(factor: int) -> TemporalUpsample:
     """The reference that has no idea of motion: each frame between is a mixture of two key frames."""
     return lambda keys, _: linear_blend(keys, factor)
 

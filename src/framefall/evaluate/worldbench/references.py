@@ -12,25 +12,25 @@ from jaxtyping import Float
 
 from framefall.worlds.state import StateLog, Track
 
-Times = Float[np.ndarray, " given"]
+GivenTimes = Float[np.ndarray, " given"]
 
 
-def copy_last(log: StateLog, given: Times) -> StateLog:
+def copy_last(log: StateLog, given: GivenTimes) -> StateLog:
     """Everything stays where the last given frame shows it."""
     return _going_on(log, given, order=0)
 
 
-def inertia(log: StateLog, given: Times) -> StateLog:
+def inertia(log: StateLog, given: GivenTimes) -> StateLog:
     """Everything goes on with the velocity between the last two given frames."""
     return _going_on(log, given, order=1)
 
 
-def constant_acceleration(log: StateLog, given: Times) -> StateLog:
+def constant_acceleration(log: StateLog, given: GivenTimes) -> StateLog:
     """Everything goes on along the parabola through the last three given frames."""
     return _going_on(log, given, order=2)
 
 
-TRIVIAL: dict[str, Callable[[StateLog, Times], StateLog]] = {
+TRIVIAL: dict[str, Callable[[StateLog, GivenTimes], StateLog]] = {
     "copy_last": copy_last,
     "inertia": inertia,
     "constant_acceleration": constant_acceleration,
@@ -43,7 +43,7 @@ class Memory:
 
     logs: tuple[StateLog, ...]
 
-    def nearest(self, log: StateLog, given: Times) -> StateLog:
+    def nearest(self, log: StateLog, given: GivenTimes) -> StateLog:
         """The example of the same scenario whose first frames are most alike; attributes count before places.
 
         A wrong colour or shape costs a picture height a body, so that memory is as good as it can be. Without any
@@ -53,7 +53,7 @@ class Memory:
         return min(rivals or self.logs, key=lambda one: _distance(one, log, given))
 
 
-def _going_on(log: StateLog, given: Times, order: int) -> StateLog:
+def _going_on(log: StateLog, given: GivenTimes, order: int) -> StateLog:
     if len(given) < order + 1:
         raise ValueError(f"at least {order + 1} frames must be given, got {len(given)}")
     last, end = float(given[-1]), max(log.scene.seconds, float(given[-1]) + 1e-6)
@@ -80,7 +80,7 @@ def _going_on(log: StateLog, given: Times, order: int) -> StateLog:
     return replace(log, tracks=tracks, contacts=tuple(c for c in log.contacts if c.time <= last), looks=None)
 
 
-def _distance(one: StateLog, log: StateLog, given: Times) -> float:
+def _distance(one: StateLog, log: StateLog, given: GivenTimes) -> float:
     bodies, others = log.scene.bodies, one.scene.bodies
     cost = float(abs(len(bodies) - len(others)))
     for body, other in zip(bodies, others, strict=False):

@@ -1,0 +1,148 @@
+"""The training that goes on for days, in stretches: the base of the worlds, on one core that nothing else wants.
+
+    python scripts/long_run.py            # starts it, or says where it stands        (make long-run)
+    python scripts/long_run.py stop       # ends it at its newest checkpoint
+    python scripts/long_run.py weights    # averaged weights into the package, bf16, and a line for docs/log.md
+
+It runs a copy of the code, so that edits do not reach it, at idle priority, on one thread, in `runs/long` of the
+project's root. A killed run loses at most the minutes since its last checkpoint. From a clean clone it begins with the
+weights that are committed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HOME = ROOT / "runs" / "long"
+MODEL, STAGE, SOURCE, RECIPE = "worlds", "base", "all:300k", "worlds"
+STEPS = 4_000_000  # a number that is never reached: rates stay constant, and averaged weights do a cool-down's work
+SETTINGS = ("save_minutes=5", "save_every=1000000", "strip_minutes=20")
+SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
+ABOUT = (
+    "The base of the worlds, still in training: 16 frames of 32 x 32 of simulated scenes, from a caption or from up to"
+    " three given frames. docs/log.md says how far it is."
+)
+
+
+def run_folder(home: Path = HOME) -> Path:
+    """Where checkpoints, log and samples of the stage lie."""
+    return home / f"{MODEL}.training" / STAGE
+
+
+def running(home: Path = HOME) -> int | None:
+    """The process that trains, if it lives."""
+    try:
+        pid = int((home / "pid").read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except (OSError, ValueError):
+        return None
+    return pid if str(home / MODEL) in words else None
+
+
+def command(home: Path = HOME) -> list[str]:
+    """The training as a command line: it goes on, or begins with committed weights, or with none."""
+    words = [sys.executable, "-c", "from framefall.cli import main; main()", "train", SOURCE, "-o", str(home / MODEL)]
+    words += ["--recipe", RECIPE, "--stage", STAGE, "--steps", str(STEPS)]
+    words += [word for setting in SETTINGS for word in ("--set", setting)]
+    if (run_folder(home) / "checkpoints").exists():
+        return [*words, "--resume"]
+    return [*words, "--init", str(SHIPPED)] if (SHIPPED / f"{STAGE}.safetensors").exists() else words
+
+
+def start(home: Path = HOME) -> int:
+    """Starts the training in the background, at the lowest priority there is."""
+    home.mkdir(parents=True, exist_ok=True)
+    code = home / "code"
+    shutil.rmtree(code, ignore_errors=True)
+    shutil.copytree(ROOT / "src", code, ignore=shutil.ignore_patterns("__pycache__"))
+    idle = ["chrt", "-i", "0"] if shutil.which("chrt") else []
+    environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    background = 'exec "$@" </dev/null >>output.txt 2>&1 & echo $!'  # it outlives this script
+    words = ["sh", "-c", background, "sh", *idle, "nice", "-n", "19", *command(home)]
+    done = subprocess.run(words, cwd=home, env=environment, stdout=subprocess.PIPE, check=True, start_new_session=True)
+    pid = int(done.stdout)
+    (home / "pid").write_text(str(pid))
+    return pid
+
+
+def stop(home: Path = HOME) -> bool:
+    """Ends the training; what was learnt since its last checkpoint is lost."""
+    if (pid := running(home)) is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(100):
+        if running(home) is None:
+            return True
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def status(home: Path = HOME) -> str:
+    """Where the training stands, in a few lines."""
+    folder = run_folder(home)
+    rows = [json.loads(line) for line in _tail(folder / "log.jsonl")]
+    rows = [row for row in rows if row.get("loss") is not None]
+    if not rows:
+        return "no step has been done yet"
+    batch = json.loads((folder / "recipe.json").read_text())["stages"][STAGE]["batch"]
+    checkpoints = sorted((folder / "checkpoints").glob("[0-9]*"))
+    minutes = json.loads((checkpoints[-1] / "state.json").read_text())["state"]["minutes"] if checkpoints else 0.0
+    rate, loss = (sorted(row[key] for row in rows)[len(rows) // 2] for key in ("clips_a_second", "loss"))
+    newest = checkpoints[-1].name if checkpoints else "none yet"
+    sheets = sorted((folder / "samples").glob("*.png"))
+    steps = rows[-1]["step"]
+    return "\n".join(
+        (
+            f"{steps * batch:,} clips in {steps:,} steps, {minutes / 60:.1f} hours to the last checkpoint ({newest})",
+            f"loss {loss:.4f} in the middle of the last {len(rows)} steps, {rate:.1f} clips a second",
+            f"samples: {sheets[-1] if sheets else 'none yet'}",
+        )
+    )
+
+
+def weights(home: Path = HOME, shipped: Path = SHIPPED) -> str:
+    """Publishes the averaged weights as they are now; gives the line for the log."""
+    import torch
+
+    from framefall.provenance import commit
+    from framefall.runs.export import export
+
+    found = export(
+        run_folder(home),
+        shipped,
+        description=ABOUT,
+        trained_on=(f"worlds:{SOURCE}, simulated by this package",),
+        dtype=torch.bfloat16,
+    )
+    return (
+        f"{date.today()}: the base of the worlds has seen {found.clips:,} clips in {found.step:,} steps and"
+        f" {found.minutes / 60:.1f} hours of one core (commit {commit()})"
+    )
+
+
+def _tail(path: Path, lines: int = 500) -> list[str]:
+    if not path.exists():
+        return []
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 400 * lines))
+        return stream.read().decode(errors="replace").splitlines()[1:][-lines:]
+
+
+if __name__ == "__main__":
+    word = sys.argv[1] if len(sys.argv) > 1 else "start"
+    if word == "weights":
+        print(weights())
+    elif word == "stop":
+        print("stopped" if stop() else "it was not running")
+    else:
+        pid = running()
+        print(f"it runs as process {pid}" if pid else f"started as process {start()}, output in {HOME / 'output.txt'}")
+        print(status())

@@ -1,0 +1,83 @@
+"""The training that takes days: started, looked at, stopped, gone on with, and its weights taken into a package."""
+
+import importlib.util
+import json
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from framefall.cascade.checkpoint import load_cascade
+from framefall.runs.export import export
+
+PATH = Path(__file__).parents[2] / "scripts" / "long_run.py"
+
+
+@pytest.fixture
+def long_run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, set to a toy that trains in seconds."""
+    spec = importlib.util.spec_from_file_location("long_run", PATH)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for name, value in {
+        "SOURCE": "fall:6",
+        "RECIPE": "micro",
+        "SETTINGS": ("save_every=1", "data.size=32", "strip_minutes=1000"),
+    }.items():
+        monkeypatch.setattr(script, name, value)
+    return script
+
+
+def seen(home: Path, script: ModuleType) -> list[int]:
+    log = script.run_folder(home) / "log.jsonl"
+    return [json.loads(line)["step"] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def wait(home: Path, script: ModuleType, step: int) -> None:
+    for _ in range(900):
+        if seen(home, script)[-1:] >= [step] and len(list((script.run_folder(home) / "checkpoints").glob("0*"))) > 1:
+            return
+        assert script.running(home), (home / "output.txt").read_text()
+        time.sleep(0.1)
+    raise AssertionError((home / "output.txt").read_text())
+
+
+def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
+    long_run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "long"
+    monkeypatch.setattr(long_run, "SHIPPED", tmp_path / "nothing")
+    assert long_run.running(home) is None and long_run.status(home) == "no step has been done yet"
+    try:
+        long_run.start(home)
+        wait(home, long_run, 3)
+        assert long_run.stop(home) and long_run.running(home) is None and not long_run.stop(home)
+        first = seen(home, long_run)
+        assert first[:3] == [1, 2, 3] and "--resume" in long_run.command(home)
+        long_run.start(home)
+        wait(home, long_run, first[-1] + 1)
+        assert f"{4 * seen(home, long_run)[-1]:,} clips in" in long_run.status(home)
+    finally:
+        long_run.stop(home)
+    assert seen(home, long_run)[len(first)] > 1  # it went on, and did not begin again
+    shipped = tmp_path / "package" / "worlds"
+    assert "clips in" in long_run.weights(home, shipped)
+    assert [stage.name for stage in load_cascade(shipped).stages] == ["base"]
+    monkeypatch.setattr(long_run, "SHIPPED", shipped)
+    assert long_run.command(tmp_path / "another")[-2:] == ["--init", str(shipped)]  # a clean clone begins with these
+
+
+def test_the_long_run_is_of_a_recipe_and_settings_that_there_are(trained: Path, tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("long_run", PATH)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    from framefall.config import override
+    from framefall.recipes.registry import RECIPES
+    from framefall.worlds.world import open_world
+
+    recipe = override(RECIPES[script.RECIPE](), list(script.SETTINGS))
+    assert script.STAGE in recipe.stages and open_world(script.SOURCE).size == 300_000
+    assert export(trained.with_name("toy.training") / "base", tmp_path / "m").stage == script.STAGE
