@@ -1,27 +1,29 @@
 """What several rooms' tests share: real clips, one cache, a toy cascade that is trained once, the command line."""
 
-import os
-
-# before anything loads torch: the workers of pytest-xdist share the cores, so each computes on one thread
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")
-# a process that a test starts runs the code that is tested, whichever copy of the package is installed
-os.environ["PYTHONPATH"] = os.path.join(os.path.dirname(os.path.dirname(__file__)), "src")
-
 import contextlib
 import importlib.util
 import io
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
-from framefall.data.folder import Folder, open_folder
-from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train
+from shape_checks import keep_to_arrays
+
+if TYPE_CHECKING:
+    from framefall.data.folder import Folder
+
+# the workers of pytest-xdist share the cores, so each computes on one thread: said before anything loads torch
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")
+# a process that a test starts runs the code that is tested, whichever copy of the package is installed
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+keep_to_arrays()  # and before anything loads the package
 
 Fill = Callable[[Path], object]
 
@@ -75,16 +77,22 @@ def clips(real: Path, once: Callable[[str, Fill], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def folder(clips: Path, once: Callable[[str, Fill], Path]) -> Folder:
+def folder(clips: Path, once: Callable[[str, Fill], Path]) -> "Folder":
     """The same, ingested: decoded by one worker, read from the cache by the others."""
+    from framefall.data.folder import open_folder
+    from framefall.recipes.registry import RECIPES
+
     data = RECIPES["micro"]().data
     once("ingested", lambda _: open_folder(clips, data))
     return open_folder(clips, data)
 
 
 @pytest.fixture(scope="session")
-def trained(folder: Folder, once: Callable[[str, Fill], Path]) -> Path:
+def trained(folder: "Folder", once: Callable[[str, Fill], Path]) -> Path:
     """A toy cascade of three stages, trained for a few steps."""
+    from framefall.recipes.registry import RECIPES
+    from framefall.runs.train import train
+
     recipe = replace(RECIPES["micro"](), save_every=2)
     return once("trained", lambda models: train(folder, models / "toy", recipe, steps=4)) / "toy"
 

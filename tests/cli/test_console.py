@@ -65,11 +65,13 @@ def test_unused_cycles_are_found_less_often_but_found() -> None:
         def __init__(self) -> None:
             self.own = self
 
-    before, tied = gc.get_threshold(), weakref.ref(Knot())
-    assert tied() is not None  # nothing but the collector can free it
+    before = gc.get_threshold()
     try:
+        gc.set_threshold(700, 10, 10)
+        tied = weakref.ref(Knot())
+        assert tied() is not None  # nothing but the collector can free it
         collect_seldom()
-        assert gc.isenabled() and gc.get_threshold()[0] > 10 * before[0]
+        assert gc.isenabled() and gc.get_threshold()[0] > 10 * 700
         kept = [[] for _ in range(2 * gc.get_threshold()[0])]
         assert len(kept) and tied() is None
     finally:

@@ -33,9 +33,9 @@ def test_a_written_world_is_a_folder_that_training_reads(framefall: Callable, tm
         assert frames.shape == (61, 64, 64, 3)
         assert truth["caption"] == one["caption"]
         assert truth["log"]["violation"] == one["violation"]
-        masks = np.load(path.with_suffix(".npz"))
-        assert masks["visible"].shape[1:] == (61, 64, 64)
-        assert masks["flow"].shape == (2, 60, 64, 64)
+        with np.load(path.with_suffix(".npz")) as masks:
+            assert masks["visible"].shape[1:] == (61, 64, 64)
+            assert masks["flow"].shape == (2, 60, 64, 64)
     folder = open_folder(out, RECIPES["micro"]().data)
     assert len({shot.source for shot in folder.shots}) == 6
     assert {shot.caption for shot in folder.shots} == {one["caption"] for one in written}
