@@ -9,6 +9,7 @@ project's root. A killed run loses at most the minutes since its last checkpoint
 weights that are committed.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -69,6 +70,9 @@ def start(home: Path = HOME) -> int:
     done = subprocess.run(words, cwd=home, env=environment, stdout=subprocess.PIPE, check=True, start_new_session=True)
     pid = int(done.stdout)
     (home / "pid").write_text(str(pid))
+    # Linux shares cores among sessions before it looks at priorities: without this an idle task takes a session's share
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("19")
     return pid
 
 
