@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from examples import examples
+from framefall.data.decode import decode
 from framefall.data.writer import write
 from framefall.evaluate.certify.bands import BANDS
 from framefall.evaluate.certify.validity import Cell
+from framefall.evaluate.metrics.suite import METRICS
 from framefall.runs.certify import BETTER, Certificate, as_json, certify_metrics, trusted, validate
+from framefall.worlds.damage.corruptions import CORRUPTIONS
+from framefall.worlds.damage.placebos import PLACEBOS
 
 
 def test_what_is_hidden_is_detected_and_placebos_are_quiet() -> None:
@@ -59,3 +63,19 @@ def test_a_clip_must_be_long_enough(tmp_path: Path) -> None:
     write(tmp_path / "short.mkv", [np.zeros((30, 16, 16, 3), np.uint8)], 24.0)
     with pytest.raises(ValueError, match="got 30"):
         validate(str(tmp_path / "short.mkv"))
+
+
+def test_a_users_clip_says_which_metrics_hold_on_it(clips: Path, tmp_path: Path) -> None:
+    """Two kinds of damage and one placebo; under `make test-full` all that pixels allow."""
+    frames = np.stack([frame.pixels[::8, ::8] for frame in decode(clips / "0002.mp4")][:144])
+    write(tmp_path / "small.mkv", [np.ascontiguousarray(frames)], 25.0)
+    part = {} if examples(0, 1) else {"damages": ("freeze", "brightness_flicker"), "placebos": ("noise",)}
+    certificate = validate(str(tmp_path / "small.mkv"), **part)
+    values = as_json(certificate)
+    assert values["clips"] == 6
+    matrix = values["matrix"]
+    assert matrix["freeze"]["longest_still"]["auroc"] == 1.0
+    assert matrix["brightness_flicker"]["luminance_flicker"]["auroc"] > 0.9
+    assert matrix["freeze"]["flicker"]["auroc"] < 0.35  # smoothness prefers a frozen clip: why there are gates
+    assert set(trusted(certificate)) <= set(METRICS)
+    assert len(matrix) == (len(CORRUPTIONS) if examples(0, 1) else 2) + len(matrix.keys() & PLACEBOS.keys())

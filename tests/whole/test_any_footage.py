@@ -1,4 +1,4 @@
-"""Whatever footage is given: a number or a sentence, and which metrics can be trusted on it.
+"""Whatever footage is given: a number or a sentence.
 
 Through the installed command in a process of its own: under the type checks of the tests large clips take minutes.
 """
@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framefall.data.decode import decode
 from framefall.data.writer import write
-from framefall.evaluate.metrics.suite import METRICS
 
 
 def _framefall(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -41,19 +39,3 @@ def test_odd_clips_get_a_number_or_a_sentence(tmp_path: Path) -> None:
         assert values["metrics"]["flicker"]["per_clip"][clip] is None
         assert values["reasons"][clip]
     assert (tmp_path / "report" / "report.html").read_text().count("<video") >= 1
-
-
-def test_a_users_clip_says_which_metrics_hold_on_it(clips: Path, tmp_path: Path) -> None:
-    said = _framefall("diagnose", "metrics", clips / "0001.mp4")
-    assert said.returncode == 1 and "must have at least 144 frames" in said.stderr
-    frames = [frame.pixels[::8, ::8] for frame in decode(clips / "0002.mp4")][:144]
-    write(tmp_path / "small.mkv", [np.ascontiguousarray(np.stack(frames))], 25.0)
-    said = _framefall("diagnose", "metrics", tmp_path / "small.mkv", "--json")
-    assert said.returncode == 0, said.stderr
-    values = json.loads(said.stdout)
-    assert values["clips"] == 6
-    matrix = values["matrix"]
-    assert matrix["freeze"]["longest_still"]["auroc"] == 1.0
-    assert matrix["brightness_flicker"]["luminance_flicker"]["auroc"] > 0.9
-    assert matrix["freeze"]["flicker"]["auroc"] < 0.35  # smoothness prefers a frozen clip: why there are gates
-    assert set(values["trusted"]) <= set(METRICS)

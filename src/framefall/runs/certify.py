@@ -104,13 +104,17 @@ def certify_metrics(
     return Certificate(cells, clips)
 
 
+_ANYWHERE = tuple(name for name, placebo in PLACEBOS.items() if not placebo.symmetric_only)  # whatever the scene
+
+
 @operation
-def validate(path: str, seed: int = 0) -> Events[Certificate]:
-    """The matrix on a user's own clip: its segments, and damage that pixels alone allow."""
+def validate(
+    path: str, seed: int = 0, damages: Sequence[str] = tuple(CORRUPTIONS), placebos: Sequence[str] = _ANYWHERE
+) -> Events[Certificate]:
+    """The matrix on a user's own clip: its segments, and damage that pixels alone allow; or a part of it."""
     segments, fps = _segments(path)
     tables: dict[str, dict[str, dict[str, list[float]]]] = {kind: {} for kind in ("real", "damaged", "placebo")}
-    jobs = [("real", "real"), *(("damaged", name) for name in CORRUPTIONS)]
-    jobs += [("placebo", name) for name, placebo in PLACEBOS.items() if not placebo.symmetric_only]
+    jobs = [("real", "real"), *(("damaged", name) for name in damages), *(("placebo", name) for name in placebos)]
     better = {name: BETTER[name] for name in _BLIND}
     for done, (kind, name) in enumerate(jobs):
         table = tables[kind].setdefault(name, defaultdict(list))
