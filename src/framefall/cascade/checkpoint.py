@@ -115,9 +115,9 @@ def find(folder: str | Path) -> Path:
     path, shipped = Path(folder), SHIPPED / str(folder)
     if path.is_dir():
         return path
-    if len(Path(folder).parts) == 1 and shipped.is_dir():
+    if len(Path(folder).parts) == 1 and (shipped / publish.MANIFEST).exists():
         return shipped
-    known = ", ".join(sorted(one.name for one in SHIPPED.glob("*") if one.is_dir())) or "none"
+    known = ", ".join(sorted(one.parent.name for one in SHIPPED.glob(f"*/{publish.MANIFEST}"))) or "none"
     raise ValueError(
         f"a model must be a folder or a shipped name ({known}), got {str(folder)!r}; train one with framefall train"
     )
