@@ -25,6 +25,7 @@ HOME = ROOT / "runs" / "long"
 MODEL, STAGE, SOURCE, RECIPE = "worlds", "base", "all:300k", "worlds"
 STEPS = 4_000_000  # a number that is never reached: rates stay constant, and averaged weights do a cool-down's work
 SETTINGS = ("save_minutes=5", "save_every=1000000", "strip_minutes=20")
+IDLE = True  # only what nobody else wants of a core
 SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
 ABOUT = (
     "The base of the worlds, still in training: 16 frames of 32 x 32 of simulated scenes, from a caption or from up to"
@@ -63,16 +64,18 @@ def start(home: Path = HOME) -> int:
     code = home / "code"
     shutil.rmtree(code, ignore_errors=True)
     shutil.copytree(ROOT / "src", code, ignore=shutil.ignore_patterns("__pycache__"))
-    idle = ["chrt", "-i", "0"] if shutil.which("chrt") else []
+    lowest = [*(["chrt", "-i", "0"] if shutil.which("chrt") else []), "nice", "-n", "19"]
+    idle = lowest if IDLE else []
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     background = 'exec "$@" </dev/null >>output.txt 2>&1 & echo $!'  # it outlives this script
-    words = ["sh", "-c", background, "sh", *idle, "nice", "-n", "19", *command(home)]
+    words = ["sh", "-c", background, "sh", *idle, *command(home)]
     done = subprocess.run(words, cwd=home, env=environment, stdout=subprocess.PIPE, check=True, start_new_session=True)
     pid = int(done.stdout)
     (home / "pid").write_text(str(pid))
     # Linux shares cores among sessions before it looks at priorities: without this an idle task takes a session's share
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text("19")
+    if IDLE:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text("19")
     return pid
 
 

@@ -24,6 +24,7 @@ def long_run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for name, value in {
         "SOURCE": "fall:6",
         "RECIPE": "micro",
+        "IDLE": False,  # a busy machine would starve it
         "SETTINGS": ("save_every=1", "data.size=32", "strip_minutes=1000"),
     }.items():
         monkeypatch.setattr(script, name, value)
