@@ -131,7 +131,8 @@ class Kept:
         if 2 * len(lost) > len(numbers):  # begun in its second half: it is made when it is needed
             return
         clips = self._gathered | dict(zip(lost, self.shards.fresh(lost), strict=True))
-        self._trying(lambda: self.shards.path(shard).exists() or self.shards.keep(shard, clips))
+        if self._trying(lambda: self.shards.path(shard).exists() or self.shards.keep(shard, clips)):
+            self._gathered = {}
 
     def _make(self, shard: int) -> bool:
         return self.keeps and self._trying(lambda: self.shards.make(shard))
