@@ -46,7 +46,8 @@ class Ahead:
         try:
             return asked.result()
         except (CacheError, OSError, EOFError) as error:
-            self._say(f"{error}: this process makes the clips itself")
+            if not self._closed:
+                self._say(f"{error}: this process makes the clips itself")
             self._closed = True
             return None
 
