@@ -36,7 +36,9 @@ def train(
 
     The stages are trained one after another, and MODEL is published after each. Checkpoints, logs (JSON lines,
     TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
-    if it had not been. Under torchrun the ranks share every batch.
+    if it had not been. Under torchrun the ranks share every batch. What is decoded, drawn and encoded on the way is
+    kept in a cache ($FRAMEFALL_CACHE) of at most 20 GB ($FRAMEFALL_CACHE_GB); what `framefall prepare` has made is a
+    source too.
 
     \b
     Examples:
