@@ -242,7 +242,7 @@ def _by_patch(t: Time, step: int) -> Float[Tensor, "batch instants"]:
     return torch.cat((t.amax(1, keepdim=True), padded.unflatten(1, (-1, step)).mean(2)), dim=1)
 
 
-def _divisor(count: int, most: int = 16) -> int:
+def _divisor(count: int, most: int = 8) -> int:
     """The largest divisor up to `most`."""
     return next(number for number in range(min(count, most), 0, -1) if count % number == 0)
 
