@@ -35,6 +35,7 @@ from framefall.video import Scores
 PARTS = ("data", "text", "objective", "network", "optimiser")  # of a step, in the order in which they come
 WORLD = "all"  # what every recipe trains on here
 _WARM = 2  # steps before anything is timed
+_COUNTED = 3  # batches whose operations are counted: they differ by how long their captions are
 
 
 @operation
@@ -47,8 +48,9 @@ def train_bench(
 ) -> Events[dict[str, Any]]:
     """Each stage of a recipe, or of every preset: a step over its floor, clips a second, and what takes which share.
 
-    All train on the world `all`, so that no folder is needed, on clips and never on single images. A stage has about
-    `seconds` of steps in all, and at least one step a round. `settings` change the recipe, as `framefall train --set`.
+    All train on the world `all`, so that no folder is needed, on clips that are new to it, as in a first epoch, and
+    never on single images. A stage has about `seconds` of steps in all, and at least one step a round. `settings`
+    change the recipe, as `framefall train --set` does.
     """
     recipes = {name: override(named(name), list(settings)) for name in ([recipe] if recipe is not None else PRESETS)}
     chosen = [(name, part) for name, one in recipes.items() for part in one.stages if stage in (None, part)]
@@ -63,7 +65,8 @@ def train_bench(
         for done, (name, part) in enumerate(chosen):
             yield Stepped(done, len(chosen), f"{name} {part}")
             source = yield from open_source.inside(WORLD, recipes[name].data)
-            row, over = measured(recipes[name], part, source, seconds, rounds)
+            unseen = replace(recipes[name], seed=done)  # or scenes and captions of the stage before were remembered
+            row, over = measured(unseen, part, source, seconds, rounds)
             results.setdefault(name, {})[part] = row
             ratios.setdefault(name, {})[part] = over
     finally:
@@ -86,7 +89,8 @@ def measured(
         for _ in range(rounds):
             taken.append(steps.take(count) / count)
             products.append(cpu_seconds(multiply))
-            steps.keep()
+            if len(steps.kept) < _COUNTED:
+                steps.keep()
     part = recipe.stages[name]
     flops = sum(network_flops(steps.stage, part, *batch) for batch in steps.kept) / len(steps.kept)
     whole = sum(steps.clock.seconds.values())
