@@ -159,17 +159,19 @@ class Stage:
         fps: float | Tensor,
         numbers: Tensor | None = None,
         text_dtype: torch.dtype = torch.float32,
+        states: Sequence[Tensor | None] | None = None,
     ) -> Condition:
         """What the network is told of clips: moments, captions and numbers, each as far as this network takes them.
 
         `fps` is one rate, or one a clip; `numbers` are `[clips, instants, count]`, zeros if a network that takes some
-        is given none. A caption of `None` is the null caption. What is known of the frames comes by `conditioned`.
+        is given none. A caption of `None` is the null caption; one whose `states` are given is not encoded again.
+        What is known of the frames comes by `conditioned`.
         """
         reads, count = self.config.backbone.text_dim, self.config.backbone.numbers
         rates = torch.as_tensor(fps, dtype=torch.float32, device=self.device).expand(len(captions))
         text, mask = None, None
         if reads:
-            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype)
+            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype, known=states)
         if not count:
             numbers = None
         elif numbers is None:

@@ -12,6 +12,7 @@ from framefall.data.clip import Clip
 from framefall.data.window import Window
 from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
+from framefall.models.text import CaptionEncoder
 from framefall.noise import Key, normal
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
@@ -32,6 +33,12 @@ def window(recipe: StageRecipe) -> Window:
         image_share=0.0 if config.task.time_factor > 1 else recipe.image_share,
         buckets=config.shapes,
     )
+
+
+def encoder(recipe: StageRecipe) -> CaptionEncoder | None:
+    """What encodes the stage's captions beforehand; None for a network that reads none."""
+    backbone = recipe.stage.backbone
+    return CaptionEncoder(backbone.words) if backbone.text_dim else None
 
 
 def stack(clips: Sequence[Clip], device: torch.device) -> Video:
@@ -77,6 +84,7 @@ def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Seq
         fps=torch.tensor([clip.fps for clip in clips]),
         numbers=torch.stack([_numbers(clip, count, frames) for clip in clips]) if count else None,
         text_dtype=torch.bfloat16,
+        states=[None if drop else clip.states for clip, drop in zip(clips, dropped, strict=True)],
     )
 
 

@@ -50,7 +50,7 @@ class Recipe:
     stages: dict[str, StageRecipe]
     data: FolderConfig = field(default_factory=FolderConfig)
     seed: int = 0
-    workers: int = 0  # threads that cut clips out ahead; order and content do not depend on it
+    workers: int = 0  # make clips ahead: threads for a folder, processes for a world; no bit depends on it
     save_every: int = 200  # steps between two checkpoints ...
     save_minutes: float = 2.0  # ... or this long, whichever comes first
     strip_minutes: float = 3.0  # between two strips of samples
