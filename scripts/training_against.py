@@ -4,8 +4,9 @@
     python scripts/training_against.py ../before RECIPE STAGE [SECONDS] [KEY=VALUE ...]
 
 Each tree trains in a process of its own, on the world `all`; settings change both trees' recipe (to make networks
-equal, say). A step is everything: data, text, network, optimisers, log. Prints JSON: clips a CPU second of both, and
-the other's seconds a clip over ours, round by round.
+equal, say). A step is everything: data, text, network, optimisers, log. A tree that keeps clips has made them before,
+and says what that took, once for each clip; in the others every clip is new. Prints JSON: clips a CPU second of both,
+and the other's seconds a clip over ours, round by round.
 """
 
 import json
@@ -20,6 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 9
+CLIPS = 128  # that a tree keeps
 
 
 def main(other: Path, recipe: str, stage: str, *rest: str) -> None:
@@ -31,17 +33,17 @@ def main(other: Path, recipe: str, stage: str, *rest: str) -> None:
     with ExitStack() as stack:
         trees = {"ours": ROOT, "other": other.resolve()}
         workers = {name: stack.enter_context(_started(tree, recipe, stage, settings)) for name, tree in trees.items()}
-        clips = {name: _answer(worker) for name, worker in workers.items()}
+        about = {name: _answer(worker) for name, worker in workers.items()}
         count = {name: max(1, int(seconds / ROUNDS / _steps(worker, 1))) for name, worker in workers.items()}
         taken: dict[str, list[float]] = {name: [] for name in workers}
         for _ in range(ROUNDS):
             for name, worker in workers.items():
-                taken[name].append(_steps(worker, count[name]) / count[name] / clips[name])
+                taken[name].append(_steps(worker, count[name]) / count[name] / about[name]["batch"])
         for worker in workers.values():
             worker.kill()
-    found: dict[str, Any] = {name: {"commit": _commit(tree)} for name, tree in trees.items()}
+    found: dict[str, Any] = {name: {"commit": _commit(tree), **about[name]} for name, tree in trees.items()}
     for name, times in taken.items():
-        found[name] |= {"batch": clips[name], "clips_a_cpu_second": spread([1 / one for one in times])}
+        found[name]["clips_a_cpu_second"] = spread([1 / one for one in times])
     print(json.dumps({**found, "other_over_ours": ratio(taken["other"], taken["ours"])}, indent=2))
 
 
@@ -72,7 +74,7 @@ def _commit(tree: Path) -> str:
 
 
 def worker(recipe: str, stage: str, *settings: str) -> None:
-    """Answers how many clips a step has, then to each number what so many steps took, until the input ends.
+    """Says what it trains with, then to each number what so many steps took, until the input ends.
 
     It runs on either tree: modules that were renamed are looked for under both names.
     """
@@ -84,28 +86,49 @@ def worker(recipe: str, stage: str, *settings: str) -> None:
     torch.set_num_threads(1)
     from framefall.config import override
     from framefall.train.loop import Budget, initial
-    from framefall.worlds.world import open_world
 
     registry = _one_of("framefall.recipes.registry", "framefall.recipes.presets")
-    sources = _one_of("framefall.runs.sources", "framefall.recipes.sources")
     loop = _one_of("framefall.train.loop")
     console = _one_of("framefall.cli.console", "framefall.console")
     getattr(console, "keep_memory", lambda: None)()  # as the command does
     chosen = override(registry.RECIPES[recipe](), list(settings))
     part = replace(chosen.stages[stage], image_share=0.0)
     chosen = replace(chosen, stages={stage: part}, save_every=1 << 40, save_minutes=1e9)
-    source = sources.WorldSource(open_world("all"), size=chosen.data.size, fps=chosen.data.fps)
     train = getattr(loop, "train_stage", None) or loop.train
     begun = initial(stage, part, chosen.seed, torch.device("cpu"))
     with TemporaryDirectory() as folder:
-        steps = train(begun, chosen, source, Budget(steps=1 << 40), Path(folder))
+        source, once = _source(chosen, part, Path(folder) / "cache")
+        steps = train(begun, chosen, source, Budget(steps=1 << 40), Path(folder) / "run")
         _take(steps, 3)
-        print(part.batch, flush=True)
+        print(json.dumps({"batch": part.batch, "ms_a_clip_once": once}), flush=True)
         for line in sys.stdin:
             began = process_time()
             _take(steps, int(line))
             print(process_time() - began, flush=True)
         steps.close()
+
+
+def _source(recipe: Any, part: Any, cache: Path) -> tuple[Any, float | None]:
+    """The world to train on; and CPU milliseconds a clip that it took to make what is kept of it, if anything is."""
+    from framefall.data.loader import batches
+    from framefall.train import objective
+    from framefall.worlds.world import open_world
+
+    world_source = _one_of("framefall.runs.sources", "framefall.recipes.sources").WorldSource
+    shape = {"size": recipe.data.size, "fps": recipe.data.fps}
+    try:
+        store = import_module("framefall.data.store")
+    except ModuleNotFoundError:
+        return world_source(open_world("all"), **shape), None
+    source = world_source(open_world(f"all:{CLIPS}"), **shape, looks=1, store=store.Store(cache))
+    read = batches(
+        source, objective.window(part), batch=part.batch, seed=recipe.seed, encoder=objective.encoder(part)
+    )  # fmt: skip
+    began, made = process_time(), 0
+    while made < CLIPS:
+        made += len(next(read))
+    read.close()
+    return source, 1000 * (process_time() - began) / made
 
 
 def _take(steps: Any, count: int) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from framefall.bench import train
 from framefall.bench.timing import flops
-from framefall.bench.train import PARTS, Clock, Steps, network_flops, train_bench
+from framefall.bench.train import PARTS, Clock, Steps, network_flops, train_bench, watched
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base
 from framefall.data.loader import batches
@@ -27,8 +30,15 @@ from framefall.worlds.world import open_world
 WORLD = WorldSource(open_world("fall:8"), size=32, fps=12.0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_clips() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "CLIPS", 8)
+        yield
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
+def found(few_clips: None) -> dict[str, Any]:
     return train_bench("micro", seconds=0.05, rounds=2)
 
 
@@ -42,8 +52,7 @@ def test_every_stage_has_its_ratio_and_its_shares(found: dict[str, Any]) -> None
         assert all(share > 0 for part, share in row["share"].items() if part != "text")
         assert row["clips_a_cpu_second"]["median"] > 0 and row["network_gflops_a_clip"] > 0
         assert 1 < ratios[name]["low"] <= ratios[name]["median"] <= ratios[name]["high"]
-    text = {name: found["results"]["micro"][name]["share"]["text"] for name in stages}
-    assert text["base"] > 0.03 > text["spatial_sr"]  # which reads no captions
+        assert row["ms_a_clip_once"] > 0
 
 
 def test_the_ratio_is_a_step_over_the_operations_at_the_products_rate(found: dict[str, Any]) -> None:
@@ -145,6 +154,22 @@ def test_what_comes_between_two_marks_belongs_to_the_part_that_ends_there() -> N
     assert clock.seconds == pytest.approx(expected, abs=0.008)
     clock.forget()
     assert set(clock.seconds.values()) == {0.0}
+
+
+def test_a_stage_says_when_it_reads_captions_and_when_its_network_runs() -> None:
+    part = replace(RECIPES["micro"]().stages["base"], image_share=0.0)
+    stage = initial("base", part, 0, torch.device("cpu"))
+    batch = next(batches(WORLD, objective.window(part), batch=2, seed=0))
+    entered: list[str] = []
+
+    @contextmanager
+    def watch(name: str) -> Iterator[None]:
+        entered.append(name)
+        yield
+
+    losses = objective.loss(watched(stage, watch), part, batch, 0, 0)
+    assert entered == ["text", "network"]
+    assert torch.equal(losses, objective.loss(stage, part, batch, 0, 0))
 
 
 def test_the_steps_are_those_of_the_real_loop(tmp_path: Path) -> None:

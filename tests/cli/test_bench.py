@@ -35,7 +35,10 @@ def test_presets_are_a_table_and_one_json_object(framefall: Callable, monkeypatc
     assert found["name"] == "presets" and found["results"]["micro"]["base"]["parameters"] > 0 and found["commit"]
 
 
-def test_a_stage_of_a_recipe_is_measured(framefall: Callable) -> None:
+def test_a_stage_of_a_recipe_is_measured(framefall: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from framefall.bench import train
+
+    monkeypatch.setattr(train, "CLIPS", 4)
     line = ["bench", "train", "--recipe", "micro", "--stage", "spatial_sr", "--seconds", "0.1"]
     said = framefall(*line, "--set", "stages.spatial_sr.batch=1", "--json")
     assert said.code == 0, said.err

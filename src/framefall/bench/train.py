@@ -1,13 +1,14 @@
 """What a step of training costs beside its matrix products: the real loop on a world, one thread, by CPU time.
 
-A step is all that `train_stage` does between two of its events: clips drawn and cut, captions encoded, noise and
+A step is all that `train_stage` does between two of its events: clips and the states of their captions read, noise and
 targets, the network forward and backward, clipping, optimisers, averaged weights, the line in the log. The floor is
 the operations of the network alone, both ways, counted one by one, at the rate of a large matrix product in the number
-format that the network computes in; the product takes turns with the steps.
+format that the network computes in; the product takes turns with the steps. Clips are made and captions encoded once,
+before, as training keeps them: what that takes stands apart.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from framefall.cascade.stage import Stage
 from framefall.config import override
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
-from framefall.data.loader import Source
+from framefall.data.loader import Source, batches
 from framefall.models.precision import autocast, fast_dtype
 from framefall.progress import Events, Stepped, operation
 from framefall.recipes.presets import PRESETS
@@ -33,7 +34,7 @@ from framefall.train.recipe import Recipe, StageRecipe
 from framefall.video import Scores
 
 PARTS = ("data", "text", "objective", "network", "optimiser")  # of a step, in the order in which they come
-WORLD = "all"  # what every recipe trains on here
+CLIPS = 128  # of the world that every recipe trains on here
 _WARM = 2  # steps before anything is timed
 _COUNTED = 3  # batches whose operations are counted: they differ by how long their captions are
 
@@ -48,9 +49,8 @@ def train_bench(
 ) -> Events[dict[str, Any]]:
     """Each stage of a recipe, or of every preset: a step over its floor, clips a second, and what takes which share.
 
-    All train on the world `all`, so that no folder is needed, on clips that are new to it, as in a first epoch, and
-    never on single images. A stage has about `seconds` of steps in all, and at least one step a round. `settings`
-    change the recipe, as `framefall train --set` does.
+    All train on the world `all`, so that no folder is needed, on clips and never on single images. A stage has about
+    `seconds` of steps in all, and at least one step a round. `settings` change the recipe, as `framefall train --set`.
     """
     recipes = {name: override(named(name), list(settings)) for name in ([recipe] if recipe is not None else PRESETS)}
     chosen = [(name, part) for name, one in recipes.items() for part in one.stages if stage in (None, part)]
@@ -64,9 +64,8 @@ def train_bench(
     try:
         for done, (name, part) in enumerate(chosen):
             yield Stepped(done, len(chosen), f"{name} {part}")
-            source = yield from open_source.inside(WORLD, recipes[name].data)
-            unseen = replace(recipes[name], seed=done)  # or scenes and captions of the stage before were remembered
-            row, over = measured(unseen, part, source, seconds, rounds)
+            unseen = replace(recipes[name], seed=done)  # or captions of the stage before were remembered
+            row, over = measured(unseen, part, seconds, rounds)
             results.setdefault(name, {})[part] = row
             ratios.setdefault(name, {})[part] = over
     finally:
@@ -75,12 +74,16 @@ def train_bench(
 
 
 def measured(
-    recipe: Recipe, name: str, source: Folder | Source, seconds: float, rounds: int = ROUNDS
+    recipe: Recipe, name: str, seconds: float, rounds: int = ROUNDS
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """A stage's figures, and its step over its floor."""
     dtype = fast_dtype(torch.device("cpu"))
     multiply, operations = product(dtype)
-    with TemporaryDirectory() as folder, closing(Steps(recipe, name, source, Path(folder))) as steps:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        source = open_source(f"all:{CLIPS}", replace(recipe.data, cache=str(folder / "cache"), looks=1))
+        once = make(source, recipe.stages[name], recipe.seed)
+        steps = stack.enter_context(closing(Steps(recipe, name, source, folder / "run")))
         steps.take(_WARM)
         count = max(1, int(seconds / rounds / steps.take(1)))
         multiply()
@@ -100,10 +103,21 @@ def measured(
         "network_gflops_a_clip": flops / part.batch / 1e9,
         "matmul_gflops_a_second": spread([operations / one / 1e9 for one in products]),
         "ms_a_clip": spread([1000 * one / part.batch for one in taken]),
+        "ms_a_clip_once": 1000 * once,
         "clips_a_cpu_second": spread([part.batch / one for one in taken]),
         "share": {each: steps.clock.seconds[each] / whole for each in PARTS},
     }
     return row, ratio(taken, [one * flops / operations for one in products])
+
+
+def make(source: Folder | Source, part: StageRecipe, seed: int) -> float:
+    """Makes the clips of a stage and the states of their captions, to be kept; CPU seconds of one."""
+    began, made = process_time(), 0
+    window = objective.window(replace(part, image_share=0.0))
+    with closing(batches(source, window, batch=part.batch, seed=seed, encoder=objective.encoder(part))) as clips:
+        while made < CLIPS:
+            made += len(next(clips))
+    return (process_time() - began) / made
 
 
 Batch = tuple[Sequence[Clip], int, int]  # clips, seed and step, as a loss is asked for
