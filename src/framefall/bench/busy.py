@@ -7,6 +7,7 @@ does, and also when who started it is killed.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -49,6 +50,7 @@ def _watch() -> None:
 def main() -> None:
     """Works until nobody wants it any more."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches a whole group: who started this one decides
     threading.Thread(target=_watch, daemon=True).start()
     multiply, _ = product(torch.float32, SIZE)
     multiply()
