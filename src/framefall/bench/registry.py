@@ -32,6 +32,7 @@ class Options:
     settings: tuple[str, ...] = ()  # of the recipe, as "stages.base.batch=8"
     clips: int = 12  # of each kind
     seed: int = 0
+    version: int | None = None  # of the worlds, where a benchmark has them: by itself the one that the model knows
     peers: Path | None = None  # the folder that other packages were installed into, to be measured against
     picture: Path | None = None  # where a picture goes, of a benchmark that has one
 
@@ -47,7 +48,7 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "trackers": lambda given: trackers_bench.inside(given.clips, given.seed),
     "train": lambda given: train_bench.inside(given.recipe, given.stage, given.settings, given.seconds),
     "validity": lambda given: validity_bench.inside(given.clips, given.seed),
-    "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed),
+    "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed, version=given.version),
 }
 
 

@@ -35,6 +35,9 @@ def bench(
     picture: Annotated[
         Path | None, typer.Option(metavar="PNG", help="attention: also draw patterns and costs.")
     ] = None,
+    world_version: Annotated[
+        int | None, typer.Option(metavar="1|2", help="worlds: of which version [default: what the model knows].")
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -65,6 +68,7 @@ def bench(
         settings=tuple(settings or ()),
         clips=count,
         seed=seed,
+        version=world_version,
         peers=peers,
         picture=picture,
     )

@@ -13,7 +13,10 @@ from framefall.cli.options import Device, Json, device_of
 
 def train(
     source: Annotated[
-        str, typer.Argument(help="A folder of videos, images and captions; a world: fall, ..., all; or shards.")
+        str,
+        typer.Argument(
+            help="A folder of videos, images and captions; a world: fall, occluder, ..., all, all@2; shards."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
     recipe: Annotated[

@@ -1,6 +1,7 @@
 """What there is to train on: a folder, a simulated world, or either of them prepared."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -71,7 +72,7 @@ def open_prepared(path: Path, config: FolderConfig) -> "Folder | WorldSource":
 
 def names_a_world(text: str) -> bool:
     """Whether one of the names in it is a scenario's, or it says `all`."""
-    names = {name.strip() for name in text.partition(":")[0].split(",")}
+    names = {name.strip() for name in re.split("[:@]", text)[0].split(",")}
     return bool(names & {*SCENARIOS, *SOLID_SCENARIOS, "all"})
 
 
@@ -92,8 +93,9 @@ class WorldSource:
 
     @property
     def names(self) -> Sequence[str]:
-        """The world, its split and its size."""
-        return [f"worlds:{name}/{self.world.split}/{self.world.size}" for name in self.world.scenarios]
+        """The world, its split, its size, and its version if that is not the first."""
+        rest = f"{self.world.split}/{self.world.size}" + (f"@{self.world.version}" if self.world.version > 1 else "")
+        return [f"worlds:{name}/{rest}" for name in self.world.scenarios]
 
     def split(self, name: Literal["train", "validation", "all"]) -> "WorldSource":
         """The world itself, or for `validation` its unseen examples of the same kind."""
