@@ -8,6 +8,10 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from framefall.threads import wait_passively
+
+wait_passively()  # whatever starts here loads torch later
+
 __version__ = version("framefall")
 
 __all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "evaluate", "generate", "load", "open_folder"]
