@@ -63,7 +63,7 @@ def worlds_bench(
     predictors: dict[str, Predictor] = references(protocol)
     if cascade is not None:
         predictors["per_frame"] = lambda case: per_frame(cascade, case, quality)
-        if cascade.stages[0].task.known >= protocol.given:
+        if cascade.stages[0].task.most_given(protocol.frames) >= protocol.given:
             predictors["model"] = lambda case: continued(cascade, case, quality)
     total = len(predictors) * sum(len(protocol.scenarios) * protocol.count(split) for split in SPLITS)
     done, results = 0, dict[str, Any]()

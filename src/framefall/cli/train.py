@@ -14,7 +14,9 @@ from framefall.cli.options import Device, Json, device_of
 def train(
     source: Annotated[
         str,
-        typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all, all@2."),
+        typer.Argument(
+            help="A folder of videos, images and captions; a world: fall, occluder, ..., all, all@2; shards."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
     recipe: Annotated[
