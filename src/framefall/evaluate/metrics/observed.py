@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from framefall.evaluate.metrics.cadence import Cadence, cadence
 from framefall.evaluate.metrics.features import Embeddings, embed
 from framefall.flow import Motion, look
 from framefall.metric import AnyVideo
@@ -30,6 +31,11 @@ class ObservedClip:
     def motion(self) -> Motion:
         """Its optical flow."""
         return look(self.video, self.fps)
+
+    @cached_property
+    def cadence(self) -> Cadence:
+        """Whether its frames come evenly."""
+        return cadence(self.motion)
 
     @cached_property
     def embeddings(self) -> Embeddings | None:
