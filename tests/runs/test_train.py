@@ -38,7 +38,9 @@ def test_each_stage_leaves_what_it_needs_to_go_on_and_a_strip_of_samples(name: s
     run = trained.with_name("toy.training") / name
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["00000002", "00000004"]
     assert json.loads((run / "recipe.json").read_text())["name"] == "micro"
-    assert len((run / "log.jsonl").read_text().splitlines()) == 4 and any((run / "tensorboard").iterdir())
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4] and any((run / "tensorboard").iterdir())
+    assert [row["step"] for row in rows if "held_out_loss" in row] == [4]
     sheet = cv2.imread(str(run / "samples" / "00000004.png"))
     assert sheet is not None and min(sheet.shape[:2]) > 16 and sheet.std() > 10
 
@@ -51,10 +53,12 @@ def test_the_model_is_published_after_every_stage(folder: Folder, tmp_path: Path
             found = (tmp_path / "m").exists() and sorted(path.stem for path in (tmp_path / "m").glob("*.safetensors"))
             there[event.stage] = found
     assert there == {"base": False, "temporal_sr": ["base"], "spatial_sr": ["base", "temporal_sr"]}
-    steps = {event.stage: event for event in events if isinstance(event, TrainingStep)}
-    losses = {name: step.loss for name, step in steps.items()}
-    result = Trained(model=str(tmp_path / "m"), steps=dict.fromkeys(STAGES, 1), losses=losses, skipped={})
-    assert events[0] == Started("train") and events[-1] == Done(result)
+    losses = {event.stage: event.loss for event in events if isinstance(event, TrainingStep)}
+    assert events[0] == Started("train") and isinstance(events[-1], Done)
+    found = events[-1].result
+    assert isinstance(found, Trained) and found.model == str(tmp_path / "m") and found.skipped == {}
+    assert found.steps == dict.fromkeys(STAGES, 1) and found.losses == losses
+    assert list(found.held_out) == list(found.verdicts) == STAGES and found.trends == {}
 
 
 def test_a_folder_by_its_path_is_opened_on_the_way_and_what_is_of_no_use_is_told(clips: Path, tmp_path: Path) -> None:
@@ -92,15 +96,15 @@ def test_stages_may_be_trained_one_by_one_in_any_order(folder: Folder, trained: 
 
 def test_minutes_are_shared_among_the_stages(folder: Folder, tmp_path: Path) -> None:
     recipe = RECIPES["micro"]()
-    shared = {"base": 0.8, "temporal_sr": 0.1, "spatial_sr": 0.1}
+    shared = {"base": 0.7, "temporal_sr": 0.15, "spatial_sr": 0.15}
     stages = {name: replace(part, share=shared[name]) for name, part in recipe.stages.items()}
-    train(folder, tmp_path / "m", replace(recipe, stages=stages), minutes=0.03)
+    train(folder, tmp_path / "m", replace(recipe, stages=stages), minutes=0.06)
     spent = {}
     for name in STAGES:
         newest = max((tmp_path / "m.training" / name / "checkpoints").iterdir())
         spent[name] = json.loads((newest / "state.json").read_text())["state"]["minutes"]
     for name, share in shared.items():
-        assert spent[name] >= 0.03 * share
+        assert spent[name] >= 0.06 * share
     assert spent["base"] > 2 * max(spent["temporal_sr"], spent["spatial_sr"])
 
 
