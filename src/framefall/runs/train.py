@@ -49,10 +49,13 @@ class Trained:
         if not self.verdicts:
             return f"{self.model} had spent its budget before: nothing was trained"
         because = "; ".join(one.because for one in self.verdicts.values())
+        if not all(one.kept_back for one in self.verdicts.values()):
+            because += " (measured on clips of the training set: none is held out)"
         if self.enough:
             return f"{self.model} is trained: {because}"
         short = [name for name, one in self.verdicts.items() if not one.enough]
-        return f"{self.model} is written, and its training was not enough ({', '.join(short)}): {because}"
+        what = "cannot make a picture yet" if "base" in short else f"{' and '.join(short)} will not do yet"
+        return f"{self.model} is written, but {what}: {because}"
 
 
 @operation
@@ -143,7 +146,7 @@ def _judged(
         if not told and first < TENTH <= event.done < 1.0:
             told = True
             real = replace(outlook, done=0, steps=round(event.step / event.done))
-            yield Note(after_a_tenth(real, measured, remedy)[1])
+            yield Note(after_a_tenth(real, measured, remedy).because)
     if outlook is not None and measured is not None:
         verdict = reached(measured, outlook.kind, measured.step * outlook.batch)
         found.verdicts[outlook.stage], found.held_out[outlook.stage] = verdict, measured.loss

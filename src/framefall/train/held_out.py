@@ -82,6 +82,7 @@ class HeldOutLoss(Note):
     errors: tuple[float, ...] = ()
     kept_back: bool = True
     trend: Trend | None = None
+    relative: bool = False  # losses are logarithms of an error over the prior's
 
     @property
     def loss(self) -> float:
@@ -178,7 +179,7 @@ class Watch:
         self.last, self.spent, self.calls = minutes, self.spent + time.monotonic() - began, self.calls + 1
         relative = isinstance(trainee, Stage) and trainee.task.relative_loss
         going = trend(list(self.before.values()), relative)
-        made = HeldOutLoss("", trainee.name, step, found, against, self.held_out.kept_back, going)
+        made = HeldOutLoss("", trainee.name, step, found, against, self.held_out.kept_back, going, relative)
         made = replace(made, text=said(made))
         numbers: dict[str, Any] = {"held_out_loss": made.loss}
         if made.error is not None:
@@ -195,8 +196,9 @@ class Watch:
 
 def said(found: HeldOutLoss) -> str:
     """A measurement as a sentence."""
+    what = f"{math.exp(found.loss):.3f} of its prior's" if found.relative else f"{found.loss:.4f}"
     where = "held-out loss" if found.kept_back else "loss on fixed clips of the training set (none is held out)"
-    text = f"{found.stage}, step {found.step:,}: {where} {found.loss:.4f}"
+    text = f"{found.stage}, step {found.step:,}: {where} {what}"
     return text if found.trend is None else f"{text}, {found.trend.said(found.kept_back)}"
 
 

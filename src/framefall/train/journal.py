@@ -35,7 +35,7 @@ class Journal:
         self.lines.write(json.dumps(jsonable(row), allow_nan=False) + "\n")
         self.lines.flush()
         if self.board:
-            scalars = {name: value for name, value in numbers.items() if type(value) in (int, float)}
+            scalars = {name: one for name, one in numbers.items() if isinstance(one, float) or type(one) is int}
             self.board.write(step, scalars)
 
     def __enter__(self) -> "Journal":

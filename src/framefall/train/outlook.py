@@ -24,9 +24,9 @@ class Level:
     shows: str
 
 
-# Clips: nano 1,024, "colours and no scene"; pico 5,664, four scenes of six "blocks of colour"; pico 26,400, the box, the
-# cup and the walkers can be recognised; base of the worlds 31,700, coloured balls and walls; 96,900, things go behind
-# a screen and come back, fall and bounce. Errors: pico after 240 clips .62; base of the worlds after 49,872 .28 to .37
+# Clips: nano 1,024, "colours and no scene"; pico 5,664, four scenes of six "blocks of colour"; pico 26,400, box, cup
+# and walkers can be recognised; base of the worlds 31,700, coloured balls and walls; 96,900, things go behind a screen
+# and come back, fall and bounce. Errors: pico after 240 clips .62; base of the worlds after 49,872 .28 to .37
 # (walls and floors, things that do not hold together); the shipped pico on its rabbit .16; the 31,700 and 96,900 above
 # about .20 and .15. All in docs/log.md, of 2026-11-22, -23 and -29.
 LEVELS = (
@@ -56,6 +56,7 @@ class Verdict:
 
     enough: bool
     because: str
+    kept_back: bool = True  # it was measured on clips that were kept from training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,33 +114,33 @@ def forecast(outlook: Outlook) -> Verdict:
     if outlook.kind == "spatial_sr":
         known = f"it beats bicubic from about {need:,} on"
         return Verdict(clips >= need, f"{seen}, and {known}" if clips < need else f"{seen}; {known}")
-    known = "in which it learns nothing beyond its motion prior" if clips < MOTION else "and begins at its motion prior"
+    known = "too few to learn more than its motion prior knows" if clips < MOTION else "and begins at its motion prior"
     return Verdict(True, f"{seen}, {known}")
 
 
 def reached(found: HeldOutLoss, kind: Kind, clips: int) -> Verdict:
     """What a stage does after `clips`, by what its averaged weights make of the clips that it is measured on."""
-    where = "" if found.kept_back else " (measured on clips that it was trained on: none is held out)"
-    seen = f"{found.stage} has seen {clips:,} clips"
-    if not found.errors or not np.isfinite(found.errors).all():
-        return Verdict(False, f"{seen}, and what it makes is not finite")
+    enough, because = _reached(found, kind)
+    return Verdict(enough, f"{found.stage} has seen {clips:,} clips and {because}", found.kept_back)
+
+
+def _reached(found: HeldOutLoss, kind: Kind) -> tuple[bool, str]:
     error = found.error
-    assert error is not None
+    if error is None or not math.isfinite(error):
+        return False, "makes nothing that is finite"
     if kind == "base":
         level = [one for one in LEVELS if error <= one.error][-1]
-        past = f"{100 * min(error, 1.0):.0f}% of a clip's picture is still wrong through 80% noise"
+        wrong = f"makes {level.shows} (shown a clip through 80% noise, it gets {100 * min(error, 1.0):.0f}% of it wrong"
         if level.error <= PICTURE.error:
-            return Verdict(True, f"{seen} and makes {level.shows}: {past}{where}")
-        return Verdict(False, f"{seen} and makes {level.shows}: {past}, {100 * PICTURE.error:.0f}% would do{where}")
+            return True, f"{wrong})"
+        return False, f"{wrong}; {100 * PICTURE.error:.0f}% would do)"
     plain = "bicubic" if kind == "spatial_sr" else "its motion prior"
     gain, sure = decibels(found.errors)
     if gain - sure > 0:
-        return Verdict(
-            True, f"{seen} and gains {gain:.2f} dB ({gain - sure:.2f} to {gain + sure:.2f}) on {plain}{where}"
-        )
+        return True, f"gains {gain:.2f} dB ({gain - sure:.2f} to {gain + sure:.2f}) on {plain}"
     if gain + sure < 0:
-        return Verdict(False, f"{seen} and is {-gain:.2f} dB worse than {plain}{where}")
-    return Verdict(kind == "temporal_sr", f"{seen} and adds nothing yet to {plain}{where}")
+        return False, f"is {-gain:.2f} dB worse than {plain}"
+    return kind == "temporal_sr", f"adds nothing yet to {plain}"
 
 
 def decibels(errors: tuple[float, ...]) -> tuple[float, float]:
@@ -149,23 +150,19 @@ def decibels(errors: tuple[float, ...]) -> tuple[float, float]:
     return float(gains.mean()), float(_SURE * spread)
 
 
-def after_a_tenth(outlook: Outlook, measured: HeldOutLoss | None, remedy: str) -> tuple[bool, str]:
-    """The first verdict, on the real speed and what was measured: whether it will do, and why, and what to change."""
-    expected = forecast(outlook)
-    if measured is not None and not expected.enough:
-        now = reached(measured, outlook.kind, 0)
-        expected = Verdict(now.enough, now.because if now.enough else expected.because)
-    going = (
-        "" if measured is None or measured.trend is None else f"; its loss is {measured.trend.said(measured.kept_back)}"
-    )
-    if measured is not None and measured.trend is not None and measured.trend.kind == "rising":
-        return (
-            False,
-            f"{outlook.stage}, after a tenth: this will not do: its loss is {measured.trend.said(measured.kept_back)}",
-        )
+def after_a_tenth(outlook: Outlook, measured: HeldOutLoss | None, remedy: str) -> Verdict:
+    """The first verdict, on the real speed and on what was measured: whether it will do, why, and what to change."""
+    expected, going, what = forecast(outlook), "", f"{outlook.stage}, after a tenth of its budget"
+    if measured is not None:
+        now = reached(measured, outlook.kind, measured.step * outlook.batch)
+        expected = now if now.enough else expected
+        if measured.trend is not None:
+            going = f"; its loss is {measured.trend.said(measured.kept_back)}"
+            if measured.trend.kind == "rising":
+                return Verdict(False, f"{what}: this will not do: {expected.because}{going}")
     if expected.enough:
-        return True, f"{outlook.stage}, after a tenth: on the way: {expected.because}{going}"
-    return False, f"{outlook.stage}, after a tenth: this will not do: {expected.because}{going}; {remedy}"
+        return Verdict(True, f"{what}: on the way: {expected.because}{going}")
+    return Verdict(False, f"{what}: this will not do: {expected.because}{going}; {remedy}")
 
 
 def span(minutes: float) -> str:
