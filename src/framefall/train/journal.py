@@ -35,8 +35,8 @@ class Journal:
         self.lines.write(json.dumps(jsonable(row), allow_nan=False) + "\n")
         self.lines.flush()
         if self.board:
-            scalars = {name: one for name, one in numbers.items() if isinstance(one, float) or type(one) is int}
-            self.board.write(step, scalars)
+            found = ((name, one) for name, one in numbers.items() if isinstance(one, int | float))
+            self.board.write(step, {name: float(one) for name, one in found if not isinstance(one, bool)})
 
     def __enter__(self) -> "Journal":
         return self
