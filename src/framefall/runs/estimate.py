@@ -26,9 +26,10 @@ from framefall.train.recipe import Recipe, StageRecipe
 from framefall.train.resume import State
 from framefall.weights import SHIPPED
 
-TRIAL = 4  # clips that go through each network twice: once to warm up, once to be timed
-PATIENCE = 3.0  # seconds: a first pass that takes longer is not done again
+TRIAL = 4  # clips that are timed, after one that warms up: a first pass loads and compiles what the others use
+PATIENCE = 3.0  # seconds of that first pass: where it takes longer only one more clip is timed
 WORLDS = "worlds"  # the recipe and the shipped model that are for simulated worlds alone
+SURELY = 3.0  # times: what was timed on a machine that was busy for a moment is no reason to refuse
 NOT_WORTH_TIMING = 8  # steps: timing would take as long
 
 
@@ -44,7 +45,7 @@ def step_seconds(name: str, recipe: Recipe, source: Folder | Source, device: str
     average, optimizers = optim.AveragedWeights(network, part.optim.ema_width), optim.optimizers(network, part.optim)
     optim.set_rates(optimizers, 0.0)
     here = {"rank": ranks.rank(), "world_size": ranks.world_size()}
-    seconds = math.inf
+    seconds, size = math.inf, 1
     with closing(
         loader.batches(
             source, objective.window(part), batch=part.batch, seed=recipe.seed, workers=recipe.workers, **here
@@ -54,7 +55,7 @@ def step_seconds(name: str, recipe: Recipe, source: Folder | Source, device: str
             began = time.monotonic()
             batch = next(clips)
             read = time.monotonic()
-            some = batch[:TRIAL]
+            some = batch[:size]
             with autocast(stage.device):
                 loss = objective.loss(stage, part, some, recipe.seed, trial).mean()
             loss.backward()
@@ -69,8 +70,7 @@ def step_seconds(name: str, recipe: Recipe, source: Folder | Source, device: str
                 torch.cuda.synchronize(stage.device)
             ended = time.monotonic()
             seconds = (read - began) + (passed - read) * len(batch) / len(some) + (ended - passed)
-            if ended - began > PATIENCE:
-                break
+            size = TRIAL if ended - began < PATIENCE else 1
     return seconds
 
 
@@ -118,14 +118,13 @@ def outlook(
 
 
 def check(recipe: Recipe, outlooks: Mapping[str, Outlook], minutes: float | None) -> None:
-    """Refuses minutes that do not last for a step of each stage."""
-    seconds = {name: one.seconds for name, one in outlooks.items() if one.seconds is not None}
-    for one in outlooks.values():
-        if minutes is not None and one.done + one.steps == 0:
-            need = _minutes(recipe, seconds)
+    """Refuses minutes that surely do not last for a step of each stage."""
+    need = _minutes(recipe, {name: one.seconds for name, one in outlooks.items() if one.seconds is not None})
+    for name, least in need.items():
+        if minutes is not None and not outlooks[name].done and least > SURELY * minutes:
             raise ValueError(
-                f"the minutes must last for a step of each stage, and one of {one.stage} takes"
-                f" {span((one.seconds or 0) / 60)}; got {minutes:g}, give at least {math.ceil(100 * need) / 100:g}"
+                f"the minutes must last for a step of each stage, and one of {name} takes"
+                f" {span((outlooks[name].seconds or 0) / 60)}; got {minutes:g}, give at least {max(need.values()):.2g}"
             )
 
 
@@ -163,10 +162,10 @@ def remedies(
     short = [one for one in outlooks if not forecast(one).enough]
     if minutes is not None and len(names) > 1 and len(short) == 1 and (seconds := short[0].seconds):
         alone = minutes * 60 / seconds * short[0].batch
-        if alone >= needed(short[0].kind):
+        if alone >= needed(short[0].kind, short[0].pieces):
             found.append(f"all the time for one stage (--stage {short[0].stage})")
     if minutes is not None:
-        found += _smaller(recipe, names, source, minutes, device)
+        found += _smaller(recipe, {one.stage: one for one in outlooks}, source, minutes, device)
     if init is None and (start := _start(recipe, names, source)):
         found.append(f"{start}, whose weights are trained already")
     return "take " + ", or ".join(found)
@@ -174,36 +173,41 @@ def remedies(
 
 def _more(recipe: Recipe, outlooks: Sequence[Outlook], minutes: float | None) -> Iterator[str]:
     """More of the same: the minutes, or the steps, that all stages together need."""
-    steps = max(math.ceil(needed(one.kind) / one.batch) for one in outlooks)
+    steps = max(math.ceil(needed(one.kind, one.pieces) / one.batch) for one in outlooks)
     if minutes is None:
         yield f"--steps {_up(steps)}"
         return
-    need = minutes_needed(recipe, {one.stage: one.seconds for one in outlooks if one.seconds is not None})
+    known = {one.stage: one for one in outlooks}
+    need = minutes_needed(recipe, {name: one.seconds for name, one in known.items() if one.seconds}, known)
     yield f"--minutes {_up(need)}"
 
 
-def minutes_needed(recipe: Recipe, seconds: Mapping[str, float]) -> float:
+def minutes_needed(recipe: Recipe, seconds: Mapping[str, float], outlooks: Mapping[str, Outlook]) -> float:
     """Minutes that give each stage the clips it needs, by the seconds of its step and its share."""
-    parts = {name: recipe.stages[name] for name in seconds}
-    return _minutes(
-        recipe, {name: seconds[name] * needed(part.stage.task.kind) / part.batch for name, part in parts.items()}
-    )
+    clips = {name: needed(outlooks[name].kind, outlooks[name].pieces) for name in seconds}
+    times = {name: seconds[name] * clips[name] / recipe.stages[name].batch for name in seconds}
+    return max(_minutes(recipe, times).values())
 
 
-def _minutes(recipe: Recipe, seconds: Mapping[str, float]) -> float:
-    """Minutes in all of which each stage's share lasts for its seconds; half of a share is an autoencoder's."""
+def _minutes(recipe: Recipe, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Minutes in all of which a stage's share lasts for its seconds, by stage; half a share is an autoencoder's."""
     parts = {name: recipe.stages[name] for name in seconds}
     total = sum(part.share for part in parts.values())
-    return max(
-        seconds[name] / 60 * total / part.share * (1 if part.stage.latent is None else 2)
+    return {
+        name: seconds[name] / 60 * total / part.share * (1 if part.stage.latent is None else 2)
         for name, part in parts.items()
-    )
+    }
 
 
 def _smaller(
-    recipe: Recipe, names: Sequence[str], source: Folder | Source, minutes: float, device: str | torch.device
+    recipe: Recipe,
+    outlooks: Mapping[str, Outlook],
+    source: Folder | Source,
+    minutes: float,
+    device: str | torch.device,
 ) -> Iterator[str]:
-    """Recipes of the same stages that need less: the first that the given minutes are enough for, or the least."""
+    """Recipes of the same stages that need less, down to the first that the given minutes are enough for."""
+    names = list(outlooks)
     own = _size(recipe, names)
     known = (make() for name, make in PRESETS.items() if name != WORLDS or isinstance(source, WorldSource))
     smaller = [one for one in known if set(names) <= set(one.stages) and _size(one, names) < 0.8 * own]
@@ -212,7 +216,7 @@ def _smaller(
             seconds = {name: step_seconds(name, one, source, device) for name in names}
         except ValueError:  # these clips are none for it
             continue
-        need = minutes_needed(one, seconds)
+        need = minutes_needed(one, seconds, outlooks)
         largest = max(part.stage.shape.width for part in one.stages.values())
         toy = f", a toy of {largest} pixels" if largest < 64 else ""
         if need <= minutes:
