@@ -3,6 +3,7 @@
     python scripts/long_run.py            # starts it, or says where it stands        (make long-run)
     python scripts/long_run.py stop       # ends it at its newest checkpoint
     python scripts/long_run.py weights    # averaged weights into the package, bf16, and a line for docs/log.md
+    python scripts/long_run.py anew       # begins again with the committed weights, as for other data or settings
 
 It runs a copy of the code, so that edits do not reach it, at idle priority, on one thread, in `runs/long` of the
 project's root. A killed run loses at most the minutes since its last checkpoint. From a clean clone it begins with the
@@ -22,11 +23,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "runs" / "long"
-MODEL, STAGE, SOURCE, RECIPE = "worlds", "base", "all:300k", "worlds"
+MODEL, STAGE, SOURCE, RECIPE = "worlds", "base", "all:60k@2", "worlds"
 STEPS = 4_000_000  # a number that is never reached: rates stay constant, and averaged weights do a cool-down's work
-SETTINGS = ("save_minutes=5", "save_every=1000000", "strip_minutes=20")
+SETTINGS = ("save_minutes=5", "save_every=1000000", "strip_minutes=20", "data.looks=1", "data.cache_gb=8")
+_NOTHING = json.dumps({"clips": 0, "minutes": 0.0})
 IDLE = True  # only what nobody else wants of a core
 SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
+TOTALS = ROOT / "docs" / "long_run.json"  # clips and minutes behind the committed weights, over all runs
+BEFORE = "before.json"  # in `runs/long`: the totals of the weights that its run began with
 ABOUT = (
     "The base of the worlds, still in training: 16 frames of 32 x 32 of simulated scenes, from a caption or from up to"
     " three given frames. docs/log.md says how far it is."
@@ -52,7 +56,8 @@ def command(home: Path = HOME) -> list[str]:
     """The training as a command line: it goes on, or begins with committed weights, or with none."""
     words = [sys.executable, "-c", "from framefall.cli import main; main()", "train", SOURCE, "-o", str(home / MODEL)]
     words += ["--recipe", RECIPE, "--stage", STAGE, "--steps", str(STEPS)]
-    words += [word for setting in SETTINGS for word in ("--set", setting)]
+    settings = (*SETTINGS, f"data.cache={home / 'cache'}")
+    words += [word for setting in settings for word in ("--set", setting)]
     if (run_folder(home) / "checkpoints").exists():
         return [*words, "--resume"]
     return [*words, "--init", str(SHIPPED)] if (SHIPPED / f"{STAGE}.safetensors").exists() else words
@@ -61,6 +66,9 @@ def command(home: Path = HOME) -> list[str]:
 def start(home: Path = HOME) -> int:
     """Starts the training in the background, at the lowest priority there is."""
     home.mkdir(parents=True, exist_ok=True)
+    words = command(home)
+    if "--resume" not in words:
+        (home / BEFORE).write_text(TOTALS.read_text() if "--init" in words and TOTALS.exists() else _NOTHING)
     code = home / "code"
     shutil.rmtree(code, ignore_errors=True)
     shutil.copytree(ROOT / "src", code, ignore=shutil.ignore_patterns("__pycache__"))
@@ -68,7 +76,7 @@ def start(home: Path = HOME) -> int:
     idle = lowest if IDLE else []
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     background = 'exec "$@" </dev/null >>output.txt 2>&1 & echo $!'  # it outlives this script
-    words = ["sh", "-c", background, "sh", *idle, *command(home)]
+    words = ["sh", "-c", background, "sh", *idle, *words]
     done = subprocess.run(words, cwd=home, env=environment, stdout=subprocess.PIPE, check=True, start_new_session=True)
     pid = int(done.stdout)
     (home / "pid").write_text(str(pid))
@@ -115,8 +123,8 @@ def status(home: Path = HOME) -> str:
     )
 
 
-def weights(home: Path = HOME, shipped: Path = SHIPPED) -> str:
-    """Publishes the averaged weights as they are now; gives the line for the log."""
+def weights(home: Path = HOME, shipped: Path = SHIPPED, totals: Path = TOTALS) -> str:
+    """Publishes the averaged weights as they are now, and what they have cost; gives the line for the log."""
     import torch
 
     from framefall.provenance import commit
@@ -129,10 +137,22 @@ def weights(home: Path = HOME, shipped: Path = SHIPPED) -> str:
         trained_on=(f"worlds:{SOURCE}, simulated by this package",),
         dtype=torch.bfloat16,
     )
+    before = json.loads((home / BEFORE).read_text() if (home / BEFORE).exists() else _NOTHING)
+    clips, minutes = before["clips"] + found.clips, before["minutes"] + found.minutes
+    totals.write_text(json.dumps({"clips": clips, "minutes": round(minutes, 1)}) + "\n")
     return (
-        f"{date.today()}: the base of the worlds has seen {found.clips:,} clips in {found.step:,} steps and"
-        f" {found.minutes / 60:.1f} hours of one core (commit {commit()})"
+        f"{date.today()}: the base of the worlds has seen {clips:,} clips in"
+        f" {minutes / 60:.1f} hours of one core (commit {commit()})"
     )
+
+
+def anew(home: Path = HOME) -> None:
+    """Ends the run and removes it, so that the next one begins with the committed weights: for other data or settings.
+
+    `weights` comes first, or what was learnt since the last commit is lost.
+    """
+    stop(home)
+    shutil.rmtree(home / f"{MODEL}.training", ignore_errors=True)
 
 
 def _tail(path: Path, lines: int = 500) -> list[str]:
@@ -150,6 +170,8 @@ if __name__ == "__main__":
     elif word == "stop":
         print("stopped" if stop() else "it was not running")
     else:
+        if word == "anew":
+            anew()
         pid = running()
         print(f"it runs as process {pid}" if pid else f"started as process {start()}, output in {HOME / 'output.txt'}")
         print(status())

@@ -16,7 +16,7 @@ from torch import Tensor
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
-_BLOCK = 1 << 18  # words worked on at a time: few enough for a cache, enough for every core
+_BLOCK = 1 << 17  # words worked on at a time: few enough for a cache, enough for every core
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,20 @@ def normal_field(key: Key, channels: int, frames: Sequence[int], rows: range, co
     place = ((lines << 36) + ((across & 0xFFFFFF) << 12) + depth).mul_(_signed(_GOLDEN))
 
     out = torch.empty(channels, len(frames), 2 * (last - first), len(columns))
-    words = [_signed(key.word(frame)) for frame in frames]
-    height = max(1, _BLOCK // max(1, channels * len(columns)))
+    words = torch.tensor([_signed(key.word(frame)) for frame in frames], dtype=torch.int64)[None, :, None, None]
+    line = max(1, channels * len(columns))
+    height = max(1, min(last - first, _BLOCK // line))
+    at_once = max(1, _BLOCK // (line * height))  # frames
+    room = [torch.empty(channels, min(at_once, len(frames)), height, len(columns), dtype=torch.int64) for _ in range(2)]
     for top in range(0, last - first, height):
-        block = place[:, top : top + height]
+        block = place[:, None, top : top + height]
         target = out[:, :, 2 * top : 2 * (top + height)].unflatten(2, (-1, 2))
-        spare, bits = torch.empty_like(block), torch.empty_like(block)
-        for index, word in enumerate(words):
-            _mix_(torch.add(block, word, out=bits), spare)
-            _normal_pairs(bits, spare, target[:, index])
+        for begin in range(0, len(frames), at_once):
+            word = words[:, begin : begin + at_once]
+            bits, spare = (one[:, : word.shape[1], : block.shape[2]] for one in room)
+            torch.add(block, word, out=bits)
+            _mix_(bits, spare)
+            _normal_pairs(bits, spare, target[:, begin : begin + at_once])
     skip = rows.start - 2 * first
     return out[:, :, skip : skip + len(rows)].contiguous()
 

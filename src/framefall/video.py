@@ -13,7 +13,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Video = Float[Tensor, "batch channels frames height width"]  # -1 .. 1
-Time = Float[Tensor, " batch"]  # diffusion time: 0 is clean data, 1 is pure noise
+# diffusion time: 0 is clean data, 1 is pure noise; one for a clip, or one a frame
+Time = Float[Tensor, " batch"] | Float[Tensor, "batch frames"]
 Scores = Float[Tensor, " batch"]
 
 

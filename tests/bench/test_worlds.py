@@ -23,7 +23,7 @@ def knowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage = replace(base.stage, task=replace(base.stage.task, known=3), backbone=backbone)
     stages = {"base": replace(base, stage=stage), "temporal_sr": recipe.stages["temporal_sr"]}
     folder = tmp_path_factory.mktemp("knowing") / "model"
-    train(WorldSource(open_world("projectile", size=40)), folder, replace(recipe, stages=stages), steps=3)
+    train(WorldSource(open_world("projectile@2", size=40)), folder, replace(recipe, stages=stages), steps=3)
     return folder
 
 
@@ -33,6 +33,7 @@ def test_the_renderer_is_above_and_a_fresh_model_below(knowing: Path, monkeypatc
     monkeypatch.setattr(worldbench, "Protocol", lambda **values: replace(small, **values))
     monkeypatch.setattr(worldbench, "VIOLATIONS", {name: VIOLATIONS[name] for name in ("gravity_flip", "teleport")})
     scores = worldbench.worlds_bench(str(knowing), 3)
+    assert scores["protocol"]["version"] == 2  # what the model was trained on
     for split in ("id", "horizon"):
         rows = scores[split]["references"]
         assert set(rows) >= {"renderer", "nearest_training", "copy_last", "inertia", "per_frame", "model"}

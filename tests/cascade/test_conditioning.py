@@ -1,6 +1,6 @@
 import torch
 
-from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, frame_seconds
+from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, frame_seconds, shown
 
 
 def test_nothing_is_known_unless_it_is_said():
@@ -10,12 +10,12 @@ def test_nothing_is_known_unless_it_is_said():
 
 def test_first_frames_are_kept_the_rest_is_zero_and_a_channel_says_which(moving):
     video = moving(6, clips=3)
-    shown = first_frames(video, torch.tensor([0, 2, 6]))
-    assert shown.shape == (3, 4, 6, 8, 8)
+    told = shown(video, first_frames(video, torch.tensor([0, 2, 6])))
+    assert told.shape == (3, 4, 6, 8, 8)
     for clip, count in enumerate((0, 2, 6)):
-        assert torch.equal(shown[clip, :3, :count], video[clip, :, :count])
-        assert not shown[clip, :, count:].any()
-        assert (shown[clip, 3, :count] == 1).all()
+        assert torch.equal(told[clip, :3, :count], video[clip, :, :count])
+        assert not told[clip, :, count:].any()
+        assert (told[clip, 3, :count] == 1).all()
 
 
 def test_corruption_mixes_in_its_share_of_noise():

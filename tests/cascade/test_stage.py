@@ -209,6 +209,40 @@ def test_given_frames_come_out_as_they_went_in_and_the_others_follow_from_them(r
     assert not torch.equal(out[:, :, given:], run(knowing, -low, range(8), sampling)[:, :, given:])
 
 
+@pytest.fixture
+def any_frames(configs, learned) -> Stage:
+    """The toy base stage, which can be told any frames."""
+    config = configs["base"]
+    return learned(
+        "base", replace(config, task=Base(known="any"), backbone=replace(config.backbone, low_res_channels=4))
+    )
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+@pytest.mark.parametrize("given", [1, 7])
+def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
+    run, any_frames, moving, monkeypatch, given, guidance
+):
+    seen = []
+    forward = type(any_frames.backbone).forward
+
+    def spy(self, x_t, t, condition):
+        seen.append((x_t, t, condition.low_res))
+        return forward(self, x_t, t, condition)
+
+    monkeypatch.setattr(type(any_frames.backbone), "forward", spy)
+    low, sampling = moving(given, 16, 16), replace(THREE, guidance_scale=guidance)
+    out = run(any_frames, low, range(8), sampling)
+    assert torch.equal(out[:, :, :given], low) and out.isfinite().all()
+    for x_t, t, low_res in seen:
+        assert torch.equal(x_t[:, :, :given], low) and not t[:, :given].any()
+        assert len(set(t[:, given:].flatten().tolist())) == 1 and t[:, given:].min() > 0
+        assert (low_res[:, 3, :given] == 1).all() and not low_res[:, :, given:].any()
+    seen.clear()
+    run(any_frames, None, range(8), sampling)
+    assert all(t.shape == (1,) for _, t, _ in seen)  # nothing is known: one time for the clip
+
+
 def test_a_longer_clip_can_be_asked_for(run, knowing, moving):
     low = moving(2, 16, 16)
     assert torch.equal(run(knowing, low, range(12), THREE)[:, :, :2], low)
@@ -351,6 +385,11 @@ def test_a_base_stage_starts_from_the_processes_own_noise(run, configs, process)
 WRONG = [
     ("base", {"task": Base(known=8)}, "known first frames must be fewer than the stage's 8, got 8; try 3"),
     ("base", {"task": Base(known=-1)}, "known first frames must be fewer than the stage's 8, got -1; try 3"),
+    (
+        "base",
+        {"task": Base(known="any")},
+        r"base needs a backbone with 4 channels of conditioning .*, got 0; try kind='tr",
+    ),
     ("base", {"task": Base(known=2)}, r"base needs a backbone with 4 channels of conditioning .*, got 0; try kind='tr"),
     ("base", {"prediction": "noise"}, "a prediction must determine x0 at t = 1, got 'noise'"),
     ("base", {"process": "magic"}, "process must be one of rectified_flow, cosine, edm; got 'magic'"),

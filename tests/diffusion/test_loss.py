@@ -3,7 +3,7 @@ import torch
 
 from framefall.diffusion.loss import FLOOR, denoising_loss, weight
 from framefall.diffusion.prediction import PREDICTIONS, coefficients, split
-from framefall.diffusion.process import PROCESSES, RectifiedFlow, per_clip
+from framefall.diffusion.process import PROCESSES, RectifiedFlow, over_video
 
 every_process = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
 every_space = pytest.mark.parametrize("space", PREDICTIONS)
@@ -19,7 +19,7 @@ def direct(space, x0_hat, x0, noise, t, process):
     """The loss as papers write it: the squared distance between what is said in that space and what is true."""
     x_t = process.add_noise(x0, noise, t)
     _, noise_hat = split("x0", x0_hat, x_t, t, process)
-    a, b = (per_clip(coefficient, x0) for coefficient in coefficients(space, t, process))
+    a, b = (over_video(coefficient, x0) for coefficient in coefficients(space, t, process))
     error = (a * x0_hat + b * noise_hat) - (a * x0 + b * noise)
     return error.square().mean(dim=(1, 2, 3, 4))
 
@@ -53,6 +53,32 @@ def test_x0_space_is_the_plain_error():
     x0_hat, x0, _ = videos()
     plain = (x0_hat - x0).square().mean(dim=(1, 2, 3, 4))
     assert torch.equal(denoising_loss(x0_hat, x0, TIMES, RectifiedFlow(), "x0"), plain)
+
+
+@every_process
+def test_frames_of_their_own_times_are_weighed_each_by_its_own(process):
+    x0_hat, x0, _ = videos()
+    t = torch.stack((TIMES, TIMES.flip(0)), dim=1)
+    frames = [denoising_loss(x0_hat[:, :, i : i + 1], x0[:, :, i : i + 1], t[:, i], process) for i in range(2)]
+    found = denoising_loss(x0_hat, x0, t, process)
+    torch.testing.assert_close(found, (frames[0] + frames[1]) / 2)
+    alike = TIMES[:, None].expand(-1, 2)
+    torch.testing.assert_close(denoising_loss(x0_hat, x0, alike, process), denoising_loss(x0_hat, x0, TIMES, process))
+    assert ((found / denoising_loss(x0_hat, x0, TIMES, process)).log().abs() > 1e-2).all()
+
+
+@pytest.mark.parametrize("times", [TIMES, TIMES[:, None].expand(-1, 2)], ids=["clips", "frames"])
+def test_only_pixels_that_count_are_in_the_loss(times):
+    x0_hat, x0, _ = videos()
+    counts = torch.zeros(4, 1, 2, 4, 4, dtype=torch.float64)
+    counts[:, :, 1, :, :3] = 1.0
+    found = denoising_loss(x0_hat, x0, times, RectifiedFlow(), counts=counts)
+    part = denoising_loss(x0_hat[:, :, 1:, :, :3], x0[:, :, 1:, :, :3], TIMES, RectifiedFlow())
+    torch.testing.assert_close(found, part)
+    wrong = x0_hat.clone()
+    wrong[:, :, 0] += 100.0
+    assert torch.equal(denoising_loss(wrong, x0, times, RectifiedFlow(), counts=counts), found)
+    assert denoising_loss(x0_hat, x0, times, RectifiedFlow(), counts=0 * counts).tolist() == [0.0] * 4
 
 
 @every_process

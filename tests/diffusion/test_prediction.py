@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from framefall.diffusion.prediction import EARLIEST, PREDICTIONS, check, coefficients, split
-from framefall.diffusion.process import PROCESSES, Cosine, RectifiedFlow, per_clip
+from framefall.diffusion.process import PROCESSES, Cosine, RectifiedFlow, over_video
 
 every_process = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
 every_kind = pytest.mark.parametrize("kind", PREDICTIONS)
@@ -17,7 +17,7 @@ def pair(dtype=torch.float64):
 
 def target(kind, x0, noise, t, process):
     """What a network that knows everything says."""
-    a, b = (per_clip(coefficient, x0) for coefficient in coefficients(kind, t, process))
+    a, b = (over_video(coefficient, x0) for coefficient in coefficients(kind, t, process))
     return a * x0 + b * noise
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framefall.diffusion.process import PROCESSES, Cosine, Process, RectifiedFlow, per_clip
+from framefall.diffusion.process import PROCESSES, Cosine, Process, RectifiedFlow, over_video
 
 TIMES = torch.linspace(0.0, 1.0, 41, dtype=torch.float64)
 every_process = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
@@ -86,7 +86,7 @@ def test_each_clip_has_its_own_time(process):
 @every_process
 def test_velocity_is_how_x_t_moves(process):
     x0, noise, t = clips(1, 3, 2, 2, 4, 4), clips(2, 3, 2, 2, 4, 4), TIMES[[10, 20, 30]]
-    velocity = sum(per_clip(rate, x0) * part for rate, part in zip(process.rates(t), (x0, noise), strict=True))
+    velocity = sum(over_video(rate, x0) * part for rate, part in zip(process.rates(t), (x0, noise), strict=True))
     step = 1e-5  # the central difference is wrong by step^2 and by rounding / step: both below 1e-8 here
     moved = process.add_noise(x0, noise, t + step) - process.add_noise(x0, noise, t - step)
     torch.testing.assert_close(velocity, moved / (2 * step), rtol=1e-6, atol=1e-6)
@@ -97,7 +97,7 @@ def test_a_sampler_starts_where_x0_no_longer_matters(process):
     x0, noise = clips(1, 2, 3, 2, 4, 4), clips(2, 2, 3, 2, 4, 4)
     at_the_end = process.add_noise(x0, noise, torch.ones(2))
     alpha, _ = process.scales(torch.ones(2))
-    torch.testing.assert_close(process.start(noise), at_the_end - per_clip(alpha, x0) * x0)
+    torch.testing.assert_close(process.start(noise), at_the_end - over_video(alpha, x0) * x0)
 
 
 @every_process

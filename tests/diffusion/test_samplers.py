@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from framefall.diffusion.process import PROCESSES, RectifiedFlow, per_clip
+from framefall.diffusion.process import PROCESSES, RectifiedFlow, over_video
 from framefall.diffusion.samplers import SAMPLERS, Step, ancestral, euler, heun
 from framefall.diffusion.times import grid
 
@@ -25,8 +25,8 @@ def best(process, prior=0.0, width=1.0):
     """The denoiser of least error: the mean of x0 given x_t."""
 
     def denoise(x, t):
-        mean, variance = (per_clip(v, x) for v in marginal(process, t, prior, width))
-        alpha = per_clip(process.scales(t)[0], x)
+        mean, variance = (over_video(v, x) for v in marginal(process, t, prior, width))
+        alpha = over_video(process.scales(t)[0], x)
         return MEAN + alpha * SPREAD**2 / variance * (x - mean)
 
     return denoise

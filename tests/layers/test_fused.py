@@ -36,7 +36,7 @@ def same(call: Callable[..., Tensor], truth: Callable[..., Tensor], parts: Seque
     true = with_gradients(truth, parts, [torch.float64] * len(parts))
     assert worst(with_gradients(call, parts, [torch.float32] * len(parts)), true) < 2e-5
     # what has three axes and a row for each token is bfloat16 in a network; what clips share is not
-    mixed = [torch.bfloat16 if part.dim() > 1 and part.shape[1] > 1 else torch.float32 for part in parts]
+    mixed = [torch.bfloat16 if part.shape == parts[0].shape else torch.float32 for part in parts]
     found = with_gradients(call, parts, mixed)
     assert worst(found, true) < 4 * BFLOAT
     assert worst([1.1 * one for one in found], true) > 4 * BFLOAT
@@ -57,6 +57,23 @@ def test_a_gated_sum_is_what_the_formula_says(way, shape):
     batch, _, dim = shape
     parts = noise(*shape), noise(batch, 1, dim, seed=1), noise(*shape, seed=2)
     same(fused.gated_sum, lambda x, gate, y: x + gate * y, parts)
+
+
+@pytest.mark.parametrize(("groups", "dim"), [(2, 32), (3, 16), (3, 20)])
+def test_groups_of_tokens_share_a_row_each(way, groups, dim):
+    x, shift, scale = noise(2, 4 * groups, dim), noise(2, groups, dim, seed=1), noise(2, groups, dim, seed=2)
+    y = noise(*x.shape, seed=3)
+
+    def each(row: Tensor) -> Tensor:
+        return row.repeat_interleave(4, dim=1)
+
+    def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        return rms(x) * (1 + each(scale)) + each(shift)
+
+    same(fused.modulate, modulated, (x, shift, scale))
+    same(fused.gated_sum, lambda x, gate, y: x + each(gate) * y, (x, scale, y))
+    exchanged = modulated(x, shift.flip(1), scale)
+    assert worst([fused.modulate(x.float(), shift.float(), scale.float()).double()], [exchanged]) > 0.1
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, sinusoids
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, shared_level, sinusoids
 
 
 def test_level_0_has_no_sine_and_every_cosine():
@@ -25,6 +25,20 @@ def test_neighbouring_levels_look_different():
     assert (found[1:, 0] - found[:-1, 0]).abs().max() < 2e-3  # the slowest sine alone could not tell them apart
 
 
+def test_levels_of_frames_are_embedded_each_by_itself():
+    embed = LevelEmbedding(8, frequencies=16)
+    levels = torch.tensor([[0.0, 0.5], [1.0, 0.25]])
+    torch.testing.assert_close(embed(levels), torch.stack([embed(clip) for clip in levels]))
+
+
+def test_frames_of_one_level_have_that_of_their_clip_and_others_keep_their_own():
+    alike, unlike = torch.tensor([[0.5, 0.5], [0.1, 0.1]]), torch.tensor([[0.5, 0.5], [0.1, 0.2]])
+    assert shared_level(alike).tolist() == alike[:, 0].tolist()
+    assert shared_level(unlike) is unlike and shared_level(alike[:, 0]).ndim == 1
+    alike[0, 1] = torch.nan
+    assert shared_level(alike) is alike
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_level_becomes_one_vector_for_each_clip(dtype):
     embed = LevelEmbedding(24, frequencies=16)
@@ -35,23 +49,22 @@ def test_a_level_becomes_one_vector_for_each_clip(dtype):
 
 
 def test_an_untrained_block_takes_the_shared_modulation_as_it_is():
-    shared = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
+    shared = torch.randn(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
     mix, think = BlockModulation(8)(shared)
     for row, part in enumerate((*mix, *think)):  # shift, scale, gate of each branch
-        assert part.shape == (2, 1, 8)
-        assert torch.equal(part[:, 0], shared[:, row])
+        assert torch.equal(part, shared[:, :, row])
 
 
 def test_nothing_shared_and_nothing_learned_closes_every_gate():
-    assert all(not part.any() for branch in BlockModulation(8)(torch.zeros(1, 6, 8)) for part in branch)
+    assert all(not part.any() for branch in BlockModulation(8)(torch.zeros(1, 1, 6, 8)) for part in branch)
 
 
 def test_a_block_adds_its_own_offsets_for_every_clip():
     modulation = BlockModulation(4, branches=1)
     modulation.scale_shift_table.data[2] = 5.0
-    shared = torch.arange(24.0).reshape(2, 3, 4)
+    shared = torch.arange(24.0).reshape(2, 1, 3, 4)
     (only,) = modulation(shared)
-    assert torch.equal(only.gate[:, 0], shared[:, 2] + 5.0) and torch.equal(only.scale[:, 0], shared[:, 1])
+    assert torch.equal(only.gate, shared[:, :, 2] + 5.0) and torch.equal(only.scale, shared[:, :, 1])
 
 
 def test_a_norm_brings_features_to_unit_size():

@@ -170,3 +170,36 @@ def test_nothing_is_kept_from_one_call_to_the_next(toy, trained, inputs):
     first = network(x_t, t, condition)
     network(x_t.flip(0), t.flip(0), condition)
     assert torch.equal(network(x_t, t, condition), first)
+
+
+# one diffusion time for a clip, or one a frame
+
+
+def test_frames_of_one_time_give_the_bits_of_their_clips_time(toy, trained, inputs):
+    config = toy()
+    x_t, t, condition = inputs(config)
+    network = trained(config)
+    each = t[:, None].expand(-1, x_t.shape[2])
+    assert torch.equal(network(x_t, t, condition), network(x_t, each, condition))
+
+
+def test_a_clip_of_one_time_is_itself_beside_one_whose_frames_differ(toy, trained, inputs):
+    config = toy()
+    x_t, t, condition = inputs(config)
+    network = trained(config)
+    each = t[:, None].repeat(1, x_t.shape[2])
+    each[1] = torch.linspace(0.1, 0.9, x_t.shape[2])
+    one, mixed = network(x_t, t, condition), network(x_t, each, condition)
+    torch.testing.assert_close(mixed[0], one[0], rtol=1e-4, atol=1e-5)
+    assert (mixed[1] - one[1]).abs().max() > 1e-2
+
+
+def test_each_frame_is_steered_by_its_own_time(toy, trained, inputs):
+    config = toy()
+    x_t, t, condition = inputs(config, frames=6)
+    network = trained(config)
+    each = t[:, None] * torch.linspace(0.2, 0.9, 6)
+    other = each.clone()
+    other[:, 5] += 0.1
+    moved = (network(x_t, other, condition) - network(x_t, each, condition)).abs().amax((0, 1, 3, 4))
+    assert moved[5] > 1e-3 and moved[5] == moved.max() and moved[5] > 1.4 * moved[0]

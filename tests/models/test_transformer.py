@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -24,10 +24,10 @@ def apart(one: torch.Tensor, two: torch.Tensor) -> float:
 
 def test_an_untrained_block_is_the_identity():
     block, x = TransformerBlock(16, 2), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
-    angles, closed = torch.ones(2, 5, 4), torch.zeros(2, 6, 16)
+    angles, closed = torch.ones(2, 5, 4), torch.zeros(2, 1, 6, 16)
     assert torch.equal(block(x, closed, angles), x)
     opened = closed.clone()
-    opened[:, 2] = 1.0  # the gate of attention
+    opened[:, :, 2] = 1.0  # the gate of attention
     assert apart(block(x, opened, angles), x) > 1e-2
 
 
@@ -306,3 +306,42 @@ def test_hidden_padding_counts_for_nothing_however_much_of_it_there_is(trained, 
 def test_padding_is_hidden_where_all_tokens_lie_together():
     with pytest.raises(ValueError, match="hide_padding needs fusion joint or per_frame, got sparse"):
         TransformerConfig(fusion="sparse", hide_padding=True)
+
+
+LEVELS = torch.tensor([[0.1, 0.4, 0.6, 0.9, 0.3], [0.9, 0.2, 0.5, 0.5, 0.8]])
+
+
+@pytest.mark.parametrize("patch", [(1, 4, 4), (2, 4, 4)], ids=str)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_words_that_fill_a_row_of_tokens_change_nothing(toys, trained, inputs, hidden, patch):
+    config = replace(toys[TransformerConfig](), patch=patch, hide_padding=hidden)
+    x_t, _, condition = inputs(config, frames=5, height=12, width=8)  # six tokens a frame, five words
+    network = trained(config)
+    assert condition.text.shape[1] % 6
+    apart_ = network(x_t, LEVELS, condition)
+    shown = [network(x_t[i : i + 1], LEVELS[i : i + 1], one(condition, i)) for i in range(2)]
+    torch.testing.assert_close(apart_, torch.cat(shown), rtol=1e-4, atol=1e-5)
+    more = replace(
+        condition,
+        text=torch.nn.functional.pad(condition.text, (0, 0, 0, 1)),
+        text_mask=torch.nn.functional.pad(condition.text_mask, (0, 1)),
+    )
+    same = apart(network(x_t, LEVELS, more), apart_)
+    assert same < 1e-5 if hidden else same > 1e-4  # a null word that is seen counts: those that fill a row are not seen
+
+
+@pytest.mark.parametrize("fusion", ["joint", "temporal", "sparse", "per_frame"])
+def test_every_fusion_takes_a_time_for_each_frame(toys, trained, inputs, fusion):
+    config = replace(toys[TransformerConfig](), patch=(1, 4, 4), fusion=fusion)
+    x_t, _, condition = inputs(config, frames=5)
+    network = trained(config)
+    made = network(x_t, LEVELS, condition)
+    assert made.isfinite().all()
+    for change in (LEVELS.flip(1), LEVELS.flip(0)):
+        assert apart(network(x_t, change, condition), made) > 1e-2
+
+
+def one(condition: Condition, clip: int) -> Condition:
+    """What one of the clips is told."""
+    values = {field.name: getattr(condition, field.name) for field in fields(condition)}
+    return Condition(**{name: value[clip : clip + 1] for name, value in values.items() if value is not None})

@@ -10,7 +10,9 @@ from examples import examples
 from framefall.physics.adherence import attribute_checks
 from framefall.physics.evidence import gather
 from framefall.physics.laws import laws
+from framefall.physics.truth import project
 from framefall.worlds.scene import Attributes, Thing
+from framefall.worlds.world import open_world
 
 WORDS = {"fall": (), "projectile": ("direction", "speed"), "uniform": ("direction", "speed"), "stack": ("outcome",)}
 
@@ -41,6 +43,20 @@ def test_one_wrong_word_is_wrong_and_the_others_stay_right(clip: Callable[..., t
     assert not found[word]
     if word != "count":
         assert [name for name, right in found.items() if not right] == [word]
+
+
+def test_sizes_are_judged_by_the_words_of_their_version() -> None:
+    """A scene knows its version; without one it is said. The control: version 1 has other words for these sizes."""
+    wrong = 0
+    for index in range(6):
+        log = open_world("uniform@2", "id").log(index)
+        truth = project(log, 16, 6.0, 64, 64)
+        said = log.scene.attributes
+        assert attribute_checks(gather(truth.ideal, truth))["size"]
+        assert attribute_checks(gather(truth.ideal, None, said, version=2))["size"]
+        assert laws(truth.ideal, None, said, ("adherence",), version=2)["adherence"].value == 1.0
+        wrong += not attribute_checks(gather(truth.ideal, None, said))["size"]
+    assert wrong
 
 
 def test_captions_of_other_clips_are_mostly_wrong(clip: Callable[..., tuple]) -> None:

@@ -119,5 +119,5 @@ def test_a_source_is_a_folder_that_is_there_or_else_a_world(clips: Path, tmp_pat
 
 
 def test_names_of_worlds_are_told_from_paths() -> None:
-    assert all(map(names_a_world, ("fall", "all", "fall,occluder", "all:6k", "fall,snow")))
+    assert all(map(names_a_world, ("fall", "all", "fall,occluder", "all:6k", "all@2", "all:6k@2", "fall,snow")))
     assert not any(map(names_a_world, ("my_clips", "./fall/", "falls", "")))

@@ -4,6 +4,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from framefall.cascade.stage import Stage
 from framefall.cascade.tasks import Base
@@ -12,8 +13,10 @@ from framefall.data import loader
 from framefall.data.buckets import Bucket, ladder
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
+from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.recipes.registry import RECIPES
+from framefall.train.known import KnownShares
 from framefall.train.loop import initial
 from framefall.train.objective import describe, loss, stack, window
 from framefall.train.optim import optimizers
@@ -141,6 +144,34 @@ def test_a_base_that_is_given_frames_learns_with_as_many_of_them_as_it_may_be_gi
     assert set(counts) == {0, 1, 2, 3} and 0.25 < counts.count(0) / len(counts) < 0.75
     for low_res in seen:
         assert torch.equal(low_res[:, :3], video * low_res[:, 3:])  # and they are the clip's own
+
+
+def test_a_base_of_any_frames_learns_what_is_not_given_each_frame_at_its_time(
+    recipe: Recipe, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = recipe.stages["base"]
+    backbone = replace(part.stage.backbone, low_res_channels=4)
+    part = replace(
+        part,
+        stage=replace(part.stage, task=Base(known="any"), backbone=backbone),
+        known=KnownShares(frames=1.0, region=0.0, levels=0.0),
+    )
+    stage, clips = shaken("base", replace(recipe, stages={"base": part})), batch(recipe, "base", folder)
+    video, seen = stack(clips, CPU), []
+
+    def answer(self: Stage, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        seen.append((x_t, t, condition.low_res))
+        return video + 100.0 * condition.low_res[:, 3:]  # right but in what was given
+
+    monkeypatch.setattr(Stage, "x0", answer)
+    assert not loss(stage, part, clips, 0, 3).any()
+    ((x_t, t, low_res),) = seen
+    mask = low_res[:, 3:]
+    assert torch.equal(low_res[:, :3], video * mask) and mask.amax() == 1
+    assert torch.equal(x_t * mask, video * mask) and torch.equal(t == 0, mask[:, 0, :, 0, 0] == 1)
+    assert not torch.isclose(x_t, video).flatten(1).all(1).any()
+    monkeypatch.setattr(Stage, "x0", lambda *_: video + 1.0 - low_res[:, 3:])
+    assert (loss(stage, part, clips, 0, 3) >= 1.0).all()  # the control: wrong in what was not
 
 
 def test_one_word_makes_a_ladder_of_shapes_and_a_list_names_them() -> None:

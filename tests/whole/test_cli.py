@@ -53,7 +53,18 @@ def test_a_clip_costs_no_import_that_it_does_not_need(trained: Path, tmp_path: P
 
 
 def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
-    assert COMMANDS == ["bench", "compare", "diagnose", "evaluate", "generate", "train", "upscale", "verify", "worlds"]
+    assert COMMANDS == [
+        "bench",
+        "compare",
+        "diagnose",
+        "evaluate",
+        "generate",
+        "prepare",
+        "train",
+        "upscale",
+        "verify",
+        "worlds",
+    ]
     for name in COMMANDS:
         said = framefall(name, "--help")
         assert said.code == 0 and said.err == "" and f"framefall {name} " in said.out

@@ -64,10 +64,16 @@ def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
         long_run.stop(home)
     assert seen(home, long_run)[len(first)] > 1  # it went on, and did not begin again
     shipped = tmp_path / "package" / "worlds"
-    assert "clips in" in long_run.weights(home, shipped)
+    totals = tmp_path / "totals.json"
+    (home / long_run.BEFORE).write_text('{"clips": 1000, "minutes": 90}')  # of the weights that it began with
+    line = long_run.weights(home, shipped, totals)
+    clips = json.loads(totals.read_text())["clips"]
+    assert clips > 1000 and clips % 4 == 0 and f"has seen {clips:,} clips in" in line
     assert [stage.name for stage in load_cascade(shipped).stages] == ["base"]
     monkeypatch.setattr(long_run, "SHIPPED", shipped)
     assert long_run.command(tmp_path / "another")[-2:] == ["--init", str(shipped)]  # a clean clone begins with these
+    long_run.anew(home)
+    assert "--init" in long_run.command(home)
 
 
 def test_the_long_run_is_of_a_recipe_and_settings_that_there_are(trained: Path, tmp_path: Path) -> None:
@@ -80,5 +86,5 @@ def test_the_long_run_is_of_a_recipe_and_settings_that_there_are(trained: Path, 
     from framefall.worlds.world import open_world
 
     recipe = override(RECIPES[script.RECIPE](), list(script.SETTINGS))
-    assert script.STAGE in recipe.stages and open_world(script.SOURCE).size == 300_000
+    assert script.STAGE in recipe.stages and open_world(script.SOURCE).size == 60_000
     assert export(trained.with_name("toy.training") / "base", tmp_path / "m").stage == script.STAGE

@@ -3,9 +3,11 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 
+from framefall.worlds.captions.bins import BINS
 from framefall.worlds.engines.registry import simulate
 from framefall.worlds.scenarios.registry import draw_scene
 from framefall.worlds.scene import Light
@@ -180,9 +182,9 @@ EVENTS: dict[str, Callable[[StateLog], bool]] = {
 
 
 def assert_shown(name: str, split: str, count: int) -> None:
-    """The first scenes of a scenario show what their captions say."""
-    for index in range(count):
-        log = simulate(draw_scene(0, split, name, index))
+    """The first scenes of a scenario show what their captions say, in every version."""
+    for version, index in product(BINS, range(count)):
+        log = simulate(draw_scene(0, split, name, index, version))
         assert EVENTS[name](log), log.scene
 
 
@@ -197,9 +199,9 @@ def assert_missed_where_nothing_moves(name: str, count: int) -> None:
 
 
 def assert_late(name: str, count: int) -> None:
-    """Something still happens in the second half of a long clip."""
-    for index in range(count):
-        log = simulate(draw_scene(1, "horizon", name, index))
+    """Something still happens in the second half of a long clip, in every version."""
+    for version, index in product(BINS, range(count)):
+        log = simulate(draw_scene(1, "horizon", name, index, version))
         late = _times(log) > 2.5
         moves = any(
             (_in_view(_seen(log, name)) & late & (np.abs(track.at(_times(log)).velocity).max(axis=1) > 0.02)).any()

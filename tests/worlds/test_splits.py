@@ -8,6 +8,7 @@ import pytest
 from split_checks import is_compound, moved_factors, region_of, split_of, word_of
 
 from examples import examples
+from framefall.worlds.captions.bins import BINS
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import BODY_COLOURS, Scene
 from framefall.worlds.splits import (
@@ -17,15 +18,18 @@ from framefall.worlds.splits import (
     SHAPES,
     SPLITS,
     held_out,
+    scene_key,
+    version_of,
 )
 
 EACH = examples(6, 30)  # scenes of each scenario and split: 468, or 2,340
 
 
-@pytest.fixture(scope="module")
-def drawn() -> dict[tuple[str, str], list[Scene]]:
+@pytest.fixture(scope="module", params=BINS)
+def drawn(request: pytest.FixtureRequest) -> dict[tuple[str, str], list[Scene]]:
+    """Every test below holds in every version."""
     return {
-        (split, name): [draw_scene(0, split, name, index) for index in range(EACH)]
+        (split, name): [draw_scene(0, split, name, index, request.param) for index in range(EACH)]
         for split, name in product(SPLITS, SCENARIOS)
     }
 
@@ -44,6 +48,13 @@ def test_no_two_scenes_of_two_splits_begin_alike(drawn: dict[tuple[str, str], li
         for split in SPLITS
     }
     assert len(set().union(*radii.values())) == sum(map(len, radii.values()))
+
+
+def test_a_key_says_of_which_version_its_scene_is() -> None:
+    assert scene_key(3, "ood-near", "occluder_bounce", 17) == "3/ood-near/occluder_bounce/17"
+    for version in (1, 2, 12):
+        assert version_of(scene_key(0, "train", "fall", 5, version)) == version
+    assert version_of("mine@2") == version_of("") == 1  # nobody's world
 
 
 def test_a_radius_of_no_split_is_refused() -> None:
@@ -65,7 +76,7 @@ def test_training_boxes_are_kept_and_left(drawn: dict[tuple[str, str], list[Scen
 def test_near_and_far_lie_where_they_should(drawn: dict[tuple[str, str], list[Scene]]) -> None:
     for (split, _), scenes in drawn.items():
         for scene in scenes:
-            regions = {region_of("size", body.radius) for body in scene.bodies}
+            regions = {region_of("size", body.radius, version_of(scene.key)) for body in scene.bodies}
             regions |= {region_of("gravity", scene.gravity)} if scene.gravity else set()
             speeds = [math.hypot(*body.velocity) for body in scene.bodies]
             regions |= {region_of("speed", speed) for speed in speeds if speed}
@@ -123,6 +134,8 @@ def test_words_of_attributes_are_words_of_values(drawn: dict[tuple[str, str], li
     for scenes in drawn.values():
         for scene in scenes:
             said = scene.attributes
-            assert [thing.size for thing in said.things] == [word_of("size", body.radius) for body in scene.bodies]
+            assert [thing.size for thing in said.things] == [
+                word_of("size", body.radius, version_of(scene.key)) for body in scene.bodies
+            ]
             speeds = [math.hypot(*body.velocity) for body in scene.bodies]
             assert {word_of("speed", speed) for speed in speeds if speed} == ({said.speed} if said.speed else set())

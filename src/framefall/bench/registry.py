@@ -27,6 +27,7 @@ class Options:
     model: str | None = None  # a shipped model or a folder
     clips: int = 12  # of each kind
     seed: int = 0
+    version: int | None = None  # of the worlds, where a benchmark has them: by itself the one that the model knows
     peers: Path | None = None  # the folder that other packages were installed into, to be measured against
     picture: Path | None = None  # where a picture goes, of a benchmark that has one
 
@@ -40,7 +41,7 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "render": lambda given: render_bench.inside(given.seconds),
     "trackers": lambda given: trackers_bench.inside(given.clips, given.seed),
     "validity": lambda given: validity_bench.inside(given.clips, given.seed),
-    "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed),
+    "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed, version=given.version),
 }
 
 

@@ -38,24 +38,30 @@ from framefall.tracking.tracker import track
 from framefall.video import Video
 from framefall.worlds.captions.sentences import describe
 from framefall.worlds.violations.registry import VIOLATIONS
+from framefall.worlds.world import version_trained_on
 
 BenchScores = dict[str, Any]
 
 
 @operation
-def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality = "fast") -> Events[BenchScores]:
+def worlds_bench(
+    model: str | None, clips: int, seed: int = 0, quality: Quality = "fast", version: int | None = None
+) -> Events[BenchScores]:
     """Every split and every reference; with a model also its continuations, its clips of captions alone, and its
-    expectations. The protocol is cut to what the model's base stage makes.
+    expectations. The protocol is cut to what the model's base stage makes, in the version of the worlds that it was
+    trained on if none is said.
     """
     cascade = None if model is None else load_cascade(model)
-    protocol = Protocol(clips=clips, seed=seed)
+    if version is None:
+        version = 1 if cascade is None else version_trained_on(cascade.config.trained_on)
+    protocol = Protocol(clips=clips, seed=seed, version=version)
     if cascade is not None:
         shape = cascade.stages[0].config.shape
         protocol = replace(protocol, frames=shape.frames, fps=shape.fps, size=shape.height)
     predictors: dict[str, Predictor] = references(protocol)
     if cascade is not None:
         predictors["per_frame"] = lambda case: per_frame(cascade, case, quality)
-        if cascade.stages[0].task.known >= protocol.given:
+        if cascade.stages[0].task.most_given(protocol.frames) >= protocol.given:
             predictors["model"] = lambda case: continued(cascade, case, quality)
     total = len(predictors) * sum(len(protocol.scenarios) * protocol.count(split) for split in SPLITS)
     done, results = 0, dict[str, Any]()
@@ -80,7 +86,7 @@ def worlds_bench(model: str | None, clips: int, seed: int = 0, quality: Quality 
     if cascade is not None:
         first = results["id"]
         yield Stepped(done, total, "violation of expectation")
-        judged = expectations(cascade.stages[0], clips, protocol.seed, protocol.scenarios, tuple(VIOLATIONS))
+        judged = expectations(cascade.stages[0], clips, seed, protocol.scenarios, tuple(VIOLATIONS), version)
         first["violation_of_expectation_error"] = overall(judged, seed)
         first["violations"] = {
             one.violation: {**asdict(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
@@ -142,7 +148,7 @@ def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, sampl
             )
             video = cascade.sample(request).cpu()
             tracks = track(video, protocol.fps)
-            found = laws(tracks, None, said)
+            found = laws(tracks, None, said, version=protocol.version)
             share = found["adherence"].value
             exact.append(math.nan if math.isnan(share) else float(share >= 1))
             shares.append(share)

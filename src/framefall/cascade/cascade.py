@@ -65,10 +65,11 @@ class Cascade:
         base = stages[0]
         if not isinstance(base.task, Base):
             raise ValueError(f"generating needs a base stage first, this cascade begins with {base.name}; use upscale")
-        if request.given is not None and not 0 < request.given.shape[2] <= base.task.known:
+        most = base.task.most_given(base.config.shape.frames)
+        if request.given is not None and not 0 < request.given.shape[2] <= most:
             raise ValueError(
-                f"this model can go on from up to {base.task.known} given frames, got {request.given.shape[2]};"
-                " train its base stage with `known` above 0"
+                f"this model can go on from up to {most} given frames, got {request.given.shape[2]};"
+                + (" give fewer" if most else " train its base stage with `known` above 0")
             )
         takes = base.config.backbone.numbers
         if request.numbers is not None and request.numbers.shape[-1] != takes:

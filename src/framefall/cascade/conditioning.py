@@ -8,6 +8,8 @@ from torch import Tensor
 
 from framefall.video import Time, Video
 
+Mask = Float[Tensor, "batch 1 frames height width"]  # 1 where a video is known, 0 where it is to be made
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
@@ -20,11 +22,16 @@ class Conditioning:
     given_at: tuple[int, ...] = ()  # ... and where they stand among the stage's frames
 
 
-def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Float[Tensor, "batch shown frames height width"]:
-    """The first `counts` frames of each clip, zeros after them, and a channel that is 1 where they are."""
+def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Mask:
+    """1 in the first `counts` frames of each clip, 0 after them."""
     at = torch.arange(video.shape[2], device=video.device)
     mask = (at < counts[:, None]).to(video.dtype)[:, None, :, None, None]  # b 1 f 1 1
-    return torch.cat((video * mask, mask.expand(-1, 1, -1, *video.shape[3:])), dim=1)
+    return mask.expand(-1, 1, -1, *video.shape[3:])
+
+
+def shown(video: Video, mask: Mask) -> Float[Tensor, "batch shown frames height width"]:
+    """What is known of a video: its pixels where the mask is 1, zeros elsewhere, and the mask as a channel."""
+    return torch.cat((video * mask, mask), dim=1)
 
 
 def corrupt(low: Video, noise: Video, level: Time) -> Video:

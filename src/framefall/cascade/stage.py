@@ -15,7 +15,7 @@ from framefall.cascade.tiles import Predict, blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
 from framefall.diffusion.guidance import guided
-from framefall.diffusion.process import PROCESSES, Process, per_clip
+from framefall.diffusion.process import PROCESSES, Process, over_video
 from framefall.diffusion.samplers import SAMPLERS, Denoise, Step
 from framefall.diffusion.times import LogitNormal, grid
 from framefall.models.autoencoder import AutoencoderConfig
@@ -76,10 +76,12 @@ class StageConfig:
             raise ValueError(
                 f"a bridge needs a path that ends without data, and x0; got {given}; try rectified_flow and x0"
             )
-        if not 0 <= self.task.known < self.shape.frames:
+        if self.task.known != "any" and not 0 <= self.task.known < self.shape.frames:
             raise ValueError(
                 f"known first frames must be fewer than the stage's {self.shape.frames}, got {self.task.known}; try 3"
             )
+        if self.task.known == "any" and self.latent is not None:
+            raise ValueError("a stage that can be told any frames works on pixels, got latents; set known to a number")
         if self.latent is not None and self.latent.channels != self.shape.channels:
             raise ValueError(
                 f"latent and shape must agree on channels, got {self.latent.channels}"
@@ -159,17 +161,19 @@ class Stage:
         fps: float | Tensor,
         numbers: Tensor | None = None,
         text_dtype: torch.dtype = torch.float32,
+        states: Sequence[Tensor | None] | None = None,
     ) -> Condition:
         """What the network is told of clips: moments, captions and numbers, each as far as this network takes them.
 
         `fps` is one rate, or one a clip; `numbers` are `[clips, instants, count]`, zeros if a network that takes some
-        is given none. A caption of `None` is the null caption. What is known of the frames comes by `conditioned`.
+        is given none. A caption of `None` is the null caption; one whose `states` are given is not encoded again.
+        What is known of the frames comes by `conditioned`.
         """
         reads, count = self.config.backbone.text_dim, self.config.backbone.numbers
         rates = torch.as_tensor(fps, dtype=torch.float32, device=self.device).expand(len(captions))
         text, mask = None, None
         if reads:
-            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype)
+            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype, known=states)
         if not count:
             numbers = None
         elif numbers is None:
@@ -210,7 +214,7 @@ class Stage:
         # On a bridge the noisy video is a measurement of x0 whose quality is known: the network proposes, and
         # the measurement corrects the proposal as a Kalman filter would. At t = 1 it counts nothing, so that
         # no noise can leak into a single step; near t = 0 it counts alone.
-        alpha, sigma = (per_clip(scale, x_t) for scale in self.process.scales(t))
+        alpha, sigma = (over_video(scale, x_t) for scale in self.process.scales(t))
         spread = self.task.spread
         gain = alpha * spread**2 / ((alpha * spread) ** 2 + (sigma * self.task.bridge) ** 2)
         proposal = self.backbone(gain / spread * (x_t - (alpha + sigma) * prior), t, condition).float()
@@ -218,10 +222,13 @@ class Stage:
 
     def denoiser(self, condition: Condition, known: Conditioning, sampling: Sampling) -> Denoise:
         """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
-        predict = self._tiles()(self.x0)
+        predict, given, at = self._tiles()(self.x0), known.given, list(known.given_at)
 
         def under(condition: Condition) -> Denoise:
             def denoise(x_t: Video, t: Time) -> Video:
+                if given is not None and self.task.known == "any":  # given frames are clean, and the network is told so
+                    x_t, t = x_t.clone(), t[:, None].repeat(1, x_t.shape[2])
+                    x_t[:, :, at], t[:, at] = given, 0.0
                 with torch.no_grad(), autocast(self.device):
                     return predict(x_t, t, condition)
 
@@ -237,8 +244,8 @@ class Stage:
 
         def keeping(x_t: Video, t: Time) -> Video:
             x0 = strong(x_t, t)
-            if known.given is not None:  # last, because guidance would move them
-                x0[:, :, list(known.given_at)] = known.given
+            if given is not None:  # last, because guidance would move them
+                x0[:, :, at] = given
             return x0
 
         return keeping

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, first_frames
+from framefall.cascade.conditioning import Conditioning, first_frames, shown
 from framefall.data.buckets import Bucket
 from framefall.layers.motion import bidirectional_flow, warp_between
 from framefall.video import Video, resize
@@ -69,9 +69,13 @@ class TaskKind(ABC):
         return False
 
     @property
-    def known(self) -> int:
-        """Up to how many given first frames the stage can go on from."""
+    def known(self) -> int | Literal["any"]:
+        """Up to how many given first frames the stage can go on from; or that it can be told any frames."""
         return 0
+
+    def most_given(self, frames: int) -> int:
+        """Up to how many of a clip's frames may be given."""
+        return frames - 1 if self.known == "any" else self.known
 
     @property
     def buckets(self) -> tuple[Bucket, ...] | Literal["auto"]:
@@ -113,10 +117,14 @@ class TaskKind(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Base(TaskKind):
-    """Makes a short clip of nothing but noise and a condition; or goes on from first frames that it is given."""
+    """Makes a short clip of nothing but noise and a condition, or the rest of one of which something is given.
+
+    Up to `known` first frames may be given; or, if it is `any`, any frames and any parts of them. Then diffusion time
+    is one number a frame (Chen et al. 2024, Diffusion Forcing): a given frame's is 0.
+    """
 
     kind: Literal["base"] = "base"
-    known: int = 0  # it can go on from up to this many given first frames
+    known: int | Literal["any"] = 0
     buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # shapes beside its own that it is trained on, and can make
 
     def low_res_channels(self, channels: int) -> int:
@@ -135,13 +143,13 @@ class Base(TaskKind):
         """The given first frames and where they are; nothing without any."""
         if low is None:
             return Conditioning()
-        given = low.shape[2]
-        if not 0 < given <= min(self.known, frames - 1):
-            raise ValueError(f"this base stage can be given up to {self.known} first frames, got {given}; give fewer")
+        given, most = low.shape[2], self.most_given(frames)
+        if not 0 < given <= min(most, frames - 1):
+            raise ValueError(f"this base stage can be given up to {most} first frames, got {given}; give fewer")
         rest = low.new_zeros(*low.shape[:2], frames - given, *low.shape[3:])
-        counts = torch.full((low.shape[0],), given, device=low.device)
-        low_res = first_frames(torch.cat((low, rest), dim=2), counts)
-        return Conditioning(low_res=low_res, given=low, given_at=tuple(range(given)))
+        video = torch.cat((low, rest), dim=2)
+        mask = first_frames(video, torch.full((low.shape[0],), given, device=low.device))
+        return Conditioning(low_res=shown(video, mask), given=low, given_at=tuple(range(given)))
 
     def next_segment(
         self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int

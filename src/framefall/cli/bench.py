@@ -25,6 +25,9 @@ def bench(
     picture: Annotated[
         Path | None, typer.Option(metavar="PNG", help="attention: also draw patterns and costs.")
     ] = None,
+    world_version: Annotated[
+        int | None, typer.Option(metavar="1|2", help="worlds: of which version [default: what the model knows].")
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -44,6 +47,8 @@ def bench(
     from framefall.bench.table import lines
     from framefall.jsonable import json_text
 
-    options = Options(seconds=seconds, model=model, clips=count, seed=seed, peers=peers, picture=picture)
+    options = Options(
+        seconds=seconds, model=model, clips=count, seed=seed, version=world_version, peers=peers, picture=picture
+    )
     result = watched(benchmark.events(name, options))
     print(json_text(result) if json else "\n".join([*lines(result), ""]), end="")

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def train(
     source: Annotated[
-        str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all.")
+        str,
+        typer.Argument(
+            help="A folder of videos, images and captions; a world: fall, occluder, ..., all, all@2; shards."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
     recipe: Annotated[

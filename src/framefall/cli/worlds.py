@@ -12,7 +12,8 @@ from framefall.cli.options import Json
 
 def worlds(
     scene: Annotated[
-        str, typer.Argument(metavar="SCENE", help="A scenario, several joined by commas, all, or a scene's JSON file.")
+        str,
+        typer.Argument(metavar="SCENE", help="A scenario, several joined by commas, all; @2: bigger things. Or JSON."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of clips and truth.")],
     count: Annotated[int, typer.Option(min=1, help="How many clips.")] = 1,
@@ -41,13 +42,15 @@ def worlds(
     """Simulate scenes with known truth: videos, captions, and the state of every body in every frame.
 
     Beside each video lies a JSON file with what training reads (caption, numbers) and with all that is known: places,
-    velocities, contacts, what hides what. Splits are disjoint: train on train, measure on the others.
+    velocities, contacts, what hides what. Splits are disjoint: train on train, measure on the others. Version 2 (all@2)
+    has bigger things: at 32 pixels nothing in train is less than 4 pixels across.
 
     \b
     Examples:
       framefall worlds occluder -o clips --count 8 --split id
       framefall worlds all -o everything --count 26 --size 128 --masks
       framefall worlds occluder -o twins --count 8 --violation twins
+      framefall worlds all@2 -o small --count 26 --size 32 --fps 6
       framefall worlds my_scene.json -o mine
     """
     from framefall.runs.worlds import WorldFormat, read_scene, write_scene, write_world

@@ -1,15 +1,16 @@
 """Decoded frames on disk, found again by the content they came from.
 
-An entry is `KEY.npy` (uint8 [frames, height, width, channels]) and `KEY.json`, written last: an entry without it, or
-whose array has another size than it says, is decoded again. KEY is the SHA-256 of the file's bytes, the settings and
-the version of this format.
+An entry is `KEY.npy` (uint8 [frames, height, width, channels]) and `KEY.json`, written last, with a checksum of itself
+and of every frame: an entry without it, or that does not check, is decoded again, also when that shows while it is
+read. KEY is the SHA-256 of the file's bytes, the settings and the version of this format. Frames that the cache has no
+room for are decoded whenever they are needed.
 """
 
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,10 @@ from framefall.data.decode import DecodeError, Frame, Limits, VideoInfo, decode,
 from framefall.data.frame import target_size
 from framefall.data.pictures import frame_files
 from framefall.data.shots import CutFinder
+from framefall.data.store import CacheError, Store, hold, touch
 from framefall.data.timeline import rate_for
 
 VERSION = 1
-RESERVE = 1 << 28  # bytes that must stay free on the cache's disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,19 @@ class Settings:
     max_pixels: int = 40_000_000
 
 
+class _Damaged(Exception):
+    """A frame is not what was written."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where frames come from, so that they can be decoded again."""
+
+    path: Path
+    content: str  # SHA-256 of what was decoded
+    settings: Settings
+
+
 @dataclass(frozen=True)
 class Entry:
     """One decoded source."""
@@ -52,24 +66,87 @@ class Entry:
     sources: tuple[int, ...]  # each kept frame's number in the source, for numbers that come one a frame
     source_frames: int
     notes: tuple[str, ...]
+    checksums: tuple[int, ...]  # CRC-32 of each frame
+    store: Store
+    origin: Origin
+    kept: bool = True  # whether there was room for the frames
 
-    def read(self, frames: Iterator[int] | range | list[int]) -> np.ndarray:
-        """Some frames, uint8 [frames, height, width, channels]; read, not mapped: a shrunken file is an error only."""
-        frames, size = list(frames), int(np.prod(self.shape[1:]))
-        out = np.empty((len(frames), *self.shape[1:]), np.uint8)
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        """Some frames, uint8 [frames, height, width, channels], as they were decoded, or a `CacheError`.
+
+        What is damaged or gone is decoded again. Read and not mapped: a file may shrink meanwhile.
+        """
+        for frame in frames:
+            if not 0 <= frame < self.shape[0]:
+                raise ValueError(f"frame must be 0 to {self.shape[0] - 1}, got {frame}")
+        if self.kept:
+            touch(self.file.with_suffix(".json"))
+            for attempt in range(2):
+                if (found := self._read(frames)) is not None:
+                    return found
+                if attempt == 0 and not self._decode_again():
+                    break
+        return self._decoded(frames)
+
+    def _read(self, frames: Iterable[int]) -> np.ndarray | None:
+        """The frames from the cache; None if any does not check."""
+        try:
+            return np.stack(list(self._checked(frames)))
+        except (OSError, _Damaged):
+            return None
+
+    def _checked(self, frames: Iterable[int]) -> Iterator[np.ndarray]:
         with open(self.file, "rb", buffering=0) as stream:
-            for place, frame in enumerate(frames):
-                if not 0 <= frame < self.shape[0]:
-                    raise ValueError(f"frame must be 0 to {self.shape[0] - 1}, got {frame}")
-                stream.seek(self.offset + frame * size)
-                if stream.readinto(out[place].reshape(-1).data) != size:
-                    raise ValueError(f"{self.file} has shrunk: remove it, and it will be decoded again")
-        return out
+            for frame in frames:
+                pixels = np.empty(self.shape[1:], np.uint8)
+                row = pixels.reshape(-1).data
+                stream.seek(self.offset + frame * pixels.nbytes)
+                if stream.readinto(row) != pixels.nbytes or zlib.crc32(row) != self.checksums[frame]:
+                    raise _Damaged
+                yield pixels
 
+    def _is_whole(self) -> bool:
+        try:
+            for _ in self._checked(range(self.shape[0])):
+                pass
+        except (OSError, _Damaged):
+            return False
+        return True
 
-def root(chosen: str | Path | None = None) -> Path:
-    """The cache's folder: the chosen one, `$FRAMEFALL_CACHE`, or `~/.cache/framefall`."""
-    return Path(chosen or os.environ.get("FRAMEFALL_CACHE") or Path.home() / ".cache" / "framefall")
+    def _decode_again(self) -> bool:
+        """Puts the entry back in its place; false when the cache has no room for it."""
+        try:
+            same = content_hash(self.origin.path) == self.origin.content
+        except OSError:
+            raise CacheError(self._gone("is not there any more")) from None
+        if not same:
+            raise CacheError(self._gone("has changed"))
+        with self.store.only_one(self.file.stem):
+            found = _load(self.file.with_suffix(""), self.store, self.origin)
+            if found is not None and found._is_whole():
+                return True  # another process was faster
+            return _make(self.file.with_suffix(""), self.store, self.origin).kept
+
+    def _decoded(self, frames: Sequence[int]) -> np.ndarray:
+        """The frames straight from the source."""
+        found: dict[int, np.ndarray] = {}
+        try:
+            for number, (frame, _) in enumerate(_Plan.of(self.origin).frames()):
+                if number in frames:
+                    found[number] = np.ascontiguousarray(frame.pixels)
+                    if len(found) == len(set(frames)):
+                        break
+        except DecodeError as error:
+            raise CacheError(self._gone(f"cannot be read ({error.reason})")) from None
+        if any(number not in found or zlib.crc32(found[number].data) != self.checksums[number] for number in frames):
+            raise CacheError(self._gone("does not give the same frames again"))
+        return np.stack([found[number] for number in frames])
+
+    def _gone(self, how: str) -> str:
+        return (
+            f"decoded frames in the cache {self.store.root} are damaged or gone, and {self.origin.path}, which they"
+            f" came from, {how}: put it back, or begin again from the videos that are there"
+        )
 
 
 def content_hash(source: Path) -> str:
@@ -83,59 +160,119 @@ def content_hash(source: Path) -> str:
     return digest.hexdigest()
 
 
-def entry(folder: Path, source: Path, content: str, settings: Settings) -> Entry:
-    """The decoded source, from the cache if it is there; raises `DecodeError`."""
+def entry(store: Store, source: Path, content: str, settings: Settings) -> Entry:
+    """The decoded source, from the cache if it is there; raises `DecodeError`, or `CacheError`.
+
+    Of several processes that want it one decodes, and the others wait for it.
+    """
     name = hashlib.sha256(json.dumps([content, asdict(settings), VERSION]).encode()).hexdigest()
-    return _load(folder / name) or _make(folder / name, source, settings)
+    path, origin = store.root / name, Origin(source, content, settings)
+    found = _load(path, store, origin)
+    if found is None:
+        with store.only_one(name):
+            found = _load(path, store, origin) or _make(path, store, origin)
+    if found.kept:
+        hold(path.with_suffix(".json"))
+    return found
 
 
-def _load(path: Path) -> Entry | None:
+def _load(path: Path, store: Store, origin: Origin) -> Entry | None:
     array, record = path.with_suffix(".npy"), path.with_suffix(".json")
     try:
         values = json.loads(record.read_bytes())
+        if values.pop("checksum") != _checksum(values):
+            return None
         shape, offset = npy.frame_offset(array)
         whole = array.stat().st_size == offset + int(np.prod(shape)) and list(shape) == values["shape"]
-        return _entry(array, offset, values) if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return _entry(array, offset, values, store, origin) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _make(path: Path, source: Path, settings: Settings) -> Entry:
-    limits = Limits(seconds=settings.max_seconds, pixels=settings.max_pixels)
-    info = probe(source, limits)
-    rate, one_to_one = rate_for(info.fps, settings.fps)
-    if info.frames == 1:
-        rate, one_to_one = settings.fps, True
-    _check_room(path.parent, source, info, rate, settings)
-    frames = decode(
-        source, fps=None if one_to_one else rate, short_side=settings.size, channels=settings.channels, limits=limits
-    )
+@dataclass(frozen=True)
+class _Plan:
+    """How a source is decoded."""
+
+    origin: Origin
+    info: VideoInfo
+    rate: float
+    one_to_one: bool
+    limits: Limits
+
+    @staticmethod
+    def of(origin: Origin) -> "_Plan":
+        settings = origin.settings
+        limits = Limits(seconds=settings.max_seconds, pixels=settings.max_pixels)
+        info = probe(origin.path, limits)
+        rate, one_to_one = rate_for(info.fps, settings.fps)
+        if info.frames == 1:
+            rate, one_to_one = settings.fps, True
+        return _Plan(origin, info, rate, one_to_one, limits)
+
+    def frames(self) -> Iterator[tuple[Frame, bool]]:
+        """Each frame that is kept, and whether time jumps before it."""
+        settings = self.origin.settings
+        frames = decode(
+            self.origin.path,
+            fps=None if self.one_to_one else self.rate,
+            short_side=settings.size,
+            channels=settings.channels,
+            limits=self.limits,
+        )
+        return _once(frames, self.info.fps if self.one_to_one else None)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all frames, about."""
+        settings = self.origin.settings
+        width, height = target_size(self.info.width, self.info.height, settings.size)
+        return max(1, round(self.info.duration * self.rate)) * width * height * settings.channels
+
+
+def _make(path: Path, store: Store, origin: Origin) -> Entry:
+    plan = _Plan.of(origin)
+    array = path.with_suffix(".npy")
+    if not store.has_room(plan.nbytes):
+        return _entry(array, 0, _walk(plan, None), store, origin, kept=False)
+    with store.writing(array) as partial, npy.frame_file(partial) as file:
+        values = _walk(plan, file)
+    with store.writing(path.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps({**values, "checksum": _checksum(values)}))
+    return _entry(array, npy.frame_offset(array)[1], values, store, origin)
+
+
+def _walk(plan: _Plan, array: npy.FrameFile | None) -> dict[str, Any]:
+    """Decodes all frames into an array, or only looks at them; gives what the entry's record says."""
     sources: list[int] = []
+    checksums: list[int] = []
     breaks: set[int] = set()
-    finder = CutFinder(rate)
-    with publish.file(path.with_suffix(".npy")) as partial:
-        with npy.frame_file(partial) as array:
-            for frame, broken in _once(frames, info.fps if one_to_one else None):
-                if broken:
-                    breaks.add(array.frames)
-                array.append(frame.pixels)
-                sources.append(frame.source)
-                if settings.scene_cuts:
-                    finder.look(frame.pixels)
-        shape = array.shape
-    if settings.scene_cuts:
+    shape: tuple[int, ...] = ()
+    finder = CutFinder(plan.rate)
+    for frame, broken in plan.frames():
+        if broken:
+            breaks.add(len(sources))
+        if array is not None:
+            array.append(frame.pixels)
+        shape = frame.pixels.shape
+        sources.append(frame.source)
+        checksums.append(zlib.crc32(np.ascontiguousarray(frame.pixels).data))
+        if plan.origin.settings.scene_cuts:
+            finder.look(frame.pixels)
+    if plan.origin.settings.scene_cuts:
         breaks.update(finder.cuts())
-    values = {
-        "shape": list(shape),
-        "fps": rate,
+    return {
+        "shape": [len(sources), *shape],
+        "fps": plan.rate,
         "starts": sorted({0, *breaks}),
         "sources": sources,
-        "source_frames": max(info.frames, sources[-1] + 1),
-        "notes": _notes(info, rate, one_to_one, sources),
+        "source_frames": max(plan.info.frames, sources[-1] + 1),
+        "notes": _notes(plan.info, plan.rate, plan.one_to_one, sources),
+        "checksums": checksums,
     }
-    with publish.file(path.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(values))
-    return _entry(path.with_suffix(".npy"), npy.frame_offset(path.with_suffix(".npy"))[1], values)
+
+
+def _checksum(values: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
 
 
 def _once(frames: Iterator[Frame], source_fps: float | None) -> Iterator[tuple[Frame, bool]]:
@@ -160,18 +297,7 @@ def _notes(info: VideoInfo, rate: float, one_to_one: bool, sources: list[int]) -
     return notes
 
 
-def _check_room(folder: Path, source: Path, info: VideoInfo, rate: float, settings: Settings) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    width, height = target_size(info.width, info.height, settings.size)
-    needed = max(1, round(info.duration * rate)) * width * height * settings.channels
-    free = shutil.disk_usage(folder).free
-    if needed + RESERVE > free:
-        raise DecodeError(
-            source, f"its frames need {needed / 1e9:.1f} GB, and the cache's disk has {free / 1e9:.1f} GB free"
-        )
-
-
-def _entry(array: Path, offset: int, values: dict[str, Any]) -> Entry:
+def _entry(array: Path, offset: int, values: dict[str, Any], store: Store, origin: Origin, kept: bool = True) -> Entry:
     frames, height, width, channels = map(int, values["shape"])
     return Entry(
         file=array,
@@ -182,4 +308,8 @@ def _entry(array: Path, offset: int, values: dict[str, Any]) -> Entry:
         sources=tuple(map(int, values["sources"])),
         source_frames=int(values["source_frames"]),
         notes=tuple(map(str, values["notes"])),
+        checksums=tuple(map(int, values["checksums"])),
+        store=store,
+        origin=origin,
+        kept=kept,
     )

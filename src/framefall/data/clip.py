@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +18,7 @@ class Clip:
     fps: float
     key: str  # names the clip for ever
     truth: Mapping[str, Any] | None = None  # what a simulated world knows about it
+    states: Tensor | None = None  # its caption's, bfloat16 [tokens, features], where they were made beforehand
 
     @property
     def frames(self) -> int:

@@ -13,11 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from framefall.data import cache, captions
+from framefall import publish
+from framefall.data import cache, captions, store
 from framefall.data.cache import Entry, Settings
 from framefall.data.decode import DecodeError
 from framefall.data.frame import readable
 from framefall.data.scan import scan
+from framefall.data.store import MORE, CacheError, Store
 from framefall.noise import Key
 
 
@@ -34,11 +36,17 @@ class FolderConfig:
     max_pixels: int = 40_000_000  # of one source frame
     holdout: float = 0.0  # the part of the source files that is kept for validation
     cache: str | None = None  # default: $FRAMEFALL_CACHE, or ~/.cache/framefall
+    cache_gb: float | None = None  # what all of it may take; default: $FRAMEFALL_CACHE_GB, or 20
+    looks: int = 4  # of a world: different moments, crops and captions of each scene, before they repeat
 
     def __post_init__(self) -> None:
         for name in ("size", "fps", "max_seconds", "max_pixels"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}; try a positive number")
+        if self.looks < 1:
+            raise ValueError(f"looks must be at least 1, got {self.looks}; try 4")
+        if self.cache_gb is not None and not self.cache_gb >= 0:
+            raise ValueError(f"cache_gb must be at least 0, got {self.cache_gb}; try 20")
         if self.channels not in (1, 3, 4):
             raise ValueError(f"channels must be 1, 3 or 4 to read files, got {self.channels}")
         if not 0 <= self.holdout < 1:
@@ -102,6 +110,7 @@ class Folder:
     report: IngestReport
     entries: Mapping[str, Entry]  # by source
     validation: frozenset[str] = frozenset()  # sources that are held out
+    store: Store | None = None  # where the states of its captions are kept; None: nowhere
 
     def read(self, shot: Shot, frames: Sequence[int]) -> np.ndarray:
         """Frames of a shot by number: uint8 [channels, frames, height, width]."""
@@ -140,7 +149,8 @@ def open_folder(path: str | Path, config: FolderConfig | None = None) -> Folder:
 
 def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
     """Every file of a folder in sorted order, as it is decoded or found in the cache; nothing stops the rest."""
-    root, home = Path(path), cache.root(config.cache)
+    root, home = Path(path), _store(config)
+    publish.sweep(home.root)
     sources, table = scan(root), captions.read_table(Path(path))
     names = {f.name: getattr(config, f.name) for f in Settings.__dataclass_fields__.values()}
     settings, guard, locks = Settings(**names), threading.Lock(), dict[str, threading.Lock]()
@@ -156,6 +166,8 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
                 entry = cache.entry(home, source, content, settings)
         except DecodeError as error:
             return replace(outcome, reason=error.reason)
+        except CacheError:  # nothing about this file: without a place for its frames there is no going on
+            raise
         except OSError as error:
             return replace(outcome, reason=_plain(source, error))
         except Exception as error:  # one odd file must not cost the others, whatever it found
@@ -193,9 +205,18 @@ def collect(path: str | Path, outcomes: Iterable[Outcome], config: FolderConfig)
     if not used:
         reasons = "; ".join(f"{s.path}: {s.reason}" for s in skipped[:3]) or "it has no video and no image in it"
         raise ValueError(f"{readable(path)} must hold at least one file that can be used, got none ({reasons})")
-    report = IngestReport(tuple(o.source for o in used), tuple(skipped), tuple(notes))
     entries = {o.source: o.entry for o in used if o.entry is not None}
-    return Folder(tuple(shots), report, entries, _held_out(used, config.holdout))
+    if poor := sum(not one.kept for one in entries.values()):
+        notes.append(
+            f"{_store(config).full(f'the frames of {poor} files')}: they are decoded whenever they are needed, which is"
+            f" slow; {MORE}, or keep smaller pictures (data.size)"
+        )
+    report = IngestReport(tuple(o.source for o in used), tuple(skipped), tuple(notes))
+    return Folder(tuple(shots), report, entries, _held_out(used, config.holdout), _store(config))
+
+
+def _store(config: FolderConfig) -> Store:
+    return Store(store.root(config.cache), store.limit(config.cache_gb))
 
 
 def _held_out(used: Sequence[Outcome], holdout: float) -> frozenset[str]:

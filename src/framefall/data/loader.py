@@ -6,15 +6,21 @@ on any number of ranks (each takes its part of every batch) and of workers.
 
 import itertools
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, Protocol, runtime_checkable
 
+from framefall.data.ahead import Ahead
 from framefall.data.buckets import Bucket, fitting, turn
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, Shot
+from framefall.data.kept import Kept
+from framefall.data.shards import Encoder, Numbered, Shards
+from framefall.data.store import Store
+from framefall.data.told import told
 from framefall.data.window import Window, cut, extent, fitting_strides, large_enough, shortest_stride, usable
 from framefall.noise import Key
 
@@ -40,6 +46,11 @@ class Source(Protocol):
     @property
     def names(self) -> Sequence[str]:
         """What a model that was trained on it says it has seen."""
+        ...
+
+    @property
+    def store(self) -> Store | None:
+        """Where its clips are kept once they are made; None: nowhere."""
         ...
 
     def split(self, name: Literal["train", "validation", "all"]) -> "Source":
@@ -101,8 +112,14 @@ def batches(
     rank: int = 0,
     world_size: int = 1,
     workers: int = 0,
+    encoder: Encoder | None = None,
+    say: Callable[[str], object] = str,
 ) -> Generator[list[Clip], None, None]:
     """Endless batches from step `start` on; this rank's are positions rank, rank + world_size, ... of each.
+
+    With an `encoder` clips come with the states of their captions, as far as these can be kept. `workers` make clips
+    ahead: threads that cut them out of a folder, or processes that simulate a world. What the reader should know, such
+    as a full cache, is said once.
 
     Step s is all images when floor((s + 1) * image_share) > floor(s * image_share); a folder of nothing but
     images gives only those. Videos and images each keep their own order, and so does each bucket.
@@ -111,7 +128,13 @@ def batches(
         raise ValueError(f"batch must be a multiple of the {world_size} ranks, got {batch}; try {world_size}")
     videos, images = streams(source, window, seed)
     share = (1.0 if videos is None else window.image_share) if images else 0.0
-    return _batches(videos, images, share, range(rank, batch, world_size), batch, start, workers)
+    turns = _Turns(videos, images, share, range(rank, batch, world_size), batch)
+    if source.store is None:
+        return _made(turns, start, workers)
+    if isinstance(source, Folder):
+        return told(_made(turns, start, workers), source, source.store, encoder, say)
+    keeping = _Keeping(source.store, encoder, say, rank, world_size, workers)
+    return _kept(turns, start, keeping) if isinstance(videos, Numbered) else _made(turns, start, workers)
 
 
 def streams(
@@ -185,39 +208,71 @@ def _sorted(folder: Folder, window: Window, shots: Sequence[Shot], seed: int) ->
     return Buckets(filled, seed) if filled else None
 
 
-def _batches(
-    videos: Endless | Buckets | None,
-    images: Endless | Buckets | None,
-    share: float,
-    places: range,
-    batch: int,
-    start: int,
-    workers: int,
-) -> Generator[list[Clip], None, None]:
-    def positions(step: int) -> tuple[Endless, list[int]]:
-        before = int(step * share)  # image batches before this step
-        use_images = int((step + 1) * share) > before
-        stream, own = (images, before) if use_images else (videos, step - before)
+@dataclass(frozen=True)
+class _Turns:
+    """Which stream each step's batch is of, and which of its positions are this rank's."""
+
+    videos: Endless | Buckets | None
+    images: Endless | Buckets | None
+    share: float  # of the steps are images
+    places: range  # of a batch
+    batch: int
+
+    def at(self, step: int) -> tuple[Endless, list[int]]:
+        """The stream and the positions of a step."""
+        before = int(step * self.share)  # image batches before this step
+        use_images = int((step + 1) * self.share) > before
+        stream, own = (self.images, before) if use_images else (self.videos, step - before)
         if isinstance(stream, Buckets):
             stream, own = stream.batch(own)
         assert stream is not None
-        return stream, [own * batch + place for place in places]
+        return stream, [own * self.batch + place for place in self.places]
 
+
+@dataclass(frozen=True)
+class _Keeping:
+    """How clips are kept."""
+
+    store: Store
+    encoder: Encoder | None
+    say: Callable[[str], object]
+    rank: int
+    world_size: int
+    workers: int
+
+
+def _made(turns: _Turns, start: int, workers: int) -> Generator[list[Clip], None, None]:
+    """Clips as they are made, by threads if there are any."""
     if not workers:
         for step in itertools.count(start):
-            stream, wanted = positions(step)
+            stream, wanted = turns.at(step)
             yield [stream.clip(position) for position in wanted]
     with ThreadPoolExecutor(workers) as pool:  # reading and resizing happen outside Python's lock
         ahead: deque[list[Future[Clip]]] = deque()
         try:
             for step in itertools.count(start):
-                stream, wanted = positions(step)
+                stream, wanted = turns.at(step)
                 ahead.append([pool.submit(stream.clip, position) for position in wanted])
                 if len(ahead) > workers:
                     yield [future.result() for future in ahead.popleft()]
         finally:
             for future in itertools.chain.from_iterable(ahead):
                 future.cancel()
+
+
+def _kept(turns: _Turns, start: int, how: _Keeping) -> Generator[list[Clip], None, None]:
+    """Clips out of shards, which processes make ahead if there are workers."""
+    with ExitStack() as stack:
+        makers = stack.enter_context(closing(Ahead(how.workers, how.say))) if how.workers else None
+        readers: dict[int, Kept] = {}
+        for step in itertools.count(start):
+            stream, wanted = turns.at(step)
+            if id(stream) not in readers:
+                assert isinstance(stream, Numbered)
+                shards = Shards(stream, how.store, how.encoder)
+                kept = Kept(shards, how.say, makers, rank=how.rank, world_size=how.world_size, ahead=how.workers + 1)
+                readers[id(stream)] = stack.enter_context(closing(kept))
+            yield readers[id(stream)].clips(wanted)
 
 
 def _stream(folder: Folder, window: Window, shots: Sequence[Shot], frames: int, seed: int) -> ClipStream | None:

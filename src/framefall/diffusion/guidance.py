@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from framefall.diffusion.process import per_clip
+from framefall.diffusion.process import over_video
 from framefall.diffusion.samplers import Denoise
 from framefall.video import Scores, Time, Video
 
@@ -43,7 +43,7 @@ def guided(
         strong = weak + scale * (x0 - weak)
         if rescale > 0:
             gain = _spread(x0) / _spread(strong).clamp_min(1e-8)
-            strong = per_clip(1.0 + rescale * (gain - 1.0), strong) * strong
+            strong = over_video(1.0 + rescale * (gain - 1.0), strong) * strong
         return torch.where(inside.reshape(-1, 1, 1, 1, 1), strong, x0)
 
     return denoise
@@ -58,7 +58,7 @@ def dynamic_threshold(x0: Video, percentile: float = 99.5) -> Video:
         raise ValueError(f"percentile must be above 0 and at most 100, got {percentile}; try 99.5")
     size = x0.abs().flatten(1)
     place = max(1, math.ceil(percentile / 100 * size.shape[1]))  # kthvalue: quantile refuses 2^24 elements
-    bound = per_clip(size.kthvalue(place, dim=1).values.clamp_min(1.0), x0)
+    bound = over_video(size.kthvalue(place, dim=1).values.clamp_min(1.0), x0)
     return x0.clamp(-bound, bound) / bound
 
 

@@ -1,5 +1,9 @@
 """The training objective: the squared error of x0, weighed as an error in another space."""
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from framefall.diffusion.prediction import Prediction, coefficients
 from framefall.diffusion.process import Process
 from framefall.video import Scores, Time, Video
@@ -7,7 +11,7 @@ from framefall.video import Scores, Time, Video
 FLOOR = 0.05  # JiT's t_eps: a time below weighs as this one
 
 
-def weight(process: Process, t: Time, space: Prediction = "velocity", floor: float = FLOOR) -> Scores:
+def weight(process: Process, t: Time, space: Prediction = "velocity", floor: float = FLOOR) -> Time:
     """How a squared x0 error counts as a squared error of `space`.
 
     With x_t given, an error e of x0 is one of -alpha / sigma * e in the noise, and so one of
@@ -21,11 +25,24 @@ def weight(process: Process, t: Time, space: Prediction = "velocity", floor: flo
 
 
 def denoising_loss(
-    x0_hat: Video, x0: Video, t: Time, process: Process, space: Prediction = "velocity", floor: float = FLOOR
+    x0_hat: Video,
+    x0: Video,
+    t: Time,
+    process: Process,
+    space: Prediction = "velocity",
+    floor: float = FLOOR,
+    counts: Float[Tensor, "batch 1 frames height width"] | None = None,
 ) -> Scores:
-    """Each clip's mean squared error of x0, measured in `space`.
+    """Each clip's mean squared error of x0, measured in `space`; of the pixels that count, where not all do.
 
     A network that says x0 under a loss on velocity is the choice of JiT (Li and He 2025, arXiv 2511.13720).
+    Where each frame has its own t, each has its own weight (Chen et al. 2024, Diffusion Forcing).
     """
-    error = (x0_hat - x0).square().mean(dim=(1, 2, 3, 4))
-    return weight(process, t, space, floor).to(error.dtype) * error
+    error = (x0_hat - x0).square()
+    if t.ndim == 1 and counts is None:
+        mean = error.mean(dim=(1, 2, 3, 4))
+        return weight(process, t, space, floor).to(error.dtype) * mean
+    weights = weight(process, t, space, floor).to(error.dtype).reshape(len(t), 1, -1, 1, 1)  # b 1 f 1 1, or b 1 1 1 1
+    error = error.mean(dim=1, keepdim=True)  # b 1 f h w
+    counts = torch.ones_like(error) if counts is None else counts
+    return (weights * counts * error).sum(dim=(1, 2, 3, 4)) / counts.sum(dim=(1, 2, 3, 4)).clamp_min(1e-6)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import torch
 
-from framefall.diffusion.process import Process, per_clip
+from framefall.diffusion.process import Process, over_video
 from framefall.video import Time, Video
 
 Prediction = Literal["x0", "noise", "velocity"]
@@ -24,8 +24,8 @@ def split(kind: Prediction, prediction: Video, x_t: Video, t: Time, process: Pro
     (times below `EARLIEST` count as it) and otherwise meaningless.
     """
     t = t.clamp_min(EARLIEST)
-    alpha, sigma = (per_clip(scale, x_t) for scale in process.scales(t))
-    a, b = (per_clip(coefficient, x_t) for coefficient in coefficients(kind, t, process))
+    alpha, sigma = (over_video(scale, x_t) for scale in process.scales(t))
+    a, b = (over_video(coefficient, x_t) for coefficient in coefficients(kind, t, process))
     determinant = alpha * b - sigma * a
     return (b * x_t - sigma * prediction) / determinant, (alpha * prediction - a * x_t) / determinant
 

@@ -27,19 +27,19 @@ class Process(ABC):
         """The derivatives of alpha and sigma with respect to t."""
 
     def add_noise(self, x0: Video, noise: Video, t: Time) -> Video:
-        """x_t, each clip at its own time."""
-        alpha, sigma = (per_clip(scale, x0) for scale in self.scales(t))
+        """x_t, each clip, or each frame, at its own time."""
+        alpha, sigma = (over_video(scale, x0) for scale in self.scales(t))
         return alpha * x0 + sigma * noise
 
     def start(self, noise: Video) -> Video:
         """Where a sampler begins, knowing nothing of x0: sigma(1) * noise."""
         _, sigma = self.scales(torch.ones(len(noise), device=noise.device))
-        return per_clip(sigma, noise) * noise
+        return over_video(sigma, noise) * noise
 
     def scale_input(self, x_t: Video, t: Time) -> Video:
         """What a network is shown: x_t over sqrt(alpha^2 + sigma^2), of unit size at every t."""
         alpha, sigma = self.scales(t)
-        return x_t / per_clip((alpha.square() + sigma.square()).sqrt(), x_t)
+        return x_t / over_video((alpha.square() + sigma.square()).sqrt(), x_t)
 
     def log_snr(self, t: Time) -> Time:
         """ln(alpha^2 / sigma^2): +inf at clean data, -inf where alpha is 0."""
@@ -108,6 +108,6 @@ class EDM(Process):
 PROCESSES: dict[str, Process] = {"rectified_flow": RectifiedFlow(), "cosine": Cosine(), "edm": EDM()}
 
 
-def per_clip(values: Time, like: Video) -> Float[Tensor, "clips 1 1 1 1"]:
-    """One value a clip, shaped and typed to be multiplied with a video."""
-    return values.to(like.dtype).reshape(-1, 1, 1, 1, 1)
+def over_video(values: Time, like: Video) -> Float[Tensor, "clips 1 instants 1 1"]:
+    """One value a clip, or one a frame, shaped and typed to be multiplied with a video."""
+    return values.to(like.dtype).reshape(len(values), 1, -1, 1, 1)

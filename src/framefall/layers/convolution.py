@@ -79,6 +79,7 @@ class DetailHead(nn.Module):
 
     def forward(self, video: Video, x_t: Float[Tensor, "batch seen frames height width"]) -> Video:
         """A video of the size of `video`."""
-        rows = torch.cat((video, x_t), dim=1).transpose(1, 2).flatten(0, 1)
-        added = self.conv2(F.silu(self.conv1(rows.contiguous(memory_format=torch.channels_last))))
+        # channels last from the start: every copy of pixels here costs as much as a convolution
+        pixels = torch.cat([one.to(video.dtype).permute(0, 2, 3, 4, 1) for one in (video, x_t)], dim=-1)
+        added = self.conv2(F.silu(self.conv1(pixels.flatten(0, 1).permute(0, 3, 1, 2))))
         return video + added.unflatten(0, (-1, video.shape[2])).transpose(1, 2)

@@ -15,13 +15,15 @@ from framefall.layers.compiled import LANES
 from framefall.layers.modulation import rms_norm
 from framefall.layers.tokens import Tokens, rotate
 
-PerClip = Float[Tensor, "batch 1 dim"]
+Rows = Float[Tensor, "batch groups dim"]  # one for as many tokens in a row as share it; 1 long: one for a clip
 PackedQKV = Float[Tensor, "batch frames positions packed"]
 HeadTokens = Float[Tensor, "batch frames positions heads dim"]
 
 
-def modulate(x: Tokens, shift: PerClip, scale: PerClip) -> Tokens:
+def modulate(x: Tokens, shift: Rows, scale: Rows) -> Tokens:
     """The modulated norm, x / rms(x) * (1 + scale) + shift; under autocast in its format, as a product wants it."""
+    if scale.shape[1] > 1:
+        return modulate(*(_by_group(one, scale.shape[1]) for one in (x, shift, scale))).view(x.shape)
     if fused_kernel.serves(x) and x.shape[-1] % LANES == 0 and scale.shape[0] == x.shape[0]:
         autocast = torch.is_autocast_enabled("cpu")
         wanted = torch.get_autocast_dtype("cpu") if autocast else torch.promote_types(x.dtype, shift.dtype)
@@ -30,12 +32,19 @@ def modulate(x: Tokens, shift: PerClip, scale: PerClip) -> Tokens:
     return torch.addcmul(shift, rms_norm(x), 1 + scale)
 
 
-def gated_sum(x: Tokens, gate: PerClip, y: Tokens) -> Tokens:
+def gated_sum(x: Tokens, gate: Rows, y: Tokens) -> Tokens:
     """The residual sum x + gate * y."""
+    if gate.shape[1] > 1:
+        return gated_sum(*(_by_group(one, gate.shape[1]) for one in (x, gate, y))).view(x.shape)
     whole = torch.promote_types(torch.promote_types(x.dtype, y.dtype), gate.dtype) == torch.float32
     if whole and fused_kernel.serves(x, y) and x.shape[-1] % LANES == 0 and gate.shape[0] == x.shape[0]:
         return fused_kernel.gated_sum(x, gate, y)
     return x + gate * y
+
+
+def _by_group(x: Tensor, groups: int) -> Tensor:
+    """Groups of tokens as clips of their own: `[batch, groups * n, dim]` to `[batch * groups, n, dim]`."""
+    return x.reshape(x.shape[0] * groups, -1, x.shape[-1])
 
 
 def gate_values(packed: Float[Tensor, "*rows both"]) -> Float[Tensor, "*rows hidden"]:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from framefall.layers.compiled import is_read
 from framefall.video import Time
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -19,18 +20,25 @@ def zeroed(layer: Layer) -> Layer:
 
 
 class Modulation(NamedTuple):
-    """What a level does to one branch of a block; each `[batch, 1, dim]`."""
+    """What levels do to one branch of a block; each `[batch, groups, dim]`: a row for the tokens of a group."""
 
     shift: Tensor
     scale: Tensor
     gate: Tensor
 
 
-def sinusoids(level: Time, dim: int) -> Float[Tensor, "batch dim"]:
+def sinusoids(level: Time, dim: int) -> Float[Tensor, "*levels dim"]:
     """Sines and cosines of a level in 0..1, from one radian over the range to a thousand."""
     frequencies = torch.logspace(0, 3, dim // 2, device=level.device)
-    angles = level.float()[:, None] * frequencies
+    angles = level.float()[..., None] * frequencies
     return torch.cat((angles.sin(), angles.cos()), dim=-1)
+
+
+def shared_level(t: Time) -> Time:
+    """Levels of frames as one of the clip, `[batch]`, where no clip has two: the same bits, and less work."""
+    if t.ndim == 1 or is_read() or t.is_meta or bool((t != t[:, :1]).any()):
+        return t
+    return t[:, 0]
 
 
 class LevelEmbedding(nn.Module):
@@ -41,8 +49,8 @@ class LevelEmbedding(nn.Module):
         self.frequencies = frequencies
         self.mlp = nn.Sequential(nn.Linear(frequencies, dim), nn.SiLU(), nn.Linear(dim, dim))
 
-    def forward(self, level: Time) -> Float[Tensor, "batch dim"]:
-        """`[batch]` to `[batch, dim]`."""
+    def forward(self, level: Time) -> Float[Tensor, "*levels dim"]:
+        """`[batch]` to `[batch, dim]`, `[batch, frames]` to `[batch, frames, dim]`."""
         features: Tensor = self.mlp(sinusoids(level, self.frequencies))
         return features
 
@@ -54,9 +62,9 @@ class BlockModulation(nn.Module):
         super().__init__()
         self.scale_shift_table = nn.Parameter(torch.zeros(branches * 3, dim))
 
-    def forward(self, shared: Float[Tensor, "batch rows dim"]) -> list[Modulation]:
+    def forward(self, shared: Float[Tensor, "batch groups rows dim"]) -> list[Modulation]:
         """The modulation of each branch, from the rows shared by the network."""
-        rows = (shared + self.scale_shift_table)[:, :, None].unbind(1)
+        rows = (shared + self.scale_shift_table).unbind(2)
         return [Modulation(*rows[first : first + 3]) for first in range(0, len(rows), 3)]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.convolution import ResidualBlock, TemporalMixing
-from framefall.layers.modulation import LevelEmbedding, zeroed
+from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
 
@@ -62,10 +62,11 @@ class SpaceTimeConvNet(Backbone):
         if condition.low_res is None:
             raise ValueError("this network needs the enlarged video as condition.low_res, got none; show it one")
         config, frames = self.config, x_t.shape[2]
-        level = self.time_embed(t)
+        t = shared_level(t)
+        level = self.time_embed(t[:, None] if t.ndim == 1 else t)  # b i d
         if condition.low_res_noise is not None:
-            level = level + self.low_res_noise_embed(condition.low_res_noise)
-        level = F.silu(level).repeat_interleave(frames, dim=0)  # (b f) d
+            level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
+        level = F.silu(level).expand(-1, frames, -1).flatten(0, 1)  # (b f) d
         height, width = x_t.shape[-2:]
         pixels = torch.cat((x_t, condition.low_res), dim=1).transpose(1, 2).flatten(0, 1)
         padding = (0, -width % config.unshuffle, 0, -height % config.unshuffle)

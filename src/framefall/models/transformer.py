@@ -14,7 +14,7 @@ from framefall.layers.compiled import is_read
 from framefall.layers.convolution import DetailHead
 from framefall.layers.fused import gated_sum, modulate
 from framefall.layers.fusion import SpatialAttention, TemporalAttention
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, zeroed
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
@@ -68,7 +68,10 @@ class TransformerBlock(nn.Module):
         self.modulation = BlockModulation(dim)
 
     def forward(self, x: Tensor, shared: Tensor, *positional: Tensor) -> Tensor:
-        """`[batch, tokens, dim]`, the network's shared modulation, and where tokens lie: rotary angles, or more."""
+        """`[batch, tokens, dim]`, the network's shared modulation, and where tokens lie: rotary angles, or more.
+
+        The modulation is `[batch, groups, rows, dim]`: as many tokens in a row as there are to a group share it.
+        """
         attention, mlp = self.modulation(shared)
         x = gated_sum(x, attention.gate, self.attn(modulate(x, attention.shift, attention.scale), *positional))
         return gated_sum(x, mlp.gate, self.mlp(modulate(x, mlp.shift, mlp.scale)))
@@ -81,9 +84,9 @@ class ModulatedNorm(nn.Module):
         super().__init__()
         self.linear = zeroed(nn.Linear(dim, 2 * dim))
 
-    def forward(self, x: Tokens, level: Float[Tensor, "batch dim"]) -> Tokens:
+    def forward(self, x: Tokens, level: Float[Tensor, "batch groups dim"]) -> Tokens:
         """Same shape."""
-        shift, scale = self.linear(level)[:, None].chunk(2, dim=-1)
+        shift, scale = self.linear(level).chunk(2, dim=-1)
         return modulate(x, shift, scale)
 
 
@@ -156,9 +159,9 @@ class SpaceTimeTransformer(Backbone):
         positions = coordinates(condition.seconds, height, width, config.patch)  # b n 3
         places = self.pos_embed(_position_features(positions, height, width))
         x = self.proj_in(patchify(pixels, config.patch)) + places  # b n d
-        level = self.time_embed(t)  # b d
+        level = self.time_embed(_by_patch(shared_level(t), config.patch[0]))  # b i d
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
-            level = level + self.low_res_noise_embed(condition.low_res_noise)
+            level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
         if config.numbers and condition.numbers is not None:
             x = x + self._numbers(condition.numbers, frames, x.shape[1])
         apart = config.fusion in ("temporal", "sparse")
@@ -166,29 +169,27 @@ class SpaceTimeTransformer(Backbone):
         grouped = positions.unflatten(1, (groups, -1))  # b g n 3
         within = F.pad(grouped[:, 0, :, 1:], (1, 0)) if apart else positions
         angles = rotary_angles(within, config.dim // config.heads)
+        # tokens in a row that share a level: where levels are the frames', words fill such rows of their own
+        row = 1 if level.shape[1] == 1 or apart else _divisor(x.shape[1] // (level.shape[1] - 1))
         words, bias = 0, None
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
-            real, text = condition.text_mask, condition.text
-            if config.hide_padding and not (is_read() or real.is_meta):  # nor computed, but the first, for the null
-                real, text = (part[:, : max(1, int(real.sum(1).max()))] for part in (real, text))
-            text = torch.where(real[..., None], text, self.null_text)
-            if config.hide_padding:
-                filled = torch.cat((real[:, :1] | ~real.any(1, keepdim=True), real[:, 1:]), dim=1)
-                bias = torch.where(filled, 0.0, -torch.inf)
-                level = level + self.pooled_text_proj(
-                    torch.where(filled[..., None], text, 0.0).sum(1) / filled.sum(1)[:, None]
-                )
-            else:
-                level = level + self.pooled_text_proj(text.mean(1))
+            text, pooled, seen = self._words(condition.text, condition.text_mask, row)
+            level = level + pooled[:, None]
+            words = text.shape[1]
             prefix = self.text_proj(text)[:, None].expand(-1, groups, -1, -1)
             x = torch.cat((prefix, x.unflatten(1, (groups, -1))), dim=2).flatten(1, 2)
-            words = text.shape[1]
             angles = F.pad(angles, (0, 0, words, 0))  # words have no place: they are not turned
+            if seen is not None:
+                bias = F.pad(torch.where(seen, 0.0, -torch.inf), (0, x.shape[1] - words))
         level = F.silu(level)
-        shared = self.modulation(level).unflatten(1, (6, config.dim))
-        positional = (angles, grouped[:, :, 0, 0]) if apart else (angles,)
-        if bias is not None:
-            positional = (angles, F.pad(bias, (0, x.shape[1] - words)))
+        shared = self.modulation(level).unflatten(2, (6, config.dim))  # b i 6 d
+        if level.shape[1] > 1:
+            of_frames, level = shared[:, 1:], level[:, 1:]
+            if not apart:
+                of_frames = of_frames.repeat_interleave((x.shape[1] - words) // row // level.shape[1], dim=1)
+                of_frames = torch.cat((shared[:, :1].expand(-1, words // row, -1, -1), of_frames), dim=1)
+            shared = of_frames
+        positional = (angles, grouped[:, :, 0, 0]) if apart else (angles,) if bias is None else (angles, bias)
         for block in self.blocks:
             if config.checkpoint_activations and torch.is_grad_enabled():
                 x = checkpoint(block, x, shared, *positional, use_reentrant=False)
@@ -198,6 +199,22 @@ class SpaceTimeTransformer(Backbone):
         x = self.proj_out(self.norm_out(x, level))  # b n (p q r c)
         video = unpatchify(x, config.patch, frames, height, width)
         return self.detail(video, x_t) if config.detail else video
+
+    def _words(self, text: Tensor, real: Tensor, row: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """A caption's states, as many as fill rows of `row`, what all of them add to the level, and which are seen."""
+        hidden = self.config.hide_padding
+        if hidden and not (is_read() or real.is_meta):  # nor computed, but the first, for the null caption
+            real, text = (part[:, : max(1, int(real.sum(1).max()))] for part in (real, text))
+        count, added = real.shape[1], -real.shape[1] % row
+        if added:
+            real, text = F.pad(real, (0, added)), F.pad(text, (0, 0, 0, added))
+        text = torch.where(real[..., None], text, self.null_text)
+        if not hidden:
+            seen = F.pad(torch.ones_like(real[:, :count]), (0, added)) if added else None
+            return text, self.pooled_text_proj(text[:, :count].mean(1)), seen
+        seen = torch.cat((real[:, :1] | ~real.any(1, keepdim=True), real[:, 1:]), dim=1)
+        mean = torch.where(seen[..., None], text, 0.0).sum(1) / seen.sum(1)[:, None]
+        return text, self.pooled_text_proj(mean), seen
 
     def _numbers(self, numbers: Tensor, frames: int, tokens: int) -> Tensor:
         """Numbers as an addition to the tokens of their frames: one instant a clip serves every frame."""
@@ -215,6 +232,19 @@ def _attention(config: TransformerConfig, index: int) -> nn.Module:
     if index % 2 == 0:
         return WithinFrames(config.dim, config.heads)
     return AlongTime(config.dim, config.heads, parse(config.pattern) if config.fusion == "sparse" else None)
+
+
+def _by_patch(t: Time, step: int) -> Float[Tensor, "batch instants"]:
+    """The clip's level alone; or that of its words, the highest of all frames, and each patch's mean of its frames."""
+    if t.ndim == 1:
+        return t[:, None]
+    padded = F.pad(t[:, None], (0, -t.shape[1] % step), mode="replicate")[:, 0]
+    return torch.cat((t.amax(1, keepdim=True), padded.unflatten(1, (-1, step)).mean(2)), dim=1)
+
+
+def _divisor(count: int, most: int = 8) -> int:
+    """The largest divisor up to `most`."""
+    return next(number for number in range(min(count, most), 0, -1) if count % number == 0)
 
 
 def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Tensor, Condition]:
@@ -240,7 +270,8 @@ def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Te
         low_res_noise=repeat(condition.low_res_noise),
         prior=by_frame(condition.prior),
     )
-    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), t.repeat_interleave(frames), each
+    each_t = t.repeat_interleave(frames) if t.ndim == 1 else t.flatten()
+    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), each_t, each
 
 
 _OCTAVES = 4

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import MultiHeadAttention
 from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
-from framefall.layers.modulation import LevelEmbedding, zeroed
+from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
@@ -216,13 +216,13 @@ class SpaceTimeUNet(Backbone):
     def _embed(self, t: Time, condition: Condition) -> tuple[Level, TextStates | None]:
         """What steers every block, of the clip or of each frame, and the words."""
         config, text = self.config, None
-        level = self.time_embed(t)
+        t = shared_level(t)
+        level = self.time_embed(t[:, None] if t.ndim == 1 else t)  # b i d
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
-            level = level + self.low_res_noise_embed(condition.low_res_noise)
+            level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
             text = torch.where(condition.text_mask[..., None], condition.text, self.null_text)
-            level = level + self.pooled_text_proj(text.mean(1))
-        level = level[:, None]  # b i d
+            level = level + self.pooled_text_proj(text.mean(1))[:, None]
         if config.numbers and condition.numbers is not None:
             level = level + self.number_proj(condition.numbers)
         return F.silu(level), text

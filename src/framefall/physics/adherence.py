@@ -48,7 +48,7 @@ def attribute_checks(evidence: Evidence, shapes: Reference = MOMENTS) -> dict[st
     answer = {"count": len(paths) == len(said.things)}
     checks: dict[str, Callable[[Thing, Path], bool]] = {
         "colour": lambda thing, path: colour_of(path) == thing.colour,
-        "size": lambda thing, path: size_of(path, evidence.tracks.height) == thing.size,
+        "size": lambda thing, path: size_of(path, evidence.tracks.height, evidence.version) == thing.size,
     }
     known = {len(moments) for moments in shapes.values()}
     if all(thing.shape in shapes for thing in said.things) and {path.shape.shape[1] for path in paths} <= known:
@@ -75,9 +75,9 @@ def colour_of(path: Path) -> str:
     return min(_PALETTE, key=lambda name: float(np.linalg.norm(weights * (_PALETTE[name] - middle))))
 
 
-def size_of(path: Path, height: int) -> str:
-    """The word whose sizes are nearest."""
-    return _nearest("size", path.size / 2 / height)
+def size_of(path: Path, height: int, version: int = 1) -> str:
+    """The word whose sizes are nearest, in a version of the worlds."""
+    return _nearest("size", path.size / 2 / height, version)
 
 
 def shape_of(path: Path, shapes: Reference) -> str:
@@ -108,13 +108,13 @@ def _motion(evidence: Evidence, path: Path) -> SegmentedPath:
     return next(motion for motion in evidence.motions if motion.path is path)
 
 
-def _nearest(factor: Factor, value: float) -> str:
+def _nearest(factor: Factor, value: float, version: int = 1) -> str:
     """The word with the interval nearest to a value, by its logarithm."""
 
     def away(interval: tuple[float, float]) -> float:
         return max(math.log(interval[0] / max(value, 1e-9)), math.log(max(value, 1e-9) / interval[1]), 0.0)
 
-    words = [(away(interval), word) for region in BINS[factor].values() for word, interval in region.items()]
+    words = [(away(interval), word) for region in BINS[version][factor].values() for word, interval in region.items()]
     return min(words)[1]
 
 

@@ -21,6 +21,7 @@ class Evidence:
     motions: tuple[SegmentedPath, ...]
     truth: Truth | None = None
     attributes: Attributes | None = None
+    version: int = 1  # of the world whose words the attributes are
 
     @property
     def fps(self) -> float:
@@ -49,8 +50,13 @@ class Evidence:
         ]
 
 
-def gather(tracks: Tracks, truth: Truth | None = None, attributes: Attributes | None = None) -> Evidence:
-    """Tracks made ready; `attributes` are what a caption states, by itself those of the scene."""
+def gather(
+    tracks: Tracks, truth: Truth | None = None, attributes: Attributes | None = None, version: int = 1
+) -> Evidence:
+    """Tracks made ready; `attributes` are what a caption states, by itself those of the scene.
+
+    `version` is that of the world whose words they are; a scene knows its own.
+    """
     if truth is not None and (tracks.frames != truth.frames or tracks.fps != truth.fps):
         raise ValueError(
             f"tracks and scene must have the same frames, got {tracks.frames} at {tracks.fps} fps and "
@@ -62,4 +68,6 @@ def gather(tracks: Tracks, truth: Truth | None = None, attributes: Attributes | 
             f"{truth.height}x{truth.width}; project the scene to the clip's own size"
         )
     motions = segment_paths(find_paths(tracks, truth), tracks.fps, truth)
-    return Evidence(tracks, motions, truth, attributes or (truth.attributes if truth is not None else None))
+    if truth is None:
+        return Evidence(tracks, motions, None, attributes, version)
+    return Evidence(tracks, motions, truth, attributes or truth.attributes, truth.version)

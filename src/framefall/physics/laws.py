@@ -166,12 +166,16 @@ def laws(
     truth: Truth | None = None,
     attributes: Attributes | None = None,
     names: tuple[str, ...] = tuple(LAWS),
+    version: int = 1,
 ) -> dict[str, LawScore]:
-    """Every law's number for one clip, of what was tracked, and of its scene and caption where they are known."""
+    """Every law's number for one clip, of what was tracked, and of its scene and caption where they are known.
+
+    `version` is that of the world whose words `attributes` are, where there is no scene to know it.
+    """
     for name in names:
         if name not in LAWS:
             raise ValueError(f"a law must be one of {', '.join(LAWS)}; got {name!r}")
-    evidence = gather(tracks, truth, attributes)
+    evidence = gather(tracks, truth, attributes, version)
     if truth is None:
         return {name: _without_scene(LAWS[name], evidence) for name in names}
     shares = {

@@ -15,6 +15,7 @@ from framefall.tracking.trajectory import TrackEvent, Tracks, Trajectory
 from framefall.worlds.render.visibility import halton, visible_fraction
 from framefall.worlds.scene import Attributes, Body, Fixture, rgb
 from framefall.worlds.shapes import OUTLINES, outline, reach
+from framefall.worlds.splits import version_of
 from framefall.worlds.state import StateLog, frame_times
 
 INSIDE = {"ball": 1.0, "box": 0.8862, "diamond": 0.8862, "triangle": 0.7776}  # largest disc inside, in radii
@@ -72,6 +73,7 @@ class Truth:
     width: int
     given: int  # frames that a model was shown: they count for nothing
     ideal: Tracks  # what a perfect tracker would find
+    version: int = 1  # of the world: what sizes the words of its caption stand for
 
     @property
     def frames(self) -> int:
@@ -116,6 +118,7 @@ def project(log: StateLog, frames: int, fps: float, height: int, width: int, sta
         width=width,
         given=given,
         ideal=ideal_tracks(log, frames, fps, height, width, start),
+        version=version_of(scene.key),
     )
 
 

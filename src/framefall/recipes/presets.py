@@ -100,7 +100,7 @@ def worlds() -> Recipe:
             batch=16,
             image_share=0.05,
             optim=Optim(adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
-            stage=replace(base.stage, shape=small, backbone=trunk, task=Base(known=3), best=drawn),
+            stage=replace(base.stage, shape=small, backbone=trunk, task=Base(known="any"), best=drawn),
         ),
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)

@@ -35,7 +35,7 @@ from framefall.runs.clips import clip_set, read_all
 from framefall.video import from_pixels
 from framefall.worlds.render.renderer import View
 from framefall.worlds.violations.registry import VIOLATIONS
-from framefall.worlds.world import World
+from framefall.worlds.world import World, version_trained_on
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,11 @@ def likelihood(cascade: Cascade, count: int, seed: int = 0, stage: str = "") -> 
     `stage` is the first if it is not said. Simulated pairs of its own shape, up to `count` a violation and scenario.
     """
     judge = cascade.stage(stage) if stage else cascade.stages[0]
+    version = version_trained_on(cascade.config.trained_on)
     found = []
     for done, violation in enumerate(VIOLATIONS):
         yield Stepped(done, len(VIOLATIONS), violation)
-        found += expectations(judge, count, seed, violations=(violation,))
+        found += expectations(judge, count, seed, violations=(violation,), version=version)
     mean = overall(found, seed)
     width = max((len(one.violation) for one in found), default=0)
     lines = [f"{'violation'.ljust(width)}  error (95%)            null  n\n"]
@@ -167,15 +168,16 @@ def expectations(
     seed: int = 0,
     scenarios: Iterable[str] = MINI,
     violations: Iterable[str] = tuple(VIOLATIONS),
+    version: int = 1,
 ) -> list[Expectation]:
-    """Violation of expectation on the id split, one answer for each kind of violation."""
+    """Violation of expectation on the id split of a version of the worlds, one answer for each kind of violation."""
     shape = stage.config.shape
     view = View(shape.height, shape.width)
 
     def trials() -> Iterator[Trial]:
         for violation in violations:
             for scenario in scenarios:
-                world = World((scenario,), "id", seed=seed)
+                world = World((scenario,), "id", seed=seed, version=version)
                 yield from world_trials(world, violation, count, view, shape.fps, shape.frames, seed=seed)
 
     return expectation_error(trials(), stage_judge(stage), seed)

@@ -1,6 +1,7 @@
-"""A simulated world as something to train on: simulated and rendered as it is asked for, nothing is stored."""
+"""What there is to train on: a folder, a simulated world, or either of them prepared."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,29 +10,37 @@ from typing import Literal
 
 import numpy as np
 
+from framefall.data import prepared, store
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig, collect, ingest
+from framefall.data.store import Store
 from framefall.data.window import Window
 from framefall.noise import Key
 from framefall.progress import Events, Note, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe, numbers
-from framefall.worlds.render.renderer import View, render
+from framefall.worlds.render.renderer import RENDERER, View, render
 from framefall.worlds.scenarios.registry import SCENARIOS
 from framefall.worlds.scenarios.solids import SOLID_SCENARIOS
 from framefall.worlds.state import StateLog, frame_times
 from framefall.worlds.world import World, open_world
 
 NUMERIC = 0.25  # of the captions say gravity and speed as numbers
+_ORDER = 2  # of the examples; part of the fingerprint
 ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would see little else than the wall
 
 
 @operation
 def open_source(source: str | Path, config: FolderConfig) -> "Events[Folder | WorldSource]":
-    """What to train on: a folder if there is one of that name, or else a world.
+    """What to train on: a folder if there is one of that name, prepared or not, or else a world.
 
     Raises `ValueError` where there is neither, and where nothing in a folder can be used.
     """
+    if prepared.is_prepared(source):
+        opened = open_prepared(Path(source), config)
+        if isinstance(opened, Folder):
+            yield Note(str(opened.report))
+        return opened
     if Path(source).exists() or not names_a_world(str(source)):
         outcomes = []
         for outcome in ingest(source, config):
@@ -40,12 +49,30 @@ def open_source(source: str | Path, config: FolderConfig) -> "Events[Folder | Wo
         folder = collect(source, iter(outcomes), config)
         yield Note(str(folder.report))
         return folder
-    return WorldSource(open_world(str(source)), size=config.size, fps=config.fps)
+    kept = Store(store.root(config.cache), store.limit(config.cache_gb))
+    return WorldSource(open_world(str(source)), size=config.size, fps=config.fps, looks=config.looks, store=kept)
+
+
+def open_prepared(path: Path, config: FolderConfig) -> "Folder | WorldSource":
+    """What `framefall prepare` has made; a `ValueError` if that is unfinished, damaged or for another recipe."""
+    about = prepared.read_about(path)
+    if not about["finished"]:
+        command = f"framefall prepare {about['source']} -o {path}"
+        raise ValueError(f"{path} must be wholly prepared, and was stopped before; go on with: {command}")
+    prepared.check_settings(path, about, config)
+    if about["kind"] == "folder":
+        opened: Folder | WorldSource = prepared.load_folder(path, about["shots"])
+    else:
+        world = World(**{**about["world"], "scenarios": tuple(about["world"]["scenarios"])})
+        opened = WorldSource(world, size=config.size, fps=config.fps, looks=config.looks, store=Store(path))
+    if opened.fingerprint != about["fingerprint"]:
+        raise ValueError(f"{path} must be prepared by this version of Framefall, was by another; prepare it again")
+    return opened
 
 
 def names_a_world(text: str) -> bool:
     """Whether one of the names in it is a scenario's, or it says `all`."""
-    names = {name.strip() for name in text.partition(":")[0].split(",")}
+    names = {name.strip() for name in re.split("[:@]", text)[0].split(",")}
     return bool(names & {*SCENARIOS, *SOLID_SCENARIOS, "all"})
 
 
@@ -56,23 +83,26 @@ class WorldSource:
     world: World
     size: int = 256  # height of the picture that crops are cut from
     fps: float = 24.0  # frames a second before any stride
+    looks: int = 4  # different moments, crops and captions of each example, before they repeat
+    store: Store | None = None  # where clips are kept once they are made; None: nowhere
 
     @property
     def fingerprint(self) -> str:
-        """The world's hash, with what decides on its pixels."""
-        return f"{self.world.fingerprint}-{self.size}-{self.fps:g}"
+        """The world's hash, with what decides on its pixels and on their order."""
+        return f"{self.world.fingerprint}-{self.size}-{self.fps:g}-{self.looks}-{_ORDER}-{RENDERER}"
 
     @property
     def names(self) -> Sequence[str]:
-        """The world, its split and its size."""
-        return [f"worlds:{name}/{self.world.split}/{self.world.size}" for name in self.world.scenarios]
+        """The world, its split, its size, and its version if that is not the first."""
+        rest = f"{self.world.split}/{self.world.size}" + (f"@{self.world.version}" if self.world.version > 1 else "")
+        return [f"worlds:{name}/{rest}" for name in self.world.scenarios]
 
     def split(self, name: Literal["train", "validation", "all"]) -> "WorldSource":
         """The world itself, or for `validation` its unseen examples of the same kind."""
         return replace(self, world=replace(self.world, split="id")) if name == "validation" else self
 
     def streams(self, window: Window, seed: int) -> tuple["WorldStream", "WorldStream | None"]:
-        """Every example once an epoch, in an order of its own; and single frames of them."""
+        """Every example once an epoch: in turn while looks are new, then shuffled; and single frames of them."""
         images = WorldStream(self, replace(window, frames=1), seed) if window.frames > 1 else None
         return WorldStream(self, window, seed), images
 
@@ -90,20 +120,52 @@ class WorldStream:
     window: Window
     seed: int
 
-    def clip(self, position: int) -> Clip:
-        """The clip at a position of the endless sequence."""
+    @property
+    def examples(self) -> int:
+        """Distinct clips: each scene as often as it is looked at anew."""
+        return self.source.world.size * self.source.looks
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the clips by what decides on them."""
+        window = self.window
+        rate = window.fps or self.source.fps / window.strides[0]
+        shape = f"{window.frames}x{window.height}x{window.width}"
+        return f"{self.source.fingerprint}/{shape}/{rate:g}/{window.view}/{self.seed}"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a clip's pixels."""
+        return 3 * self.window.frames * self.window.height * self.window.width
+
+    def number(self, position: int) -> int:
+        """The example at a position: number `look * size + index` is a look at scene `index`."""
         world = self.source.world
         epoch, place = divmod(position, world.size)
-        index = _shuffled(self.seed, epoch, place, world.size)
-        log = _log(world, index)
-        draw = Key(self.seed, "world", f"{log.scene.key}#{epoch}")
+        if epoch < self.source.looks:  # a world is random by itself: in turn, clips can be made ahead of need
+            return position
+        return epoch % self.source.looks * world.size + _shuffled(self.seed, epoch, place, world.size)
+
+    def in_order(self, position: int) -> bool:
+        """Whether positions are numbers there: as long as all is new."""
+        return position < self.examples
+
+    def clip(self, position: int) -> Clip:
+        """The clip at a position of the endless sequence."""
+        return self.example(self.number(position))
+
+    def example(self, number: int) -> Clip:
+        """One look at one scene."""
+        look, index = divmod(number, self.source.world.size)
+        log = _log(self.source.world, index)
+        draw = Key(self.seed, "world", f"{log.scene.key}#{look}")
         times, fps = self._times(log, draw)
         view = self._view(log, float(times[len(times) // 2]), draw)
         pixels = render([log], [times], view)[0].numpy()
         paraphrase = draw.named("paraphrase").integer(PARAPHRASES)
         caption = describe(log.scene, paraphrase, numeric=draw.named("numeric").uniform() < NUMERIC)
         truth = {"log": log, "times": times}
-        return Clip(pixels, caption, numbers(log.scene), fps, f"{log.scene.key}#{epoch}", truth)
+        return Clip(pixels, caption, numbers(log.scene), fps, f"{log.scene.key}#{look}", truth)
 
     def _times(self, log: StateLog, draw: Key) -> tuple[np.ndarray, float]:
         """The frames' moments: at the window's rate, from a random one of the frames that leave room."""
@@ -151,7 +213,7 @@ def _corner(log: StateLog, moment: float) -> np.ndarray:
     return np.asarray(camera.start) + moment * np.asarray(camera.velocity)
 
 
-@lru_cache(maxsize=4096)  # logs of a few KB each: simulating one again costs more than keeping it
+@lru_cache(maxsize=64)  # for whoever asks for a few clips again and again: strips of samples
 def _log(world: World, index: int) -> StateLog:
     return world.log(index)
 

@@ -97,6 +97,7 @@ def train_stage(
     optimizers = optim.optimizers(network, part.optim)
     run = resume.Run(network, average, optimizers, state, identity(recipe, stage.name, source))
     damaged = resume.restore(run_folder / "checkpoints", run)
+    said: list[str] = []
     clips = loader.batches(
         source,
         objective.window(part),
@@ -106,6 +107,8 @@ def train_stage(
         rank=ranks.rank(),
         world_size=ranks.world_size(),
         workers=recipe.workers,
+        encoder=objective.encoder(part),
+        say=said.append,
     )
     if recipe.compile:
         network.compile()
@@ -119,6 +122,8 @@ def train_stage(
             yield Note(sentence)
         while (progress := ranks.agree([budget.progress(state)])[0]) < 1.0:
             batch = next(clips)
+            while said:
+                yield Note(said.pop(0))
             optim.set_rates(optimizers, optim.rate(state.step, progress, part.optim))
             value, norm = _accumulate(stage, part, batch, recipe.seed, state.step, loss)
             if math.isfinite(value) and math.isfinite(norm):

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, corrupt, first_frames
+from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, shown
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.window import Window
 from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
+from framefall.models.text import CaptionEncoder
 from framefall.noise import Key, normal
+from framefall.train.known import told
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
 
@@ -34,6 +36,12 @@ def window(recipe: StageRecipe) -> Window:
     )
 
 
+def encoder(recipe: StageRecipe) -> CaptionEncoder | None:
+    """What encodes the stage's captions beforehand; None for a network that reads none."""
+    backbone = recipe.stage.backbone
+    return CaptionEncoder(backbone.words) if backbone.text_dim else None
+
+
 def stack(clips: Sequence[Clip], device: torch.device) -> Video:
     """Clips of one size as a batch."""
     return from_pixels(torch.from_numpy(np.stack([clip.pixels for clip in clips])).to(device))
@@ -52,15 +60,20 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
         levels = [task.low_res_noise * _level(key.named("level").uniform()) for key in keys]
         level = torch.tensor(levels, device=device)
         corrupted = corrupt(low, _noise("low_res", keys, low), level)
-    known = task.conditioning(low, video.shape[2], corrupted)
-    if task.known:
-        counts = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
-        known = Conditioning(low_res=first_frames(video, counts))
-    known = stage.codec.conditioning(known)
+    known, counts = task.conditioning(low, video.shape[2], corrupted), None
     t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
+    if task.known == "any":
+        size = video.shape[2], video.shape[3], video.shape[4]
+        drawn = [told(key.named("known"), recipe.known, config.times, size) for key in keys]
+        t, mask = (torch.stack(each).to(device) for each in zip(*drawn, strict=True))
+        known, counts = Conditioning(low_res=shown(video, mask)), 1.0 - mask  # what is given is not to be learnt
+    elif task.known:
+        given = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
+        known = Conditioning(low_res=shown(video, first_frames(video, given)))
+    known = stage.codec.conditioning(known)
     x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
     condition = stage.conditioned(describe(stage, recipe, clips, keys, video.shape[2]), known, level)
-    losses = denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss)
+    losses = denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss, counts=counts)
     if not task.relative_loss or known.prior is None:
         return losses
     plain = (known.prior - x0).square().mean(dim=(1, 2, 3, 4))
@@ -77,6 +90,7 @@ def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Seq
         fps=torch.tensor([clip.fps for clip in clips]),
         numbers=torch.stack([_numbers(clip, count, frames) for clip in clips]) if count else None,
         text_dtype=torch.bfloat16,
+        states=[None if drop else clip.states for clip, drop in zip(clips, dropped, strict=True)],
     )
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from framefall.cascade.stage import StageConfig
 from framefall.data.folder import FolderConfig
+from framefall.train.known import KnownShares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class StageRecipe:
     flip: bool = True  # mirror half of the clips: more data, where left and right do not matter
     text_dropout: float = 0.1  # of the clips lose their caption, for guidance
     image_share: float = 0.1  # of the batches are still images, if the source has any
+    known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
     optim: Optim = field(default_factory=Optim)
 
     def __post_init__(self) -> None:
@@ -50,7 +52,7 @@ class Recipe:
     stages: dict[str, StageRecipe]
     data: FolderConfig = field(default_factory=FolderConfig)
     seed: int = 0
-    workers: int = 0  # threads that cut clips out ahead; order and content do not depend on it
+    workers: int = 0  # make clips ahead: threads for a folder, processes for a world; no bit depends on it
     save_every: int = 200  # steps between two checkpoints ...
     save_minutes: float = 2.0  # ... or this long, whichever comes first
     strip_minutes: float = 3.0  # between two strips of samples

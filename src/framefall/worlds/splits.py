@@ -6,6 +6,7 @@ of those that a scenario has out of it. One in eight (scenario, colour, shape) t
 """
 
 import functools
+import re
 
 from framefall.noise import Key
 from framefall.worlds.captions.bins import Factor, Region
@@ -48,6 +49,17 @@ FACTORS_OF: dict[str, tuple[Factor, ...]] = {
     "pour": ("size", "gravity"),
     "light": ("size",),
 }
+
+
+def scene_key(seed: int, split: str, scenario: str, index: int, version: int = 1) -> str:
+    """The name of a scene for ever: `0/train/fall/3`, or `0/train/fall/3@2` in version 2."""
+    return f"{seed}/{split}/{scenario}/{index}" + ("" if version == 1 else f"@{version}")
+
+
+def version_of(key: str) -> int:
+    """The version of the world that a scene's key names; 1 for a scene of nobody's world."""
+    found = re.fullmatch(r"-?\d+/[a-z-]+/[a-z_]+/\d+@(\d+)", key)
+    return int(found[1]) if found else 1
 
 
 @functools.cache

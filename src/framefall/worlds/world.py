@@ -1,13 +1,18 @@
 """A world is an endless numbered list of scenes, of which `size` are used: nothing of it is stored.
 
 Example `i` is a pure function of (seed, split, scenario, i). A world of 6,000 scenes is therefore the first fifth
-of a world of 30,000, and a world of one scenario repeats the scenes that a world of all has of it.
+of a world of 30,000, and a world of one scenario repeats the scenes that a world of all has of it. Version 2 of a
+world has the same scenes with bigger things (`captions/bins.py`).
 """
 
 import hashlib
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from framefall.config import to_json
+from framefall.config import to_dict, to_json
+from framefall.worlds.captions.bins import BINS
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
@@ -27,6 +32,7 @@ class World:
     split: str = "train"
     size: int = 30_000
     seed: int = 0
+    version: int = 1  # of the words: what sizes they stand for
 
     def __post_init__(self) -> None:
         known = (*SCENARIOS, *SOLID_SCENARIOS)
@@ -41,6 +47,8 @@ class World:
             raise ValueError(f"a world must have each scenario once, got {', '.join(self.scenarios)}")
         if self.split not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {self.split!r}")
+        if self.version not in BINS:
+            raise ValueError(f"the version of a world must be one of {', '.join(map(str, BINS))}; got {self.version}")
         if not 0 < self.size <= LARGEST:
             raise ValueError(f"size must be from 1 to {LARGEST:,} scenes, got {self.size}; try 30000")
 
@@ -55,7 +63,7 @@ class World:
 
     def scene(self, index: int) -> Scene:
         """Scene number `index`."""
-        return _drawn(self.seed, self.split, self.scenario_of(index), index)
+        return _drawn(self, self.scenario_of(index), index)
 
     def log(self, index: int) -> StateLog:
         """What happens in scene number `index`, marked with the renderer that is installed."""
@@ -72,9 +80,12 @@ class World:
     @property
     def fingerprint(self) -> str:
         """Names the world by what is in it: its settings, and a drawn scene and caption of each scenario."""
-        digest = hashlib.blake2b(to_json(self).encode(), digest_size=8)
+        values = to_dict(self)
+        if self.version == 1:  # there were no versions when it got its name
+            del values["version"]
+        digest = hashlib.blake2b((json.dumps(values, indent=2) + "\n").encode(), digest_size=8)
         for name in self.scenarios:
-            scene = _drawn(self.seed, self.split, name, 0)
+            scene = _drawn(self, name, 0)
             digest.update(to_json(scene).encode() + describe(scene).encode())
         return digest.hexdigest()
 
@@ -82,8 +93,11 @@ class World:
 def open_world(name: str, split: str = "train", size: int = 30_000, seed: int = 0) -> World:
     """The world of a scenario, of several joined by commas, or of `all` flat ones; `solid_` ones need MuJoCo.
 
-    A name may end in a size: `all:6k` is 6,000 scenes.
+    A name may end in a size and then in a version: `all:6k` is 6,000 scenes, `all@2` and `all:6k@2` have bigger things.
     """
+    name, at, version = name.partition("@")
+    if at and not version.isdigit():
+        raise ValueError(f"the version of a world must be given last, like all@2 or all:6k@2; got {version!r}")
     name, _, count = name.partition(":")
     if count:
         digits = count.lower().removesuffix("k")
@@ -91,9 +105,15 @@ def open_world(name: str, split: str = "train", size: int = 30_000, seed: int = 
             raise ValueError(f"the size of a world must be given like all:6000 or all:6k, got {count!r}")
         size = int(digits) * (1000 if digits != count.lower() else 1)
     names = tuple(SCENARIOS) if name.strip() == "all" else tuple(part.strip() for part in name.split(","))
-    return World(names, split, size, seed)
+    return World(names, split, size, seed, int(version) if at else 1)
 
 
-def _drawn(seed: int, split: str, scenario: str, index: int) -> Scene:
+def version_trained_on(sources: Sequence[str]) -> int:
+    """The newest version of a world among what a model was trained on (`worlds:fall/train/6000@2`); 1 without any."""
+    found = (re.fullmatch(r"worlds:[^@]*@(\d+)", source) for source in sources)
+    return max((int(match[1]) for match in found if match), default=1)
+
+
+def _drawn(world: World, scenario: str, index: int) -> Scene:
     draw = draw_solid if scenario in SOLID_SCENARIOS else draw_scene
-    return draw(seed, split, scenario, index)
+    return draw(world.seed, world.split, scenario, index, world.version)

@@ -1,5 +1,7 @@
 """The world benchmark on one scenario: the renderer is the ceiling, and what stands still the floor."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -50,6 +52,14 @@ def test_the_renderer_scores_above_what_stands_still(verdicts: dict[str, list[Ve
     ceiling, floor = (summary(verdicts[name], verdicts["renderer"], levels) for name in ("renderer", "copy_last"))
     assert ceiling.values["physics_score"].value > 50 > floor.values["physics_score"].value
     assert ceiling.values["flicker_over_real"].value == 1.0 and ceiling.values["permanence"].value == 1.0
+
+
+def test_a_protocol_says_of_which_version_its_worlds_are(given: list[Case]) -> None:
+    case = next(iter(cases(replace(PROTOCOL, version=2), "id")))
+    assert case.log.scene.key == given[0].log.scene.key + "@2"
+    assert case.log.scene.bodies[0].radius > given[0].log.scene.bodies[0].radius
+    found = judge(case, case.video).laws["adherence"]
+    assert case.truth.version == 2 and found.value == 1.0
 
 
 def test_a_clip_of_another_size_is_refused(given: list[Case]) -> None:

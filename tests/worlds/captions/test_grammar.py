@@ -21,4 +21,5 @@ def test_every_pattern_is_met() -> None:
 
 def test_every_word_for_size_and_speed_can_be_said() -> None:
     values = {value for kind, value in WORDS.values() if kind in ("size", "speed")}
-    assert values == {word for factor in ("size", "speed") for words in BINS[factor].values() for word in words}
+    bins = (one[factor] for one in BINS.values() for factor in ("size", "speed"))
+    assert values == {word for regions in bins for words in regions.values() for word in words}

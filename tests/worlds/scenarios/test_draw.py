@@ -56,10 +56,19 @@ def test_values_come_from_the_region_that_the_split_has() -> None:
         for index in range(20):
             chances = draw(split, "projectile", index=index)
             word, interval = chances.speed()
-            assert BINS["speed"][region if "speed" in chances.moved else "train"][word] == interval
+            assert BINS[1]["speed"][region if "speed" in chances.moved else "train"][word] == interval
             gravity = chances.gravity()
-            spans = BINS["gravity"][region if "gravity" in chances.moved else "train"].values()
+            spans = BINS[1]["gravity"][region if "gravity" in chances.moved else "train"].values()
             assert any(low <= gravity < high for low, high in spans)
+
+
+def test_a_version_changes_sizes_and_no_other_chance() -> None:
+    key = Key(3, "test/draw", "0")
+    for split in SPLITS:
+        one, two = (Draw(key, "projectile", split, version=version) for version in (1, 2))
+        first, second = one.item(), two.item()
+        assert first.thing == second.thing and first.radius <= second.radius  # alike where they are huge and far
+        assert (one.speed(), one.gravity(), one.side()) == (two.speed(), two.gravity(), two.side())
 
 
 def test_things_of_a_scene_have_colours_of_their_own_and_only_combs_first_is_of_a_held_out_triple() -> None:

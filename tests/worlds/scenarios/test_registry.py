@@ -1,12 +1,13 @@
 """What every scenario keeps: bodies apart, in view, of their own colours, and named as they are."""
 
 import math
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 from scenario_events import EVENTS
 
 from examples import examples
+from framefall.worlds.captions.bins import BINS
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
 from framefall.worlds.scene import BODY_COLOURS, SCENERY_COLOURS, Body
 from framefall.worlds.shapes import SQUARE, reach
@@ -22,8 +23,8 @@ def test_every_scenario_has_an_event_that_is_looked_for() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_bodies_begin_apart_and_in_view(name: str, split: str) -> None:
     """So that a first frame and a caption say all; only balls that are poured may still be above the picture."""
-    for index in range(examples(10, 40)):
-        scene = draw_scene(2, split, name, index)
+    for version, index in product(BINS, range(examples(5, 40))):
+        scene = draw_scene(2, split, name, index, version)
         for one, two in combinations(scene.bodies, 2):
             assert _gap(one, two) > -1e-9, scene
         for body in scene.bodies:
@@ -46,8 +47,8 @@ def test_bodies_scenery_and_backdrop_have_colours_of_their_own(name: str) -> Non
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_attributes_name_the_bodies_that_are_there(name: str) -> None:
-    for split in SPLITS:
-        scene = draw_scene(4, split, name, 0)
+    for version, split in product(BINS, SPLITS):
+        scene = draw_scene(4, split, name, 0, version)
         said = scene.attributes
         assert said.scenario == name
         assert [(t.colour, t.shape) for t in said.things] == [(b.colour, b.shape) for b in scene.bodies]

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from solid_scenes import drawn
 
 from examples import examples
+from framefall.worlds.captions.bins import BINS
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.captions.sentences import describe, stated
@@ -25,7 +27,7 @@ def test_solids_begin_apart_from_each_other(scenario: str, split: str) -> None:
         """Whether two solids touch in the first two steps."""
         return any(c.second != "floor" for c in simulate(replace(scene, seconds=0.001)).contacts)
 
-    scenes = [draw_solid(0, split, scenario, index) for index in range(examples(4, 12))]
+    scenes = [draw_solid(0, split, scenario, index, v) for v, index in product(BINS, range(examples(3, 12)))]
     assert not any(map(meet, scenes))
     if scenario in ("solid_orbit", "solid_collision"):  # the control: of three times the size they do
         swollen = [replace(s, bodies=tuple(replace(b, radius=3 * b.radius) for b in s.bodies)) for s in scenes]

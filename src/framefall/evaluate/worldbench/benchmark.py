@@ -48,6 +48,7 @@ class Protocol:
     given: int = 3  # first frames that a predictor is shown
     training: int = 2000  # training examples that retrieval may know
     seed: int = 0
+    version: int = 1  # of the worlds: what sizes their words stand for
 
     def count(self, split: str) -> int:
         """Clips a scenario."""
@@ -142,7 +143,7 @@ Predictor = Callable[[Case], Video]
 def cases(protocol: Protocol, split: str) -> Iterator[Case]:
     """The clips of a split, the same on every machine."""
     for scenario in protocol.scenarios:
-        world = World((scenario,), split, seed=protocol.seed)
+        world = World((scenario,), split, seed=protocol.seed, version=protocol.version)
         for index in range(protocol.count(split)):
             yield Case(f"{scenario}/{split}/{index}", split, world.log(index), protocol)
 
@@ -171,7 +172,7 @@ def references(protocol: Protocol) -> dict[str, Predictor]:
 
     def memory(case: Case) -> Memory:
         if case.scenario not in memories:
-            world = World((case.scenario,), "train", seed=protocol.seed)
+            world = World((case.scenario,), "train", seed=protocol.seed, version=protocol.version)
             count = max(1, protocol.training // len(protocol.scenarios))
             memories[case.scenario] = Memory(tuple(world.log(index) for index in range(count)))
         return memories[case.scenario]

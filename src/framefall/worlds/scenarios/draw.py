@@ -60,8 +60,9 @@ class Draw:
     What makes the scene special in its split is the key's alone; everything else is another attempt's another time.
     """
 
-    def __init__(self, key: Key, scenario: str, split: str, attempt: int = 0) -> None:
-        self.scenario, self.split = scenario, split
+    def __init__(self, key: Key, scenario: str, split: str, attempt: int = 0, version: int = 1) -> None:
+        self.scenario, self.split, self.bins = scenario, split, BINS[version]
+        self.near = version > 1  # things are bigger, and have less room
         self.late = split == "horizon"  # something must still happen in the second half
         self.seconds = 5.0 if self.late else 2.5
         self.moved: tuple[Factor, ...] = ()
@@ -119,7 +120,7 @@ class Draw:
 
     def _interval(self, factor: Factor, moved: bool = True) -> tuple[str, ValueRange]:
         region: Region = FAR[self.split] if moved and factor in self.moved else "train"
-        return self.choice(list(BINS[factor][region].items()))
+        return self.choice(list(self.bins[factor][region].items()))
 
     def _look(self, taken: set[str], first: bool) -> tuple[str, str]:
         """A colour and a shape: in `comb` the first is of a held-out triple, elsewhere no body is."""

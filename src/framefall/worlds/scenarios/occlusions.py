@@ -19,8 +19,9 @@ def occluder(draw: Draw) -> Scene | None:
     longest = max(item.extent(_LEFT) + item.extent(_RIGHT) for item in items)
     width = longest + max(speeds) * hidden
     left = 0.5 - width / 2 + draw.uniform(-0.08, 0.08)
-    # on both sides a body finds room to be seen whole (a huge one, its centre)
+    # on both sides a body finds room to be seen whole (a huge one, its centre; a large one of those near, most of it)
     room = longest * (0.5 if "size" in draw.moved else 1.0) + 0.06
+    room = min(room, 0.27) if draw.near else room
     if left < room or left + width > 1.0 - room:
         return None
     lanes = _lanes(draw, [item.reach for item in items])

@@ -2,7 +2,6 @@
 
 import math
 
-from framefall.worlds.captions.bins import BINS
 from framefall.worlds.scenarios.draw import Draw, Item
 from framefall.worlds.scenarios.setting import block, floor, scene
 from framefall.worlds.scene import BODY_COLOURS, SCENERY_COLOURS, Scene, Thing
@@ -54,17 +53,17 @@ def stack(draw: Draw) -> Scene | None:
 
 
 def pour(draw: Draw) -> Scene | None:
-    """Ten to sixteen balls of one colour fall into a jar that holds them all."""
-    first, gravity, count = draw.item(), draw.gravity(), draw.integer(10, 16)
+    """Ten to sixteen balls of one colour, or five to nine bigger ones, fall into a jar that holds them all."""
+    first, gravity, count = draw.item(), draw.gravity(), draw.integer(*((5, 9) if draw.near else (10, 16)))
     word = first.thing.size
     if word not in ("tiny", "small"):  # larger ones fill no jar that fits into the picture
         return None
-    bounds = next(words[word] for words in BINS["size"].values() if word in words and _within(first, words[word]))
+    bounds = next(words[word] for words in draw.bins["size"].values() if word in words and _within(first, words[word]))
     items = [first, *(Item(first.thing, draw.radius(bounds)) for _ in range(count - 1))]
     largest = bounds[1]
     height, ground = floor(draw)
     wall = 0.02
-    inner = draw.uniform(max(0.30, 6.2 * largest), 0.55)
+    inner = draw.uniform(max(0.30, 6.2 * largest), 0.66 if draw.near else 0.55)
     # balls at random fill about 0.7 of a jar; a third is left free
     tall = max(0.22, sum(math.pi * item.radius**2 for item in items) / (inner * 0.55))
     if tall > 0.62:

@@ -15,6 +15,7 @@ from framefall.worlds.scenarios.light import light
 from framefall.worlds.scenarios.occlusions import occluder, occluder_bounce
 from framefall.worlds.scenarios.piles import pour, stack
 from framefall.worlds.scene import Scene
+from framefall.worlds.splits import scene_key
 
 Scenario = Callable[[Draw], Scene | None]
 SCENARIOS: dict[str, Scenario] = {
@@ -35,11 +36,14 @@ SCENARIOS: dict[str, Scenario] = {
 _TRIES = 5_000  # the worst scenario and split needs a few dozen on average
 
 
-def draw_scene(seed: int, split: str, scenario: str, index: int) -> Scene:
-    """Scene number `index` of a scenario in a split: the same on every machine, whatever else is drawn."""
+def draw_scene(seed: int, split: str, scenario: str, index: int, version: int = 1) -> Scene:
+    """Scene number `index` of a scenario in a split: the same on every machine, whatever else is drawn.
+
+    The versions of a scene have the same chances: where they fit in both, only sizes differ, and what goes by sizes.
+    """
     key = Key(seed, f"worlds/{split}/{scenario}", str(index))
     for attempt in range(_TRIES):
-        drawn = SCENARIOS[scenario](Draw(key, scenario, split, attempt))
+        drawn = SCENARIOS[scenario](Draw(key, scenario, split, attempt, version))
         if drawn is not None:
-            return replace(drawn, key=f"{seed}/{split}/{scenario}/{index}")
+            return replace(drawn, key=scene_key(seed, split, scenario, index, version))
     raise AssertionError(f"{scenario} fits together in none of {_TRIES} draws of {split} {index}: its rules contradict")

@@ -25,7 +25,7 @@ from framefall.worlds.scene import (
     Scene,
     Thing,
 )
-from framefall.worlds.splits import FAR, GRID, RESIDUES, SPLITS
+from framefall.worlds.splits import FAR, GRID, RESIDUES, SPLITS, scene_key
 
 BOARD = -0.45  # y of an occluder: before everything that moves
 CUBE = (4 * math.pi / 3) ** (1 / 3) / 2  # half a side of the cube of unit radius
@@ -38,21 +38,22 @@ def half_height(shape: str, radius: float) -> float:
     return radius * {"sphere": 1.0, "cube": CUBE, "cylinder": CYLINDER}[shape]
 
 
-def draw_solid(seed: int, split: str, scenario: str, index: int) -> Scene:
+def draw_solid(seed: int, split: str, scenario: str, index: int, version: int = 1) -> Scene:
     """Scene number `index` of a scenario with depth in a split: the same on every machine."""
     if scenario not in SOLID_SCENARIOS:
         raise ValueError(f"a scenario with depth must be one of {', '.join(SOLID_SCENARIOS)}; got {scenario!r}")
     if split not in SPLITS or split == "comb":
         known = ", ".join(name for name in SPLITS if name != "comb")
         raise ValueError(f"a split of scenes with depth must be one of {known}; got {split!r}")
-    draw = _Draw(Key(seed, f"worlds/{split}/{scenario}", str(index)), split, scenario)
-    return replace(SOLID_SCENARIOS[scenario](draw), key=f"{seed}/{split}/{scenario}/{index}")
+    draw = _Draw(Key(seed, f"worlds/{split}/{scenario}", str(index)), split, scenario, version)
+    return replace(SOLID_SCENARIOS[scenario](draw), key=scene_key(seed, split, scenario, index, version))
 
 
 class _Draw:
     """Draws in the order of asking."""
 
-    def __init__(self, key: Key, split: str, scenario: str) -> None:
+    def __init__(self, key: Key, split: str, scenario: str, version: int = 1) -> None:
+        self.bins = BINS[version]
         self.key, self.split, self.scenario, self.count = key, split, scenario, 0
         self.region: Region = FAR.get(split, "train")
 
@@ -65,7 +66,7 @@ class _Draw:
         return values[self.key.integer(len(values), self.count)]
 
     def value(self, factor: Factor) -> tuple[str, float]:
-        words = BINS[factor][self.region]
+        words = self.bins[factor][self.region]
         word = self.choice(tuple(words))
         return word, self.uniform(*words[word])
 

@@ -1,0 +1,60 @@
+"""`framefall prepare`: a source looked at and made ready to train on."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from framefall.cli.console import say, watched
+from framefall.cli.options import Json
+
+
+def prepare(
+    source: Annotated[
+        str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all:20k.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="SHARDS", help="The folder to train on.")],
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="The recipe to prepare for; the same as of `framefall train`.")
+    ] = "nano",
+    stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to prepare for.")] = "all",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: data.looks=1, workers=2.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look at a source, list what is refused and why, and keep its pixels and captions ready to train on.
+
+    `framefall train SHARDS` then reads the same clips as from the source, bit for bit, without the source. Of videos
+    the decoded frames are kept, of a world the finished clips; captions are encoded once. A stopped one goes on when
+    the command is given again. Nothing is removed from SHARDS; the cache that `framefall train` fills by itself
+    ($FRAMEFALL_CACHE) holds 20 GB unless $FRAMEFALL_CACHE_GB or --set data.cache_gb says otherwise.
+
+    \b
+    Examples:
+      framefall prepare my_clips -o my_shards
+      framefall train my_shards -o my_model --minutes 30
+      framefall prepare all:20k -o world_shards --recipe worlds --stage base --set data.looks=1 --set workers=2
+    """
+    from framefall.config import override
+    from framefall.runs.prepare import prepare as run
+    from framefall.runs.train import named
+
+    chosen = override(named(recipe), settings or [])
+    done = watched(run.events(source, output, chosen, stages=None if stage == "all" else [stage]))
+    ready = ", ".join(f"{count:,} clips for {name}" for name, count in done.clips.items())
+    ready = ready or f"{len(done.used)} files"
+    say(f"{output} is ready to train on: {ready}, {done.nbytes / 1e6:.1f} MB")
+    if json:
+        found = {
+            "shards": done.shards,
+            "source": done.source,
+            "bytes": done.nbytes,
+            "clips": done.clips,
+            "captions": done.captions,
+            "used": list(done.used),
+            "skipped": [{"path": path, "reason": reason} for path, reason in done.skipped.items()],
+            "notes": list(done.notes),
+        }
+        print(jsonlib.dumps(found, indent=2))

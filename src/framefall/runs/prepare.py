@@ -1,0 +1,161 @@
+"""A source looked at and made ready: pixels and captions of every stage in one folder that can be trained on alone."""
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from framefall import publish
+from framefall.data import prepared
+from framefall.data.ahead import Ahead
+from framefall.data.folder import Folder
+from framefall.data.loader import Source, streams
+from framefall.data.shards import Numbered, Shards
+from framefall.data.store import RESERVE, Store
+from framefall.data.told import captions
+from framefall.progress import Events, Note, Stepped, operation
+from framefall.runs.sources import open_source
+from framefall.runs.train import named
+from framefall.train import objective
+from framefall.train.recipe import Recipe, StageRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What has been made ready."""
+
+    shards: str  # the folder
+    source: str
+    clips: dict[str, int] = field(default_factory=dict)  # prepared for each stage; of a folder they are cut as needed
+    captions: dict[str, int] = field(default_factory=dict)  # distinct ones of a folder, encoded for each stage
+    nbytes: int = 0  # of the folder
+    used: tuple[str, ...] = ()  # files, or worlds
+    skipped: dict[str, str] = field(default_factory=dict)  # files that cannot be used, with the reason
+    notes: tuple[str, ...] = ()
+
+
+@operation
+def prepare(
+    source: str | Path,
+    output: str | Path,
+    recipe: Recipe | str = "nano",
+    *,
+    stages: Sequence[str] | None = None,
+) -> Events[Prepared]:
+    """Makes a folder that `train` takes in the place of `source`, for the same clips and captions to the bit.
+
+    Of a folder it holds the decoded frames, of which every stage cuts its clips, and the states of the captions; of a
+    world the clips of every stage with theirs. One that was stopped is gone on with. With `recipe.workers` other
+    processes share the work.
+    """
+    path, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
+    parts = {name: recipe.stages[name] for name in stages or recipe.stages if name in recipe.stages}
+    for name in stages or ():
+        if name not in recipe.stages:
+            raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
+    config = replace(recipe.data, cache=str(path), cache_gb=math.inf)
+    if prepared.is_prepared(source):
+        raise ValueError(f"the source must not be prepared already, {source} is; train on it as it is")
+    about = _begin(path, {"source": _named(source), "data": prepared.settings(config)})
+    opened = yield from open_source.inside(source, config)
+    training, store = opened.split("train"), Store(path)
+    work = {name: list(_shards(training, part, recipe.seed, store)) for name, part in parts.items()}
+    yield from _check_room(work, store)
+    done = Prepared(shards=str(path), source=about["source"], **_looked_at(opened))
+    for name, of_stage in work.items():
+        count = done.captions if isinstance(opened, Folder) else done.clips
+        count[name] = sum(shards.stream.examples for shards in of_stage)
+    yield from _make([shards for of_stage in work.values() for shards in of_stage], recipe.workers)
+    kind: dict[str, Any] = {"kind": "world"}
+    if isinstance(opened, Folder):
+        prepared.save_folder(opened, path)
+        kind = {"kind": "folder", "shots": len(opened.shots)}
+    else:
+        kind["world"] = asdict(opened.world)
+    whole = about | kind | {"finished": True, "fingerprint": opened.fingerprint, "recipe": recipe.name}
+    prepared.write_about(path, whole)
+    return replace(done, nbytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+
+
+def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Says in the folder what is being prepared; refuses one that holds anything else."""
+    if prepared.is_prepared(path):
+        found = prepared.read_about(path)
+        for name, value in about.items():
+            if found[name] != value:
+                raise ValueError(
+                    f"{path} must be new, or be the same source prepared for the same data settings, but its {name} is"
+                    f" {found[name]}, not {value}; choose another folder with -o"
+                )
+        publish.sweep(path)
+    elif path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+        raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
+    prepared.write_about(path, about | {"finished": False})
+    return about
+
+
+def _named(source: str | Path) -> str:
+    return str(Path(source).absolute()) if Path(source).exists() else str(source)
+
+
+def _shards(source: Folder | Source, part: StageRecipe, seed: int, store: Store) -> Iterator[Shards]:
+    """What a stage reads, as far as it can be made beforehand."""
+    encoder = objective.encoder(part)
+    if isinstance(source, Folder):
+        streams(source, objective.window(part), seed)  # refuses what no clip can be cut from
+        known = captions(source)
+        if encoder is not None and known.texts:
+            yield Shards(known, store, encoder)
+        return
+    window = objective.window(part)
+    videos, images = streams(source, window, seed)
+    read: list[object] = [videos, images] if window.image_share else [videos]
+    for stream in read:
+        if isinstance(stream, Numbered):
+            yield Shards(stream, store, encoder)
+
+
+def _check_room(work: dict[str, list[Shards]], store: Store) -> Iterator[Note]:
+    """Says what the clips will cost; refuses what does not fit on the disk."""
+    each = {name: sum(shards.nbytes for shards in of_stage) for name, of_stage in work.items()}
+    free = shutil.disk_usage(store.root).free
+    if not (total := sum(each.values())):
+        return
+    listed = ", ".join(f"{name} {count / 1e9:.2f} GB" for name, count in each.items() if count)
+    there = sum(file.stat().st_size for file in store.root.rglob("*.records"))
+    if total - there + RESERVE > free:
+        raise ValueError(
+            f"clips of about {total / 1e9:.1f} GB ({listed}) must fit on the disk of {store.root}, which has"
+            f" {free / 1e9:.1f} GB free; take a smaller world (all:20k), fewer data.looks, or one --stage"
+        )
+    yield Note(f"clips with the states of their captions take about {listed}")
+
+
+def _make(work: Sequence[Shards], workers: int) -> Iterator[Stepped | Note]:
+    """Makes what is not there yet, here or in other processes."""
+    said: list[str] = []
+    jobs = [(shards, shard) for shards in work for shard in range(shards.count)]
+    for shards in work:
+        shards.sweep()
+    with closing(Ahead(max(1, workers), said.append)) as makers:
+        for done, (shards, shard) in enumerate(jobs):
+            if workers:
+                for later in jobs[done : done + 2 * workers]:
+                    makers.want(*later)
+            if not workers or makers.finished(shards, shard) is None:
+                shards.make(shard)
+            yield from map(Note, said)
+            said.clear()
+            yield Stepped(done + 1, len(jobs), "preparing clips and captions")
+
+
+def _looked_at(source: Folder | Source) -> dict[str, Any]:
+    """What was found in the source."""
+    if not isinstance(source, Folder):
+        return {"used": tuple(source.names)}
+    report = source.report
+    skipped = {one.path: one.reason for one in report.skipped}
+    return {"used": report.ingested, "skipped": skipped, "notes": report.notes}
