@@ -23,7 +23,7 @@ REFUSED = [
     (TRAIN + "--device toaster", 1, "device must be one this machine has, got 'toaster'; try cpu"),
     ("train {clips} -o {trained} --recipe micro --steps 1", 1, "holds an earlier run; pass --resume to go on with it"),
     ("train {clips} -o {there}/file.txt --recipe micro --steps 1", 1, "exists and is not a Framefall model"),
-    ("train {clips} -o {there}/file.txt/new --recipe micro --steps 1", 1, "Not a directory"),
+    ("train {clips} -o {there}/file.txt/new --recipe micro --steps 1", 1, "file.txt is a file; choose another"),
     ("train {clips} -o {trained} --recipe micro --steps 5 --resume --set seed=1", 1, "seed was 0, now it is 1"),
     ("train {clips} -o {there}/new --steps 0", 2, "Invalid value for '--steps'"),
     ("train {clips} -o {there}/new --minutes 0", 2, "Invalid value for '--minutes'"),
@@ -45,7 +45,9 @@ def test_only_results_go_to_stdout(clips: Path, framefall: Callable, tmp_path: P
     said = framefall("train", clips, "-o", tmp_path / "m", *options)
     assert said.code == 0 and said.out == "" and "2 files are used, 0 are skipped" in said.err
     said = framefall("train", clips, "-o", tmp_path / "m", *options, "--resume", "--json")
-    assert json.loads(said.out) == {"model": str(tmp_path / "m"), "stages": {}, "skipped": []}
+    report = json.loads(said.out)
+    assert report.pop("said").endswith("had spent its budget before: nothing was trained")
+    assert report == {"model": str(tmp_path / "m"), "stages": {}, "skipped": [], "enough": None}
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "clip.mp4").symlink_to(clips / "0001.mp4")
     (tmp_path / "broken" / "none.mp4").write_bytes(b"")

@@ -73,3 +73,11 @@ def test_one_bad_cell_of_a_table_costs_one_row_its_numbers(tmp_path):
     assert table.notes == ("metadata.csv line 3: speed must be a number, got 'fast'; its numbers are left out",)
     touch(tmp_path / "captions.csv", b"name,text\na.mp4,one\n")
     assert "column named file or path" in read_table(tmp_path).notes[0]
+
+
+def test_a_column_of_words_that_nobody_reads_is_named(tmp_path):
+    touch(tmp_path / "captions.csv", b"file,speed,prompt\na.mp4,1,a red ball\n")
+    (note,) = read_table(tmp_path).notes
+    assert note == "captions.csv: nobody reads the column prompt; captions are read from one named caption or text"
+    touch(tmp_path / "captions.csv", b"file,caption,who\na.mp4,a red ball,Ann\n")  # the control: there are captions
+    assert read_table(tmp_path).notes == ()

@@ -1,9 +1,11 @@
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from framefall.train.journal import Journal
 from framefall.train.recipe import Recipe
@@ -43,6 +45,16 @@ def test_a_row_is_on_disk_before_the_next_step(tmp_path: Path) -> None:
     journal.write(1, loss=1.0)
     assert json.loads((tmp_path / "log.jsonl").read_text())["loss"] == 1.0  # it is not closed yet
     journal.__exit__(None, None, None)
+
+
+def test_no_thread_stands_between_a_number_and_the_disk(tmp_path: Path) -> None:
+    """An interrupt while a number is handed to a writer's thread left that thread, and the run, waiting for ever."""
+    before = threading.active_count()
+    with Journal(tmp_path) as journal:
+        journal.write(1, loss=0.5, cooling=True, losses=[0.25, 0.75])
+        assert threading.active_count() == before and scalars(tmp_path) == {"loss": [(1, 0.5)]}
+    with SummaryWriter(str(tmp_path / "control")):
+        assert threading.active_count() == before + 1
 
 
 def test_a_run_writes_what_its_reader_sees(recipe: Recipe, go: Callable, tmp_path: Path) -> None:

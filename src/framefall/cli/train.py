@@ -1,14 +1,15 @@
 """`framefall train`: a cascade on a folder of videos, or on a simulated world."""
 
-import json as jsonlib
-import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from framefall.cli.console import say, watched
 from framefall.cli.options import Device, Json, device_of
+
+if TYPE_CHECKING:
+    from framefall.runs.train import Trained
 
 
 def train(
@@ -53,6 +54,7 @@ def train(
     """
     from framefall import ranks
     from framefall.config import override
+    from framefall.jsonable import json_text
     from framefall.runs.train import named
     from framefall.runs.train import train as run
 
@@ -71,17 +73,18 @@ def train(
             device=device_of(device),
         )
     )
-    say(f"{output} is trained; its logs, checkpoints and sample strips are in {output}.training")
+    if ranks.rank() == 0:
+        say(f"{trained.said()}; logs, checkpoints and sample strips are in {output}.training")
     if json and ranks.rank() == 0:
-        stages = {
-            name: {"steps": count, "loss": finite_or_none(trained.losses[name])}
-            for name, count in trained.steps.items()
-        }
+        stages = {name: _stage(trained, name) for name in trained.steps}
         skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
-        print(jsonlib.dumps({"model": trained.model, "stages": stages, "skipped": skipped}, indent=2))
+        found = {"model": trained.model, "stages": stages, "skipped": skipped, "enough": trained.enough}
+        print(json_text(found | {"said": trained.said()}), end="")
     ranks.leave()
 
 
-def finite_or_none(value: float) -> float | None:
-    """JSON has no word for a number that is not finite."""
-    return value if math.isfinite(value) else None
+def _stage(trained: "Trained", name: str) -> dict[str, Any]:
+    """What is known of a stage's training."""
+    held_out, verdict = trained.held_out.get(name), trained.verdicts.get(name)
+    found = {"steps": trained.steps[name], "loss": trained.losses[name], "held_out_loss": held_out}
+    return found | {"trend": trained.trends.get(name), "verdict": verdict}

@@ -121,6 +121,8 @@ def _table(name: str, rows: list[dict[Any, Any]]) -> CaptionTable:
     # a column is of numbers when most of its cells are: one typing error must not change what a model is given
     numeric = [c for c in others if 2 * sum(_number(row.get(c)) is not None for row in rows) > len(rows)]
     found, notes = {}, []
+    if text_column is None and (words := [column for column in others if column not in numeric]):
+        notes.append(f"{name}: nobody reads the column {words[0]}; captions are read from one named caption or text")
     for line, row in enumerate(rows, start=2):
         values = [_number(row.get(column)) for column in numeric]
         bad = [column for column, value in zip(numeric, values, strict=True) if value is None]

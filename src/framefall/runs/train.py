@@ -1,7 +1,7 @@
 """A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -16,21 +16,46 @@ from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
+from framefall.runs import estimate, preflight
 from framefall.runs.sources import open_source
 from framefall.runs.strips import draw_strips
+from framefall.train.held_out import HeldOutLoss, held_out
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
+from framefall.train.outlook import TENTH, Outlook, Verdict, after_a_tenth, reached
 from framefall.train.recipe import Recipe
 from framefall.train.reconstruction import train_autoencoder
+from framefall.train.trend import Trend
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What training has made."""
+    """What training has made, and whether it is enough. What was measured is by stage, of those that did a step."""
 
     model: str  # the folder of the cascade; logs, checkpoints and strips of samples lie in MODEL.training
     steps: dict[str, int] = field(default_factory=dict)  # by stage, over all sessions
     losses: dict[str, float] = field(default_factory=dict)  # of each stage's last step
     skipped: dict[str, str] = field(default_factory=dict)  # files that could not be used, with the reason
+    held_out: dict[str, float] = field(default_factory=dict)  # the held-out loss of the averaged weights at the end
+    trends: dict[str, Trend] = field(default_factory=dict)  # of that loss, where the measurements say
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def enough(self) -> bool | None:
+        """Whether every stage that was trained does what it is for; None where none was."""
+        return all(one.enough for one in self.verdicts.values()) if self.verdicts else None
+
+    def said(self) -> str:
+        """The whole in a sentence."""
+        if not self.verdicts:
+            return f"{self.model} had spent its budget before: nothing was trained"
+        because = "; ".join(one.because for one in self.verdicts.values())
+        if not all(one.kept_back for one in self.verdicts.values()):
+            because += " (measured on clips of the training set: none is held out)"
+        if self.enough:
+            return f"{self.model} is trained: {because}"
+        short = [name for name, one in self.verdicts.items() if not one.enough]
+        what = "cannot make a picture yet" if "base" in short else f"{' and '.join(short)} will not do yet"
+        return f"{self.model} is written, but {what}: {because}"
 
 
 @operation
@@ -59,24 +84,74 @@ def train(
     for name in names:
         if name not in recipe.stages:
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
+    budgets = _budgets(recipe, names, steps, minutes)
     runs = model.with_name(model.name + ".training")
-    if not resume:
-        _refuse_to_overwrite(model, runs, names)
+    preflight.check_places(model, runs, names, resume)
+    preflight.check_model(model, recipe, names)
+    preflight.check_space(recipe, names, runs)
     start = load_cascade(init) if isinstance(init, str | Path) else init
     if start is not None:
         _check_start(start, recipe, names)
     if isinstance(source, str | Path):
         source = yield from open_source.inside(source, recipe.data)
-    found = Trained(model=str(model), skipped=_skipped(source))
     training = source.split("train")
-    total_share = sum(recipe.stages[name].share for name in names)
+    notes = preflight.check_source(recipe, names, training)
+    before = preflight.check_runs(runs, recipe, names, training)
+    left = [name for name in names if budgets[name].progress(before[name]) < 1.0]
+    outlooks = {
+        name: estimate.outlook(
+            name, recipe, training, budgets[name], device, before=before[name], started=start is not None
+        )
+        for name in left
+    }
+    estimate.check(recipe, outlooks, minutes)
+    remedy = estimate.remedies(recipe, list(outlooks.values()), training, minutes=minutes, device=device, init=start)
+    if ranks.rank() == 0:
+        yield from map(Note, [*notes, *estimate.said(recipe, outlooks, remedy)] if left else [])
+    found = Trained(model=str(model), skipped=_skipped(source))
     for name in names:
-        own = None if minutes is None else minutes * recipe.stages[name].share / total_share
-        for event in _train_stage(name, recipe, training, model, runs, steps, own, device, start):
-            if isinstance(event, TrainingStep):
-                found.steps[event.stage], found.losses[event.stage] = event.step, event.loss
-            yield event
+        events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start)
+        yield from _judged(events, found, outlooks.get(name), remedy)
     return found
+
+
+def _budgets(recipe: Recipe, names: Sequence[str], steps: int | None, minutes: float | None) -> dict[str, Budget]:
+    """Each stage's own: the steps, or its share of the minutes; the other half is its autoencoder's if it has one."""
+    total, budgets = sum(recipe.stages[name].share for name in names), {}
+    for name in names:
+        part = recipe.stages[name]
+        own = None if minutes is None else minutes * part.share / total
+        if own is not None and part.stage.latent is not None:
+            own /= 2
+        budgets[name] = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=own)
+    return budgets
+
+
+def _judged(
+    events: Iterator[TrainingStep | Note], found: Trained, outlook: Outlook | None, remedy: str
+) -> Iterator[TrainingStep | Note]:
+    """A stage's events, with a verdict after the first tenth of its budget and one at its end, which `found` keeps."""
+    first, told = None, False
+    measured: HeldOutLoss | None = None
+    for event in events:
+        yield event
+        if isinstance(event, HeldOutLoss):
+            measured = event
+        if not isinstance(event, TrainingStep):
+            continue
+        found.steps[event.stage], found.losses[event.stage] = event.step, event.loss
+        if outlook is None or event.stage != outlook.stage or ranks.rank():
+            continue
+        first = event.done if first is None else first
+        if not told and first < TENTH <= event.done < 1.0:
+            told = True
+            real = replace(outlook, done=0, steps=round(event.step / event.done))
+            yield Note(after_a_tenth(real, measured, remedy).because)
+    if outlook is not None and measured is not None:
+        verdict = reached(measured, outlook.kind, measured.step * outlook.batch)
+        found.verdicts[outlook.stage], found.held_out[outlook.stage] = verdict, measured.loss
+        if measured.trend is not None:
+            found.trends[outlook.stage] = measured.trend
 
 
 def _train_stage(
@@ -85,16 +160,12 @@ def _train_stage(
     source: Folder | Source,
     model: Path,
     runs: Path,
-    steps: int | None,
-    minutes: float | None,
+    budget: Budget,
     device: str | torch.device,
     start: Cascade | None,
 ) -> Iterator[TrainingStep | Note]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
-    part = recipe.stages[name]
-    if minutes is not None and part.stage.latent is not None:
-        minutes /= 2  # the other half is the autoencoder's
-    budget = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=minutes)
+    part, training = recipe.stages[name], source.split("train")
     stage = initial(name, part, recipe.seed, torch.device(device))
     if start is not None:
         stage.backbone.load_state_dict(start.stage(name).backbone.state_dict())
@@ -105,14 +176,15 @@ def _train_stage(
         with publish.file(runs / name / "recipe.json") as partial:
             partial.write_text(to_json(recipe))
     if part.stage.latent is not None:
-        yield from train_autoencoder(stage, recipe, source, budget, runs / name / "autoencoder")
-    strip = _strip(recipe, source, runs / name)
-    yield from train_stage(stage, recipe, source, budget, runs / name, strip=strip)
+        yield from train_autoencoder(stage, recipe, training, budget, runs / name / "autoencoder")
+    look = held_out(source, part, recipe.seed)
+    strip = _strip(recipe, source.split("validation") if look.kept_back else training, runs / name)
+    yield from train_stage(stage, recipe, training, budget, runs / name, strip=strip, held_out=look)
     if ranks.rank() == 0:
         config = CascadeConfig(
             name=model.name,
             stages={one: recipe.stages[one].stage for one in recipe.stages},
-            trained_on=list(source.names),
+            trained_on=list(training.names),
         )
         dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
         checkpoint.with_stage(model, name, stage, config, dtype)
@@ -149,18 +221,6 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
 
 def _skipped(source: Folder | Source) -> dict[str, str]:
     return {one.path: one.reason for one in source.report.skipped} if isinstance(source, Folder) else {}
-
-
-def _refuse_to_overwrite(model: Path, runs: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
-            raise ValueError(
-                f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
-            )
-        if (model / f"{name}.safetensors").exists():
-            raise ValueError(f"{model} holds a trained {name} already; choose another name, or remove it")
-    if model.exists() and not (model / publish.MANIFEST).exists():
-        raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
 
 
 def _strip(recipe: Recipe, source: Folder | Source, run_folder: Path) -> Callable[[Stage, int], None]:

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,9 +24,9 @@ from framefall.models.registry import build
 from framefall.noise import Key
 from framefall.progress import Note, Stepped
 from framefall.train import objective, optim, resume
+from framefall.train.held_out import HeldOut, HeldOutLoss, Loss, Trainee, Watch, averaged
 from framefall.train.journal import Journal
 from framefall.train.recipe import Recipe, StageRecipe
-from framefall.video import Scores
 
 BAD_STEPS = 3  # in a row end a run
 
@@ -60,29 +60,6 @@ class TrainingStep(Stepped):
     rate: float  # clips a second
 
 
-@runtime_checkable
-class Trainee(Protocol):
-    """What the loop trains: a stage, or another network in the place of the stage's."""
-
-    @property
-    def name(self) -> str:
-        """The stage in whose recipe the batches and learning rates are."""
-        ...
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The network that learns."""
-        ...
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-        ...
-
-
-Loss = Callable[[Any, StageRecipe, Sequence[Clip], int, int], Scores]  # of a trainee on clips, by seed and step
-
-
 class Diverged(RuntimeError):
     """Three steps in a row were not finite."""
 
@@ -105,11 +82,14 @@ def train_stage(
     run_folder: Path,
     strip: Callable[[Any, int], None] | None = None,
     loss: Loss = objective.loss,
+    held_out: HeldOut | None = None,
 ) -> Iterator[TrainingStep | Note]:
     """Trains `stage` in place until the budget is spent; at the end its weights are the averaged ones.
 
     Goes on from the newest whole checkpoint under `run_folder`. A step whose loss or gradient is not
-    finite changes nothing but the count of such steps; three in a row raise `Diverged`.
+    finite changes nothing but the count of such steps; three in a row raise `Diverged`. What the averaged weights
+    make of `held_out` is measured now and then and at the end (`HeldOutLoss`), and drawn by `strip`; neither moves a
+    bit of the training, and neither counts as training time.
     """
     part = recipe.stages[stage.name]
     network, state = stage.backbone.train(), resume.State()
@@ -132,6 +112,9 @@ def train_stage(
     )
     if recipe.compile:
         network.compile()
+    watch, first = None, state.step
+    if held_out and ranks.rank() == 0:
+        watch = Watch(held_out, part, recipe.seed, loss, run_folder / "log.jsonl", first)
     saved = stripped = began = time.monotonic()
     with Journal(run_folder, state.step) as journal, closing(clips):
         for sentence in damaged:
@@ -175,14 +158,22 @@ def train_stage(
                     f"{BAD_STEPS} steps in a row were not finite, the last with {names};"
                     " lower the learning rates or remove them"
                 )
+            if watch and watch.due(state.minutes, seconds):
+                with averaged(network, average.tensors):
+                    found = _measure(watch, stage, part, state, budget, journal)
+                yield found
+                began = time.monotonic()  # time spent looking is not training
             if strip and ranks.rank() == 0 and now - stripped > 60 * recipe.strip_minutes:
-                _show(stage, average, strip, state.step)
-                began = stripped = time.monotonic()  # time spent looking is not training
+                with averaged(network, average.tensors):
+                    strip(stage, state.step)
+                began = stripped = time.monotonic()
             what = f"{stage.name} step {state.step}, loss {value:.4f}"
             yield TrainingStep(budget.progress(state), 1.0, what, stage.name, state.step, value, rate)
         _save(run_folder, run, recipe.keep)
-    network.load_state_dict(average.tensors)
-    network.eval()
+        network.load_state_dict(average.tensors)
+        network.eval()
+        if watch and state.step > first:
+            yield _measure(watch, stage, part, state, budget, journal)
     if strip and ranks.rank() == 0:
         strip(stage, state.step)
 
@@ -231,11 +222,11 @@ def _save(run_folder: Path, run: resume.Run, keep: int) -> None:
     ranks.barrier()
 
 
-def _show(stage: Trainee, average: optim.AveragedWeights, strip: Callable[[Any, int], None], step: int) -> None:
-    """Draws samples with the averaged weights, and puts the others back."""
-    current = {name: tensor.clone() for name, tensor in stage.backbone.state_dict().items()}
-    stage.backbone.load_state_dict(average.tensors)
-    stage.backbone.eval()
-    strip(stage, step)
-    stage.backbone.load_state_dict(current)
-    stage.backbone.train()
+def _measure(
+    watch: Watch, stage: Trainee, part: StageRecipe, state: resume.State, budget: Budget, journal: Journal
+) -> HeldOutLoss:
+    """Measures and writes it down; the network carries its averaged weights."""
+    cooling = budget.progress(state) > 1.0 - part.optim.cooldown
+    found, numbers = watch.measure(stage, state.step, state.minutes, cooling)
+    journal.write(state.step, **numbers)
+    return found

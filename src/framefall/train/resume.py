@@ -91,6 +91,19 @@ def restore(folder: Path, run: Run) -> list[str]:
     return passed
 
 
+def reached(folder: Path, identity: dict[str, Any]) -> State:
+    """Where the newest whole checkpoint would go on from; refuses one of another run, as `restore` does."""
+    for path in sorted(_checkpoints(folder), reverse=True):
+        try:
+            publish.verify(path)
+        except publish.Corrupt:
+            continue
+        numbers = json.loads((path / "state.json").read_text())
+        _check_identity(numbers, identity, path)
+        return State(**numbers["state"])
+    return State()
+
+
 @dataclass(frozen=True)
 class Averaged:
     """The averaged weights of a run's newest whole checkpoint, and where the run was."""
@@ -134,12 +147,7 @@ def _plain(one: Optimizer) -> list[dict[str, Any]]:
 
 
 def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: Path) -> None:
-    found = _completed(numbers["identity"], run.identity)
-    for name, value in run.identity.items():
-        if difference := _difference(name, found.get(name), value):
-            raise ValueError(
-                f"{path} belongs to another run: {difference}; train under another name, or with the old settings"
-            )
+    _check_identity(numbers, run.identity, path)
     weights, averages = (
         keys.upgrade({name.removeprefix(part): one for name, one in tensors.items() if name.startswith(part)})
         for part in ("network.", "average.")
@@ -169,6 +177,15 @@ def _fill(run: Run, tensors: dict[str, Tensor], numbers: dict[str, Any], path: P
                     values[key] = torch.empty_like(parameter).copy_(value)
     for name, value in numbers["state"].items():
         setattr(run.state, name, value)
+
+
+def _check_identity(numbers: dict[str, Any], identity: dict[str, Any], path: Path) -> None:
+    found = _completed(numbers["identity"], identity)
+    for name, value in identity.items():
+        if difference := _difference(name, found.get(name), value):
+            raise ValueError(
+                f"{path} belongs to another run: {difference}; train under another name, or with the old settings"
+            )
 
 
 def _completed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

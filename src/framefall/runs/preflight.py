@@ -1,0 +1,221 @@
+"""Everything that can be known before a training's first step, for all stages before the first of them trains.
+
+Each refusal is a `ValueError` of one sentence; what is odd but no reason to stop is a note. Nothing is written.
+"""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from framefall import publish, ranks
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.stage import StageConfig
+from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
+from framefall.data import loader
+from framefall.data.folder import Folder
+from framefall.data.loader import Source
+from framefall.models.registry import build
+from framefall.runs.sources import WorldSource
+from framefall.train import objective, resume
+from framefall.train.loop import identity
+from framefall.train.recipe import Recipe
+
+_COPIES = 4  # of the weights in a checkpoint: the network, its average, and at most two moments
+_BYTES = 4  # of a number in it
+
+
+def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool) -> None:
+    """Refuses places that cannot be written or that hold something else."""
+    for place in (model, runs):
+        for parent in place.parents:
+            if parent.exists() and not parent.is_dir():
+                raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
+    if model.exists() and not (model / publish.MANIFEST).exists():
+        raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
+    if runs.exists() and not runs.is_dir():
+        raise ValueError(
+            f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"
+        )
+    for name in () if resume else names:
+        if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
+            raise ValueError(
+                f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
+            )
+        if (model / f"{name}.safetensors").exists():
+            raise ValueError(f"{model} holds a trained {name} already; choose another name, or remove it")
+    for folder in {_standing(one) for one in (model.parent, runs)} if ranks.rank() == 0 else ():
+        try:
+            tempfile.TemporaryDirectory(prefix=".framefall-", dir=folder).cleanup()
+        except OSError as error:
+            raise ValueError(
+                f"{model} must be written, and {folder} cannot be ({error.strerror or error}); choose another place"
+            ) from None
+
+
+def check_space(recipe: Recipe, names: Sequence[str], runs: Path) -> None:
+    """Refuses a disk that has no room for the checkpoints: those that are kept, and the next one beside them."""
+    sizes = [_weights(recipe.stages[name].stage) * _COPIES * _BYTES for name in names]
+    there = sum(one.stat().st_size for one in runs.rglob("*") if one.is_file()) if runs.is_dir() else 0
+    need = max(sum(sizes) * max(2, recipe.keep) - there, 0) + max(sizes)
+    free = shutil.disk_usage(_standing(runs)).free
+    if free < need:
+        raise ValueError(
+            f"checkpoints need {_size(need)} beside {runs}, and the disk has {_size(free)} free; make room, or"
+            " choose another place"
+        )
+
+
+def check_stages(stages: Mapping[str, StageConfig]) -> None:
+    """Refuses stages of which one does not make what the next one takes, in the order in which they run."""
+    height, width = 0, 0
+    for index, (name, config) in enumerate(stages.items()):
+        task, shape = config.task, config.shape
+        if isinstance(task, Base):
+            if index:
+                raise ValueError(
+                    f"a base must come first, {name} comes after {list(stages)[index - 1]}; reorder the stages"
+                )
+            height, width = shape.height, shape.width
+        if isinstance(task, SpatialSR):
+            if shape.height % task.factor or shape.width % task.factor:
+                raise ValueError(
+                    f"{name} is trained on crops that must be multiples of its factor {task.factor},"
+                    f" got {shape.width}x{shape.height}; --set stages.{name}.stage.shape.height and width"
+                )
+            height, width = height * task.factor, width * task.factor
+            if height and (shape.height > height or shape.width > width):
+                raise ValueError(
+                    f"{name} makes {width}x{height} of what comes before it, and its crops must fit into that, got"
+                    f" {shape.width}x{shape.height}; --set stages.{name}.stage.shape.height and width"
+                )
+        if isinstance(task, TemporalSR) and height and (shape.height, shape.width) != (height, width):
+            raise ValueError(
+                f"{name} must work at the size that it is given, {width}x{height}, got {shape.width}x{shape.height};"
+                f" --set stages.{name}.stage.shape.height and width"
+            )
+    for (first, below), (second, above) in pairwise(stages.items()):
+        if below.shape.channels != above.shape.channels:
+            raise ValueError(
+                f"{second} must take the {below.shape.channels} channels that {first} makes, got"
+                f" {above.shape.channels}; --set both alike"
+            )
+        rate = below.shape.fps * above.task.time_factor
+        if not math.isclose(rate, above.shape.fps, rel_tol=1e-3):
+            raise ValueError(
+                f"{second} makes {rate:g} frames a second of the {below.shape.fps:g} of {first}, and is set to"
+                f" {above.shape.fps:g}; --set stages.{second}.stage.shape.fps={rate:g}"
+            )
+
+
+def check_model(model: Path, recipe: Recipe, names: Sequence[str]) -> None:
+    """Refuses to add stages to a model that is broken, that has others than the recipe, or that they do not fit."""
+    if not model.exists():
+        check_stages({name: part.stage for name, part in recipe.stages.items()})
+        return
+    try:
+        found = {stage.name: stage.config for stage in load_cascade(model).stages}
+    except ValueError as error:
+        raise ValueError(f"{model} must be whole before a stage is added to it: {error}") from None
+    if strange := [name for name in found if name not in recipe.stages]:
+        raise ValueError(
+            f"{model} has a stage {strange[0]} that recipe {recipe.name} does not know and would lose;"
+            " choose another name, or its recipe"
+        )
+    both = {
+        name: found[name] if name in found and name not in names else part.stage for name, part in recipe.stages.items()
+    }
+    try:
+        check_stages(both)
+    except ValueError as error:
+        raise ValueError(f"{model} and recipe {recipe.name} must fit each other: {error}") from None
+
+
+def check_runs(runs: Path, recipe: Recipe, names: Sequence[str], source: Folder | Source) -> dict[str, resume.State]:
+    """Where each stage's earlier sessions have come to; refuses checkpoints of another run."""
+    return {name: resume.reached(runs / name / "checkpoints", identity(recipe, name, source)) for name in names}
+
+
+def check_source(recipe: Recipe, names: Sequence[str], source: Folder | Source) -> list[str]:
+    """Refuses clips that a stage cannot use; gives notes on what is in the source that nobody reads."""
+    for name in names:
+        part = recipe.stages[name]
+        if part.batch % ranks.world_size():
+            raise ValueError(
+                f"{name}: batch must be a multiple of the {ranks.world_size()} processes, got {part.batch};"
+                f" --set stages.{name}.batch={ranks.world_size()}"
+            )
+        try:
+            streams = loader.streams(source, objective.window(part), recipe.seed)
+            if not isinstance(source, Folder):  # it says so only when it is asked for a clip
+                for stream in streams:
+                    if stream is not None and not isinstance(stream, loader.Buckets):
+                        stream.clip(0)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be trained on this source: {error}") from None
+    return [*_captions(recipe, names, source), *_numbers(recipe, names, source)]
+
+
+def _captions(recipe: Recipe, names: Sequence[str], source: Folder | Source) -> list[str]:
+    if not isinstance(source, Folder):
+        return []
+    told = sum(shot.caption is not None for shot in source.shots)
+    if told and not any(part.stage.backbone.text_dim for part in recipe.stages.values()):
+        return [f"{told} of {len(source.shots)} takes have captions, and no stage of {recipe.name} reads any"]
+    if not told and any(recipe.stages[name].stage.backbone.text_dim for name in names):
+        return ["no take has a caption, so that the model will not know what a prompt means; name.txt or captions.csv"]
+    return []
+
+
+def _numbers(recipe: Recipe, names: Sequence[str], source: Folder | Source) -> list[str]:
+    if isinstance(source, Folder):
+        given = {shot.numbers.shape[-1] for shot in source.shots if shot.numbers is not None}
+        without = sum(shot.numbers is None for shot in source.shots)
+    elif isinstance(source, WorldSource):
+        given, without = {WORLD_NUMBERS}, 0
+    else:
+        return []
+    notes = []
+    for name in names:
+        takes = recipe.stages[name].stage.backbone.numbers
+        key = f"--set stages.{name}.stage.backbone.numbers"
+        if takes and not given:
+            raise ValueError(
+                f"{name} takes {takes} numbers a clip, and the source has none; add them (name.json, captions.csv),"
+                f" or {key}=0"
+            )
+        if takes and given != {takes}:
+            raise ValueError(
+                f"{name} takes {takes} numbers a clip, and the source has {max(given)}; {key}={max(given)}"
+            )
+        if takes and without:
+            notes.append(f"{without} takes have no numbers: {name} reads zeros for them")
+    if isinstance(source, Folder) and given and not any(one.stage.backbone.numbers for one in recipe.stages.values()):
+        count, name = max(given), next(iter(recipe.stages))
+        notes.append(
+            f"the source has {count} numbers a clip and no stage of {recipe.name} reads any;"
+            f" --set stages.{name}.stage.backbone.numbers={count} if it should"
+        )
+    return notes
+
+
+WORLD_NUMBERS = 2  # gravity and the first body's speed (worlds/captions/sentences.py)
+
+
+def _standing(place: Path) -> Path:
+    """The nearest folder above a place, or the place itself, that is there already."""
+    place = place.absolute()
+    return next(one for one in (place, *place.parents) if one.is_dir())
+
+
+def _weights(config: StageConfig) -> int:
+    with torch.device("meta"):
+        return sum(one.numel() for one in build(config.backbone).parameters())
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
