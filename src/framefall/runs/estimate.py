@@ -44,11 +44,16 @@ def step_seconds(name: str, recipe: Recipe, source: Folder | Source, device: str
     network = stage.backbone.train()
     average, optimizers = optim.AveragedWeights(network, part.optim.ema_width), optim.optimizers(network, part.optim)
     optim.set_rates(optimizers, 0.0)
-    here = {"rank": ranks.rank(), "world_size": ranks.world_size()}
     seconds, size = math.inf, 1
     with closing(
         loader.batches(
-            source, objective.window(part), batch=part.batch, seed=recipe.seed, workers=recipe.workers, **here
+            source,
+            objective.window(part),
+            batch=part.batch,
+            seed=recipe.seed,
+            rank=ranks.rank(),
+            world_size=ranks.world_size(),
+            workers=recipe.workers,
         )
     ) as clips:
         for trial in range(2):
