@@ -70,7 +70,7 @@ def works(count: int, source: Path) -> tuple[Work, ...]:
         f"{stage}.shape.height=96",
         f"{stage}.shape.width=96",
         f"{stage}.backbone.patch=[2,24,24]",
-    ]  # 70 a shard
+    ]
     toy = ("--recipe", "micro", "--stage", "base", *(word for one in settings for word in ("--set", one)))
     train = ("--steps", str(CLIPS * count // 16), "--set", "save_every=1", "--set", "workers=1", "--resume")
     videos = ("prepare", str(source), "-o", "{here}/out", "--recipe", "micro")

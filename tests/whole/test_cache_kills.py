@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(1200)  # all of it is in the report's setup, which shares the machine with other tests
+
 BATTERIES = Path(__file__).parents[1] / "batteries"
 
 
