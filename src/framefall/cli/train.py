@@ -42,6 +42,9 @@ def train(
     TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
     if it had not been. Under torchrun the ranks share every batch.
 
+    Before the first step it says what the budget buys, and what to change where that cannot make a picture; after a
+    tenth, and at the end, whether it is enough. --set data.holdout=0.1 keeps clips back to measure on.
+
     \b
     Examples:
       framefall train my_clips -o my_model --minutes 30
