@@ -75,7 +75,7 @@ def test_pieces_are_counted_where_the_source_knows_them(folder: Folder) -> None:
     bucketed = override(MICRO, ["stages.base.stage.task.buckets=auto"])
     assert (estimate.pieces(folder, bucketed.stages["base"], 0) or 0) > base
     world = WorldSource(open_world("fall", size=20), size=64, fps=12.0)
-    assert estimate.pieces(world, MICRO.stages["base"], 0) == 20
+    assert estimate.pieces(world, MICRO.stages["base"], 0) == 20 * world.looks
 
 
 def test_minutes_that_do_not_last_for_a_step_are_refused_with_those_that_would(folder: Folder) -> None:

@@ -44,6 +44,9 @@ def train(
     kept in a cache ($FRAMEFALL_CACHE) of at most 20 GB ($FRAMEFALL_CACHE_GB); what `framefall prepare` has made is a
     source too.
 
+    Before the first step it says what the budget buys, and what to change where that cannot make a picture; after a
+    tenth, and at the end, whether it is enough. --set data.holdout=0.1 keeps clips back to measure on.
+
     \b
     Examples:
       framefall train my_clips -o my_model --minutes 30

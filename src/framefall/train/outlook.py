@@ -28,7 +28,7 @@ class Level:
 # and walkers can be recognised; base of the worlds 31,700, coloured balls and walls; 96,900, things go behind a screen
 # and come back, fall and bounce. Errors: pico after 240 clips .62; base of the worlds after 49,872 .28 to .37 (walls
 # and floors, things that do not hold together); the shipped pico on its rabbit .16; the 31,700 above about .20. How
-# things move does not show in this error, so that none is enough for the last level. All in docs/log.md.
+# things move does not show in this error, so that none is enough for the last level. All are in docs/log.md.
 LEVELS = (
     Level(0, math.inf, "colours and no scene"),
     Level(5_000, 0.4, "blocks of colour"),
