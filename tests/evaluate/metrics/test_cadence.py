@@ -146,6 +146,10 @@ def test_where_nothing_can_be_said_it_is_nan_with_a_reason(video: Tensor, reason
     assert (found.period, found.reason) == (0, reason)
 
 
+def test_nine_frames_are_enough() -> None:
+    assert seen(held(ball(frames=9), 2)).stutter == MOST and seen(ball(frames=9)).stutter < 1.1
+
+
 def test_repeated_frames_are_the_most_that_there_is() -> None:
     assert seen(held(ball(), 2)).stutter == MOST and seen(held(ball(), 2)).strength > 0.95
 

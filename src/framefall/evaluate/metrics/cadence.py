@@ -106,11 +106,15 @@ def _values(changes: Changes, period: int, least: float) -> tuple[np.ndarray, np
     changed = changes[half : len(changes) - half]
     # between frames that are held for long the average is 0 as well: nothing unusual
     values = np.divide(changed - usual, usual, out=np.zeros_like(usual), where=usual > least)
-    near = np.convolve(changes, np.ones(2 * NEAR + 1), "same") / np.convolve(
-        np.ones(len(changes)), np.ones(2 * NEAR + 1), "same"
-    )
-    places = np.flatnonzero(near[half : len(changes) - half] >= max(MOVES * changes.mean(), least))
+    places = np.flatnonzero(_near(changes)[half : len(changes) - half] >= max(MOVES * changes.mean(), least))
     return values[places], (places + half) % period
+
+
+def _near(changes: Changes) -> Changes:
+    """Their means over four before to four after, or as many as there are."""
+    sums, place = np.concatenate(([0.0], np.cumsum(changes))), np.arange(len(changes))
+    first, last = np.maximum(place - NEAR, 0), np.minimum(place + NEAR + 1, len(changes))
+    return np.asarray((sums[last] - sums[first]) / (last - first))
 
 
 def _stutter(values: np.ndarray) -> float:
