@@ -27,7 +27,7 @@ from framefall.evaluate.worldbench.benchmark import (
     references,
     summary,
 )
-from framefall.flow import look
+from framefall.flow import frames_of
 from framefall.jsonable import jsonable
 from framefall.metric import interval
 from framefall.noise import Key
@@ -155,7 +155,7 @@ def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, sampl
             exact.append(math.nan if math.isnan(share) else float(share >= 1))
             shares.append(share)
             permanence.append(found["permanence"].value)
-            stutters.append(cadence(look(video)).stutter)
+            stutters.append(cadence(frames_of(video)).stutter)
             ours += [g / protocol.size for g, _ in falls(gather(tracks, None, said))]
     same = ks_2samp(ours, theirs) if min(len(ours), len(theirs)) > 3 else None
     return {

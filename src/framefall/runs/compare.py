@@ -27,7 +27,7 @@ from framefall.data.loader import Source
 from framefall.data.sheet import clip_row, strips
 from framefall.evaluate.metrics import coherence, motion
 from framefall.evaluate.metrics.cadence import cadence
-from framefall.flow import look
+from framefall.flow import frames_of, look
 from framefall.jsonable import jsonable
 from framefall.metric import DRAWS, Interval, interval
 from framefall.models.backbone import Condition
@@ -136,7 +136,7 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
             "held_out_loss": jsonable(interval(losses, comparison.seed)),
             "flicker_over_real": jsonable(ratio_of_means(flickers[fusion], still, comparison.seed)),
             "dynamic_ratio": jsonable(interval(moves, comparison.seed)),
-            "stutter": jsonable(interval(_stutters(samples[fusion], comparison.fps), comparison.seed)),
+            "stutter": jsonable(interval(_stutters(samples[fusion]), comparison.seed)),
             **asdict(costs[fusion]),
         }
     worse = {
@@ -144,7 +144,7 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
         for name in comparison.fusions
         if name != "per_frame" and "per_frame" in comparison.fusions
     }
-    steady = jsonable(interval(_stutters(real, comparison.fps), comparison.seed))
+    steady = jsonable(interval(_stutters(real), comparison.seed))
     answer = {"contest": asdict(comparison), "results": results, "per_frame_flicker_over": worse}
     answer["stutter_of_real"] = steady
     with publish.file(folder / "compare.json") as partial:
@@ -285,8 +285,8 @@ def _flickers(videos: Sequence[Video], fps: float) -> list[float]:
     return [float(coherence.flicker(look(video, fps))) for video in videos]
 
 
-def _stutters(videos: Sequence[Video], fps: float) -> list[float]:
-    return [cadence(look(video, fps)).stutter for video in videos]
+def _stutters(videos: Sequence[Video]) -> list[float]:
+    return [cadence(frames_of(video)).stutter for video in videos]
 
 
 def _span(value: dict[str, Any]) -> str:

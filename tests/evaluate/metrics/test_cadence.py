@@ -13,7 +13,7 @@ import framefall as ff
 from examples import examples
 from framefall.cascade.request import Request
 from framefall.evaluate.metrics.cadence import MOST, NAMED, PERIODS, Cadence, cadence, change_sizes
-from framefall.flow import look
+from framefall.flow import frames_of
 from framefall.video import from_pixels, resize
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.state import frame_times
@@ -21,7 +21,7 @@ from framefall.worlds.world import World
 
 
 def seen(video: Tensor) -> Cadence:
-    return cadence(look(video))
+    return cadence(frames_of(video))
 
 
 def slide(steps: np.ndarray, side: int = 48) -> Tensor:
@@ -52,7 +52,7 @@ def test_stutter_is_the_ratio_of_odd_and_even_changes(ratio: float) -> None:
     for steps in (1.0, ratio), (ratio, 1.0):
         video = slide(0.4 * np.resize(steps, 19))
         assert seen(video).stutter == pytest.approx(ratio, rel=0.1)
-        changes, _ = change_sizes(look(video))
+        changes, _ = change_sizes(frames_of(video))
         odd, even = changes[::2].mean(), changes[1::2].mean()
         assert seen(video).stutter == pytest.approx(max(odd / even, even / odd), rel=0.03)
 
@@ -144,6 +144,10 @@ def test_where_nothing_can_be_said_it_is_nan_with_a_reason(video: Tensor, reason
     found = seen(video)
     assert math.isnan(found.stutter) and math.isnan(found.strength)
     assert (found.period, found.reason) == (0, reason)
+
+
+def test_nine_frames_are_enough() -> None:
+    assert seen(held(ball(frames=9), 2)).stutter == MOST and seen(ball(frames=9)).stutter < 1.1
 
 
 def test_repeated_frames_are_the_most_that_there_is() -> None:

@@ -4,9 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from framefall.evaluate.metrics.suite import METRICS, ScoreRow, protocol, score_row
+from framefall.evaluate.metrics.suite import METRICS, ClipScores, ScoreRow, protocol, score_row
 from framefall.evaluate.report.real_video import real_video
-from framefall.evaluate.report.table import LINES, brief_table, distance_lines, rank, ranked, table, to_json
+from framefall.evaluate.report.table import (
+    LINES,
+    brief_table,
+    distance_lines,
+    period_lines,
+    rank,
+    ranked,
+    table,
+    to_json,
+)
 from framefall.evaluate.sets.distribution import Distance
 from framefall.physics.laws import LAWS
 
@@ -39,6 +48,16 @@ def test_what_is_not_measurable_stands_in_the_table() -> None:
     assert "2, not measurable (1 of 3)" in lines[1]
     assert lines[-1].startswith("not measurable in any clip: ") and " nan" not in table(ROWS)
     assert "not measurable in any clip" not in table([row for row in ROWS if row.n])
+
+
+def test_the_period_in_which_frames_come_is_named_with_how_many_clips_have_it() -> None:
+    clips = [ClipScores(str(place), 8.0, {}, period=period) for place, period in enumerate((2, 0, 8, 2))]
+    assert list(period_lines(clips)) == [
+        "cadence: how much frames change repeats every 2 frames in 2 of 4 clips",
+        "cadence: how much frames change repeats every 8 frames in 1 of 4 clips",
+    ]
+    assert list(period_lines(clips[:1])) == ["cadence: how much frames change repeats every 2 frames"]
+    assert list(period_lines(clips[1:2])) == []
 
 
 def test_one_clip_has_no_interval_and_columns_that_say_nothing_are_left_out() -> None:

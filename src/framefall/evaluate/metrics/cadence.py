@@ -6,6 +6,7 @@ pulldown. Taken apart by the ratio-to-moving-average method of seasonal decompos
 that speeding up, slowing down and fading away count for nothing.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -13,7 +14,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from framefall.flow import Motion
 from framefall.noise import Key
 
 PERIODS = range(2, 9)  # frames
@@ -29,6 +29,7 @@ SHUFFLES = 50  # of the changes, to know which strength chance alone has
 SLIGHT = 0.1  # of the usual change: so much more or less is nothing to anybody
 NAMED = 0.3  # a weaker period is not named
 
+Frames = Float[np.ndarray, "frames height width channels"]  # 0..1
 Changes = Float[np.ndarray, " pairs"]
 
 # what white noise leaves after it is 0, and a plane too (Immerkaer 1996); its sum of squares is 36
@@ -46,8 +47,8 @@ class Cadence:
     reason: str = ""
 
 
-def cadence(motion: Motion) -> Cadence:
-    """Stutter and the strongest period of a clip.
+def cadence(frames: Frames) -> Cadence:
+    """Stutter and the strongest period of a clip's frames (`framefall.flow.frames_of`).
 
     With d the sizes of change and c their centred moving average over p frames (for an even p its ends count half), the
     values are r = d / c - 1, where something moves.
@@ -63,9 +64,9 @@ def cadence(motion: Motion) -> Cadence:
     Periods are those of 2 to 8 frames that are seen twice: p needs 3 p + 1 frames. NaN below 9 frames, and where
     something moves in fewer than 6.
     """
-    if motion.pairs < FEWEST - 1:
-        return Cadence(math.nan, math.nan, reason=f"it has {len(motion.frames)} frames, and {FEWEST} are needed")
-    changes, least = change_sizes(motion)
+    if len(frames) < FEWEST:
+        return Cadence(math.nan, math.nan, reason=f"it has {len(frames)} frames, and {FEWEST} are needed")
+    changes, least = change_sizes(frames)
     values, phases = _values(changes, 2, least)
     if len(values) < FEWEST_MOVING:
         return Cadence(
@@ -75,21 +76,21 @@ def cadence(motion: Motion) -> Cadence:
     return Cadence(_stutter(np.where(phases, values, -values)), strength, period if strength >= NAMED else 0)
 
 
-def change_sizes(motion: Motion) -> tuple[Changes, float]:
+def change_sizes(frames: Frames) -> tuple[Changes, float]:
     """Mean absolute change of a pixel from frame to frame beyond noise, of the 0..1 range, and the least that counts.
 
     A change of the light of the whole frame is taken out (the median over its pixels), then what is within 4 standard
     deviations of the clip's noise, which is told from a picture by its roughness.
     """
-    steps = [_step(motion, index) for index in range(motion.pairs)]
+    steps = [_step(one, other) for one, other in itertools.pairwise(frames)]
     noise = float(np.percentile([np.median(np.abs(cv2.filter2D(step, -1, _ROUGH))) for step in steps], 10))
     within = max(LEVEL, NOISE * noise / 6 / _MEDIAN)
     sizes = np.array([np.maximum(np.abs(step) - within, 0.0).mean(dtype=np.float64) for step in steps])
     return sizes, 1e-3 * within
 
 
-def _step(motion: Motion, index: int) -> np.ndarray:
-    step = motion.frames[index + 1] - motion.frames[index]
+def _step(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    step = other - one
     return np.asarray(step - np.median(step, axis=(0, 1)))
 
 
@@ -105,11 +106,15 @@ def _values(changes: Changes, period: int, least: float) -> tuple[np.ndarray, np
     changed = changes[half : len(changes) - half]
     # between frames that are held for long the average is 0 as well: nothing unusual
     values = np.divide(changed - usual, usual, out=np.zeros_like(usual), where=usual > least)
-    near = np.convolve(changes, np.ones(2 * NEAR + 1), "same") / np.convolve(
-        np.ones(len(changes)), np.ones(2 * NEAR + 1), "same"
-    )
-    places = np.flatnonzero(near[half : len(changes) - half] >= max(MOVES * changes.mean(), least))
+    places = np.flatnonzero(_near(changes)[half : len(changes) - half] >= max(MOVES * changes.mean(), least))
     return values[places], (places + half) % period
+
+
+def _near(changes: Changes) -> Changes:
+    """Their means over four before to four after, or as many as there are."""
+    sums, place = np.concatenate(([0.0], np.cumsum(changes))), np.arange(len(changes))
+    first, last = np.maximum(place - NEAR, 0), np.minimum(place + NEAR + 1, len(changes))
+    return np.asarray((sums[last] - sums[first]) / (last - first))
 
 
 def _stutter(values: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from framefall.evaluate.metrics.cadence import Cadence, cadence
 from framefall.evaluate.metrics.features import Embeddings, embed
-from framefall.flow import Motion, look
+from framefall.flow import Motion, frames_of, look
 from framefall.metric import AnyVideo
 from framefall.physics.laws import LawScore, laws
 from framefall.tracking.tracker import track
@@ -35,7 +35,7 @@ class ObservedClip:
     @cached_property
     def cadence(self) -> Cadence:
         """Whether its frames come evenly."""
-        return cadence(self.motion)
+        return cadence(frames_of(self.video))
 
     @cached_property
     def embeddings(self) -> Embeddings | None:

@@ -165,7 +165,7 @@ def judge(case: Case, video: Video) -> Verdict:
         LawRow(case.name, case.scenario, name, score.value, score.coverage, right, ratio)
         for name, score in scores.items()
     ]
-    return Verdict(case, scores, rows, found, float(coherence.flicker(seen)), cadence(seen).stutter)
+    return Verdict(case, scores, rows, found, float(coherence.flicker(seen)), cadence(seen.frames).stutter)
 
 
 def references(protocol: Protocol) -> dict[str, Predictor]:
