@@ -111,7 +111,8 @@ def outlook(
     if steps > NOT_WORTH_TIMING:
         seconds = ranks.agree([step_seconds(name, recipe, source, device)])[0]
     if budget.minutes is not None and seconds is not None:
-        steps = min(steps, max(0.0, budget.minutes - before.minutes) * 60 / seconds)
+        left = budget.minutes - before.minutes
+        steps = min(steps, max(1.0, left * 60 / seconds) if left > 0 else 0)  # one that is begun is finished
     return Outlook(
         stage=name,
         kind=part.stage.task.kind,
@@ -213,8 +214,13 @@ def _smaller(
     minutes: float,
     device: str | torch.device,
 ) -> Iterator[str]:
-    """Recipes of the same stages that need less, down to the first that the given minutes are enough for."""
+    """Recipes of the same stages that need less, down to the first that the given minutes are enough for.
+
+    None where steps are so slow, or the machine is so busy, that timing them would keep the training waiting.
+    """
     names = list(outlooks)
+    if sum(TRIAL * one.seconds / one.batch for one in outlooks.values() if one.seconds) > PATIENCE:
+        return
     own = _size(recipe, names)
     known = (make() for name, make in PRESETS.items() if name != WORLDS or isinstance(source, WorldSource))
     smaller = [one for one in known if set(names) <= set(one.stages) and _size(one, names) < 0.8 * own]
