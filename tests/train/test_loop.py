@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from framefall.cascade.stage import Stage
 from framefall.data.folder import Folder, open_folder
 from framefall.progress import Note, Stepped
 from framefall.recipes.registry import RECIPES
@@ -177,3 +178,23 @@ def test_weights_that_are_not_finite_are_never_gone_on_from(
     ran = go(recipe, "base", tmp_path, steps=8)
     assert ran.seen[0].step == 5 and ran.notes == {}
     assert all(bool(tensor.isfinite().all()) for tensor in ran.weights.values())
+
+
+def test_samples_are_drawn_with_the_averaged_weights_on_the_way_as_at_the_end(
+    recipe: Recipe, folder: Folder, tmp_path: Path
+) -> None:
+    shown: dict[int, dict[str, torch.Tensor]] = {}
+
+    def strip(stage: Stage, step: int) -> None:
+        assert not stage.backbone.training
+        shown[step] = {name: tensor.clone() for name, tensor in stage.backbone.state_dict().items()}
+
+    often = replace(recipe, strip_minutes=0.0)
+    stage = initial("spatial_sr", recipe.stages["spatial_sr"], 0, CPU)
+    for event in train_stage(stage, often, folder, Budget(steps=4), tmp_path, strip=strip):
+        assert isinstance(event, TrainingStep) and stage.backbone.training
+    assert list(shown) == [1, 2, 3, 4]
+    for step in (2, 4):
+        saved = resume.read_tensors(tmp_path / "checkpoints" / f"{step:08d}" / "tensors.safetensors")
+        assert all(torch.equal(tensor, saved[f"average.{name}"]) for name, tensor in shown[step].items())
+        assert not all(torch.equal(tensor, saved[f"network.{name}"]) for name, tensor in shown[step].items())

@@ -100,6 +100,9 @@ def test_super_resolution_is_judged_by_decibels_over_its_prior_and_by_how_sure_t
     unsure = reached(measured(0.9, kind="spatial_sr", spread=0.2), "spatial_sr", 5_000)
     assert not unsure.enough and "adds nothing yet to bicubic" in unsure.because
     assert reached(measured(0.9, kind="temporal_sr", spread=0.2), "temporal_sr", 5_000).enough  # its prior is no loss
+    trifle = measured(0.993, kind="spatial_sr", spread=0.0001)
+    found = reached(trifle, "spatial_sr", 100)  # surely better, and nobody will see it
+    assert not found.enough and "gains no more than 0.03 dB (0.03 to 0.03) on bicubic" in found.because
     worse = reached(measured(1.2, kind="temporal_sr", spread=0.01), "temporal_sr", 5_000)
     assert not worse.enough and "0.79 dB worse than its motion prior" in worse.because
 

@@ -16,7 +16,9 @@ from framefall import ranks
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
+from framefall.progress import Done, Note
 from framefall.recipes.registry import RECIPES
+from framefall.runs.train import train
 from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
@@ -88,6 +90,15 @@ def test_ranks_keep_equal_weights_and_write_one_log(name: str, reports: tuple[li
     assert len(list((reports[1] / name / "tensorboard").iterdir())) == 1
 
 
+def test_the_first_rank_speaks_and_all_train_the_same_model(reports: tuple[list[dict], Path]) -> None:
+    first, second = (report["train"] for report in reports[0])
+    assert second["notes"] == [] and first["losses"] == second["losses"] and len(first["losses"]) == 12
+    bought, *_, last = first["notes"]
+    assert bought.startswith("micro: spatial_sr 12 steps of 4 clips in ") and "spatial_sr, step 12: loss on" in last
+    assert any("after a tenth of its budget" in text for text in first["notes"])
+    assert first["verdicts"] == 1 and (reports[1] / "model" / "spatial_sr.safetensors").exists()
+
+
 def main() -> None:
     source, where = Path(sys.argv[1]), Path(sys.argv[2])
     torch.set_num_threads(1)
@@ -105,6 +116,12 @@ def main() -> None:
             b"".join(p.detach().numpy().tobytes() for p in stage.backbone.parameters())
         ).hexdigest()
         report[name] = {"half": mine, "losses": losses, "weights": weights}
+    notes, losses = [], []
+    for event in train.events(folder, where / "model", recipe, stages=["spatial_sr"], steps=12):
+        notes += [event.text] if isinstance(event, Note) else []
+        losses += [event.loss] if isinstance(event, TrainingStep) else []
+    assert isinstance(event, Done)
+    report["train"] = {"notes": notes, "losses": losses, "verdicts": len(event.result.verdicts)}
     ranks.leave()
     print(json.dumps(report))
 

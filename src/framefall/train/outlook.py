@@ -45,6 +45,7 @@ SHARPER = 1_300
 # blend; pico's was left at 2,856 clips (docs/log.md 2026-11-22)
 MOTION = 3_000
 
+TRIFLE = 0.1  # dB that a super-resolution stage must gain at least: what is surely there may still not be seen
 BY_HEART = 1_000  # visits a piece: pico saw 26,400 clips of 67 s, and "knows its six captions and nothing else"
 TENTH = 0.1  # of a stage's budget, after which its first verdict is given
 _SURE = 2.0  # standard errors
@@ -84,7 +85,8 @@ class Outlook:
 
     def said(self) -> str:
         """In words."""
-        text = f"{self.stage} {_about(self.steps)} steps of {self.batch} clips"
+        steps = "1 step" if self.steps == 1 else f"{_about(self.steps)} steps"
+        text = f"{self.stage} {steps} of {self.batch} clips"
         if self.minutes is not None:
             text += f" in {span(self.minutes)}"
         if self.done:
@@ -140,7 +142,8 @@ def _reached(found: HeldOutLoss, kind: Kind) -> tuple[bool, str]:
     plain = "bicubic" if kind == "spatial_sr" else "its motion prior"
     gain, sure = decibels(found.errors)
     if gain - sure > 0:
-        return True, f"gains {gain:.2f} dB ({gain - sure:.2f} to {gain + sure:.2f}) on {plain}"
+        what = f"{gain:.2f} dB ({gain - sure:.2f} to {gain + sure:.2f}) on {plain}"
+        return (True, f"gains {what}") if gain >= TRIFLE else (kind == "temporal_sr", f"gains no more than {what}")
     if gain + sure < 0:
         return False, f"is {-gain:.2f} dB worse than {plain}"
     return kind == "temporal_sr", f"adds nothing yet to {plain}"
