@@ -67,8 +67,7 @@ def works(count: int, source: Path) -> tuple[Work, ...]:
     world, stage = f"uniform:{CLIPS * count}", "stages.base.stage"
     settings = ["data.looks=1", "stages.base.image_share=0", "stages.base.batch=16"]
     settings += [
-        f"{stage}.shape.height=96",
-        f"{stage}.shape.width=96",
+        *(f"stages.{one}.stage.shape.{side}=96" for one in ("base", "temporal_sr") for side in ("height", "width")),
         f"{stage}.backbone.patch=[2,24,24]",
     ]
     toy = ("--recipe", "micro", "--stage", "base", *(word for one in settings for word in ("--set", one)))

@@ -25,5 +25,5 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
     values = found.values(clips=str(path))
     with publish.file(scores) as partial:
         partial.write_text(json_text(values))
-    brief = brief_table(found.rows, all(one.separate for one in found.clips), str(scores))
-    return brief + "".join(f"{line}\n" for line in period_lines(found.clips)), values
+    separate = all(one.separate for one in found.clips)
+    return brief_table(found.rows, separate, str(scores), list(period_lines(found.clips))), values

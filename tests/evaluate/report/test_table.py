@@ -84,6 +84,8 @@ def test_the_brief_table_has_what_fits_the_clip_the_worst_first() -> None:
     assert set(names) == set(usual) - {"warp_error"}
     assert text.splitlines()[-1].startswith(f"{len(rows) - len(names)} more in walk.json; real video: ")
     # where things are apart, laws are scores like the others; what breaks one stands above
+    noted = brief_table(rows, separate=False, rest="walk.json", notes=["cadence: 2"]).splitlines()
+    assert noted[-2:] == ["cadence: 2", noted[-1]] and "walk.json" in noted[-1] and len(noted) <= LINES
     apart = brief_table(rows, separate=True, rest="walk.json").splitlines()
     assert apart[1].startswith("continuity ") and "gravity" not in "".join(apart)
 

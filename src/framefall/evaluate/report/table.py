@@ -27,18 +27,18 @@ def table(rows: Sequence[ScoreRow]) -> str:
     return text + (f"not measurable in any clip: {', '.join(absent)}\n" if absent else "")
 
 
-def brief_table(rows: Sequence[ScoreRow], separate: bool, rest: str) -> str:
+def brief_table(rows: Sequence[ScoreRow], separate: bool, rest: str, notes: Sequence[str] = ()) -> str:
     """The scores that mean something for these clips in at most 12 lines, the worst beside real video first.
 
     `separate`: whether what the tracker follows are things apart from each other; laws of physics are read of such
-    alone. `rest` says where all the others are.
+    alone. `rest` says where all the others are; `notes` are lines of their own, before that.
     """
     typical = real_video()
     fit = [row for row in rows if row.n and row.metric not in ASIDE and (separate or row.metric not in LAWS)]
     fit.sort(key=lambda row: -_badness(row, typical.metrics.get(row.metric)))
-    shown = fit[: LINES - 2]
+    shown = fit[: LINES - 2 - len(notes)]
     last = f"{len(rows) - len(shown)} more in {rest}; real video: {typical.about}"
-    return _aligned(shown) + f"{last}\n"
+    return _aligned(shown) + "".join(f"{line}\n" for line in (*notes, last))
 
 
 def scores_of(rows: Sequence[ScoreRow]) -> dict[str, Any]:
