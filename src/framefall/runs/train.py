@@ -19,7 +19,7 @@ from framefall.recipes.registry import RECIPES
 from framefall.runs import estimate, preflight
 from framefall.runs.sources import open_source
 from framefall.runs.strips import draw_strips
-from framefall.train.held_out import HeldOutLoss, held_out
+from framefall.train.held_out import CLIPS, FEWEST, HeldOutLoss, held_out
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.outlook import TENTH, Outlook, Verdict, after_a_tenth, reached
 from framefall.train.recipe import Recipe
@@ -110,8 +110,10 @@ def train(
         yield from map(Note, [*notes, *estimate.said(recipe, outlooks, remedy)] if left else [])
     found = Trained(model=str(model), skipped=_skipped(source))
     for name in names:
-        events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start)
-        yield from _judged(events, found, outlooks.get(name), remedy)
+        own = outlooks.get(name)
+        count = min(CLIPS, max(FEWEST, own.clips if own else 0))  # measuring must not outdo training
+        events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start, count)
+        yield from _judged(events, found, own, remedy)
     return found
 
 
@@ -163,6 +165,7 @@ def _train_stage(
     budget: Budget,
     device: str | torch.device,
     start: Cascade | None,
+    count: int,
 ) -> Iterator[TrainingStep | Note]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
     part, training = recipe.stages[name], source.split("train")
@@ -177,7 +180,7 @@ def _train_stage(
             partial.write_text(to_json(recipe))
     if part.stage.latent is not None:
         yield from train_autoencoder(stage, recipe, training, budget, runs / name / "autoencoder")
-    look = held_out(source, part, recipe.seed)
+    look = held_out(source, part, recipe.seed, count)
     strip = _strip(recipe, source.split("validation") if look.kept_back else training, runs / name)
     yield from train_stage(stage, recipe, training, budget, runs / name, strip=strip, held_out=look)
     if ranks.rank() == 0:

@@ -32,6 +32,7 @@ from framefall.train.trend import Measurement, Trend, trend
 from framefall.video import Scores
 
 CLIPS = 16
+FEWEST = 4  # where a run trains on hardly any
 DRAWS = 2  # of time and noise a clip
 COST = 0.02  # of the training time, at most; the measurement at the end comes on top
 GROWTH = 1.3  # the time between two measurements grows with the time spent ...
@@ -95,16 +96,16 @@ class HeldOutLoss(Note):
         return math.exp(float(np.mean(self.errors))) if self.errors else None
 
 
-def held_out(source: Folder | Source, part: StageRecipe, seed: int) -> HeldOut:
-    """Clips of the source's validation side; of its training side where it keeps nothing back that a stage can use."""
+def held_out(source: Folder | Source, part: StageRecipe, seed: int, count: int = CLIPS) -> HeldOut:
+    """Up to `count` clips of the validation side; of the training side where nothing is kept back that a stage can use."""
     window = objective.window(part)
     kept = source.split("validation")
     if not isinstance(kept, Folder) or kept.shots:
         try:
-            return HeldOut(tuple(loader.validation(kept, window, CLIPS, seed)), True)
+            return HeldOut(tuple(loader.validation(kept, window, count, seed)), True)
         except ValueError:  # too short or too small for this stage
             pass
-    return HeldOut(tuple(loader.validation(source.split("train"), window, CLIPS, seed)), False)
+    return HeldOut(tuple(loader.validation(source.split("train"), window, count, seed)), False)
 
 
 def losses(trainee: Trainee, part: StageRecipe, clips: Sequence[Clip], seed: int, loss: Loss) -> tuple[float, ...]:
