@@ -97,7 +97,7 @@ class HeldOutLoss(Note):
 
 
 def held_out(source: Folder | Source, part: StageRecipe, seed: int, count: int = CLIPS) -> HeldOut:
-    """Up to `count` clips of the validation side; of the training side where nothing is kept back that a stage can use."""
+    """Up to `count` clips of the validation side, or of the training side where no kept clip is of use to the stage."""
     window = objective.window(part)
     kept = source.split("validation")
     if not isinstance(kept, Folder) or kept.shots:
