@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo long-run long-run-weights test test-full check fix smoke kills odd-files captions validity clean
+.PHONY: setup demo long-run long-run-weights test test-full check fix smoke kills cache-kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -45,6 +45,9 @@ smoke: .venv/ready  ## train all three stages for a few steps on real clips, gen
 
 kills: .venv/ready  ## 20 SIGKILLs aimed at training
 	$(BIN)/python tests/batteries/kills.py
+
+cache-kills: .venv/ready  ## 20 SIGKILLs aimed at preparing and caching
+	$(BIN)/python tests/batteries/cache_kills.py
 
 odd-files: .venv/ready  ## 30 malformed files among 30 good ones
 	$(BIN)/python tests/batteries/odd_files.py

@@ -10,6 +10,9 @@ import sys
 from dataclasses import replace
 from itertools import islice
 
+import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
+
+# isort: split
 import numpy as np
 import torch
 

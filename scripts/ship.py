@@ -10,6 +10,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
+
+# isort: split
 import torch
 
 from framefall.cascade.cascade import Cascade, CascadeConfig

@@ -8,10 +8,14 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from framefall.threads import wait_passively
+
+wait_passively()  # whatever starts here loads torch later
+
 __version__ = version("framefall")
 
 __all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "evaluate", "generate", "load", "open_folder"]
-__all__ += ["open_world", "to_pixels", "train", "upscale", "write"]
+__all__ += ["open_world", "prepare", "to_pixels", "train", "upscale", "write"]
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from framefall.runs.compare import compare
     from framefall.runs.evaluate import assess as evaluate
     from framefall.runs.generate import generate
+    from framefall.runs.prepare import prepare
     from framefall.runs.train import train
     from framefall.runs.upscale import upscale
     from framefall.video import to_pixels
@@ -41,6 +46,7 @@ else:
         "load": "framefall.cascade.checkpoint",
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
+        "prepare": "framefall.runs.prepare",
         "to_pixels": "framefall.video",
         "train": "framefall.runs.train",
         "upscale": "framefall.runs.upscale",

@@ -78,11 +78,7 @@ class WarpedFrame:
 
 def look(video: SingleVideo, fps: float = math.nan) -> Motion:
     """The motion of one clip; numbers a second need its `fps`."""
-    clip = video[0].detach().float().cpu()
-    if not torch.isfinite(clip).all():
-        clip = clip[:, :0]
-    seen = _bounded(clip, LOOK_SIDE).add(1.0).mul(0.5)
-    frames = seen.permute(1, 2, 3, 0).contiguous().numpy()
+    frames = frames_of(video)
     small = _bounded(torch.from_numpy(brightness(frames))[None], GRID_SIDE)[0]  # one channel to shrink instead of all
     luma = small.mul(255).round().clamp(0, 255).byte().numpy()
     roomy = [_with_room(image) for image in luma]
@@ -96,6 +92,15 @@ def look(video: SingleVideo, fps: float = math.nan) -> Motion:
             sure_forth[index] = _sure(forth[index], back[index])
             sure_back[index] = _sure(back[index], forth[index])
     return Motion(frames, luma, forth, back, sure_forth, sure_back, fps)
+
+
+def frames_of(video: SingleVideo) -> Float[np.ndarray, "_ _ _ channels"]:
+    """The frames on which pixels are compared, 0..1: large ones averaged down, none of a clip that is not finite."""
+    clip = video[0].detach().float().cpu()
+    if not torch.isfinite(clip).all():
+        clip = clip[:, :0]
+    seen = _bounded(clip, LOOK_SIDE).add(1.0).mul(0.5)
+    return np.asarray(seen.permute(1, 2, 3, 0).contiguous().numpy())
 
 
 def brightness(frames: Float[np.ndarray, "*rest channels"]) -> Float[np.ndarray, "*rest"]:

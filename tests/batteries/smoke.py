@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
+
+# isort: split
 import torch
 
 from framefall.cascade.checkpoint import load_cascade

@@ -4,7 +4,7 @@ import time
 import torch
 from torch import nn
 
-from framefall.bench.timing import cpu_seconds, cpu_seconds_for, flops, in_turns, ratio, spread
+from framefall.bench.timing import cpu_seconds, cpu_seconds_for, flop_counter, flops, in_turns, product, ratio, spread
 
 
 def test_a_ratio_is_of_turns_taken_side_by_side() -> None:
@@ -34,3 +34,17 @@ def test_torchs_own_attention_is_counted() -> None:
     parts = [torch.randn(2, 3, 16, 8) for _ in range(3)]
     counted = flops(lambda: nn.functional.scaled_dot_product_attention(*parts))
     assert counted == 4 * 2 * 3 * 16 * 16 * 8
+
+
+def test_the_way_back_is_counted_with_its_own_products() -> None:
+    parts = [torch.randn(2, 3, 16, 8, requires_grad=True) for _ in range(3)]
+    with flop_counter() as counter:
+        nn.functional.scaled_dot_product_attention(*parts).sum().backward()
+    product_of_scores = 2 * 2 * 3 * 16 * 16 * 8
+    assert counter.get_total_flops() == (2 + 5) * product_of_scores  # the scores are computed again on the way back
+
+
+def test_a_product_is_what_it_says() -> None:
+    multiply, operations = product(torch.float32, 32)
+    assert flops(multiply) == operations == 2 * 32**3
+    assert multiply().shape == (32, 32)  # type: ignore[attr-defined]

@@ -41,6 +41,7 @@ def test_the_renderer_is_above_and_a_fresh_model_below(knowing: Path, monkeypatc
         assert rows["model"]["physics_score"]["value"] < rows["renderer"]["physics_score"]["value"]
         assert rows["renderer"]["flicker_over_real"]["value"] == pytest.approx(1.0)
     assert scores["id"]["caption_exact"]["n"] > 0
+    assert rows["renderer"]["stutter"]["value"] >= 1 and "stutter" in scores["id"]["text"]
     assert set(scores["id"]["violations"]) <= {"gravity_flip", "teleport"}
     assert set(scores["id"]["temporal_sr"]) == {"temporal_sr", "linear_blend"}
     assert any("id.physics_score" in line for line in lines({"name": "worlds", **scores}))

@@ -4,16 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from encodes import clock, encode, number_of
-from PIL import Image
+from encodes import clock, encode
 
-from framefall.data import cache
-from framefall.data.cache import Settings, content_hash, entry
+from framefall.data import cache, origin
+from framefall.data.cache import entry
 from framefall.data.folder import FolderConfig, open_folder
+from framefall.data.origin import Settings, content_hash
 from framefall.data.store import CacheError, Store
 
 
@@ -36,7 +35,7 @@ def test_a_second_opening_reads_the_cache_and_decodes_nothing(source, monkeypatc
     first = opened(source)
     (array,) = arrays(source)
     changed = array.stat().st_mtime_ns
-    monkeypatch.setattr(cache, "decode", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr(origin, "decode", lambda *_, **__: pytest.fail("decoded again"))
     again = opened(source)
     assert np.array_equal(again.read(again.shots[0], range(20)), first.read(first.shots[0], range(20)))
     assert array.stat().st_mtime_ns == changed
@@ -181,15 +180,6 @@ def test_two_processes_that_open_the_same_folder_decode_it_once(source):
     assert len([name for name in names if name.endswith(".npy")]) == 6 and not [n for n in names if "partial" in n]
 
 
-def test_a_jump_in_time_ends_a_shot(source):
-    stamps = [*range(0, 40, 4), *range(140, 180, 4)]  # a second is missing
-    encode(source / "a.mkv", clock(20), 25, stamps=stamps, base=Fraction(1, 100))
-    folder = opened(source, scene_cuts=False)
-    assert len(folder.shots) == 2
-    numbers = [number_of(f) for s in folder.shots for f in folder.read(s, range(s.frames)).transpose(1, 2, 3, 0)]
-    assert numbers == sorted(set(numbers))
-
-
 def test_an_entry_is_named_for_content_and_settings_and_not_for_the_file(source, tmp_path):
     one = encode(source / "a.mp4", clock(3))
     other = shutil.copy(one, source / "b.mp4")
@@ -204,14 +194,3 @@ def test_an_entry_is_named_for_content_and_settings_and_not_for_the_file(source,
     )
     with pytest.raises(ValueError, match="frame must be 0 to 2, got 3"):
         first.read([3])
-
-
-def test_a_folder_of_frames_is_hashed_in_order_with_its_rate(source):
-    for index, image in enumerate(clock(3)):
-        Image.fromarray(image).save(source / f"{index}.png")
-    hashes = {content_hash(source)}
-    (source / "fps.txt").write_text("12")
-    hashes.add(content_hash(source))
-    os.rename(source / "0.png", source / "9.png")
-    hashes.add(content_hash(source))
-    assert len(hashes) == 3

@@ -18,6 +18,6 @@ def test_an_image_is_a_clip_of_one_frame(frames):
 def test_a_clip_is_known_by_its_key_and_not_by_its_pixels():
     one, two = clip(2), clip(2)
     assert one != two and len({one, two}) == 2  # comparing arrays would have no single answer
-    assert one.key == two.key and one.truth is None
+    assert one.key == two.key and one.truth is None and one.states is None
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.key = "b"

@@ -44,7 +44,7 @@ def test_its_limit_is_what_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FRAMEFALL_CACHE_GB", raising=False)
     assert store.limit() == 20_000_000_000 and store.limit(0.5) == 500_000_000 and store.limit(math.inf) is None
     monkeypatch.setenv("FRAMEFALL_CACHE_GB", "3")
-    assert store.limit() == 3_000_000_000 and store.limit(1) == 1_000_000_000
+    assert store.limit() == 3_000_000_000 and store.limit(1.0) == 1_000_000_000
     monkeypatch.setenv("FRAMEFALL_CACHE_GB", "much")
     with pytest.raises(ValueError, match="FRAMEFALL_CACHE_GB must be a number of gigabytes, got 'much'; try 20"):
         store.limit()

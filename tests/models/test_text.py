@@ -1,7 +1,7 @@
 import torch
 
 from framefall.models.minilm import minilm
-from framefall.models.text import _MEMORY, TEXT_DIM, WORDS, encode
+from framefall.models.text import _MEMORY, TEXT_DIM, WORDS, CaptionEncoder, encode
 
 CAPTIONS = ["a red ball falls", "two dogs", "rain on a window at night, seen from inside a slow train"]
 
@@ -40,6 +40,29 @@ def test_bfloat16_states_are_near_and_do_not_replace_the_exact_ones():
     rough, _ = encode(CAPTIONS, dtype=torch.bfloat16)
     assert 0 < (rough - exact).abs().max() < 0.1
     assert torch.equal(encode(CAPTIONS)[0], exact)
+
+
+def test_states_made_beforehand_are_those_that_are_made_live_to_the_bit():
+    captions = [*CAPTIONS, "", "a blue box rises", "falling " * 60]
+    for words in (24, 48):
+        encoder = CaptionEncoder(words)
+        _MEMORY.clear()
+        made = encoder(captions)
+        assert not _MEMORY and all(one.dtype == torch.bfloat16 for one in made)
+        given, mask = encode(captions, words=words, dtype=torch.bfloat16, known=made)
+        assert not _MEMORY  # nothing was encoded
+        live, live_mask = encode(captions, words=words, dtype=torch.bfloat16)
+        assert torch.equal(given, live) and torch.equal(mask, live_mask)
+        exact, _ = encode(captions, words=words)
+        assert not torch.equal(given, exact)  # the control: states of another precision are not these
+    assert CaptionEncoder(24).name != CaptionEncoder(48).name == CaptionEncoder(48).name
+
+
+def test_some_states_can_be_given_and_the_others_are_encoded():
+    first, second = CaptionEncoder()(CAPTIONS[:2])
+    mixed, mask = encode([CAPTIONS[0], None, CAPTIONS[1]], dtype=torch.bfloat16, known=[None, None, second])
+    assert torch.equal(mixed[0, : len(first)], first.float()) and not mask[1].any()
+    assert torch.equal(mixed[2, : len(second)], second.float())
 
 
 def test_other_captions_have_other_states():

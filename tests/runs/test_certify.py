@@ -66,16 +66,18 @@ def test_a_clip_must_be_long_enough(tmp_path: Path) -> None:
 
 
 def test_a_users_clip_says_which_metrics_hold_on_it(clips: Path, tmp_path: Path) -> None:
-    """Two kinds of damage and one placebo; under `make test-full` all that pixels allow."""
+    """Three kinds of damage and one placebo; under `make test-full` all that pixels allow."""
     frames = np.stack([frame.pixels[::8, ::8] for frame in decode(clips / "0002.mp4")][:144])
     write(tmp_path / "small.mkv", [np.ascontiguousarray(frames)], 25.0)
-    part = {} if examples(0, 1) else {"damages": ("freeze", "brightness_flicker"), "placebos": ("noise",)}
+    part = {} if examples(0, 1) else {"damages": ("freeze", "brightness_flicker", "pairs"), "placebos": ("noise",)}
     certificate = validate(str(tmp_path / "small.mkv"), **part)
     values = as_json(certificate)
     assert values["clips"] == 6
     matrix = values["matrix"]
     assert matrix["freeze"]["longest_still"]["auroc"] == 1.0
     assert matrix["brightness_flicker"]["luminance_flicker"]["auroc"] > 0.9
+    assert matrix["pairs"]["stutter"]["auroc"] == matrix["pairs"]["cadence"]["auroc"] == 1.0
+    assert matrix["noise"]["stutter"]["inside"] and matrix["pairs"]["flicker"]["auroc"] < 0.35  # which likes them
     assert matrix["freeze"]["flicker"]["auroc"] < 0.35  # smoothness prefers a frozen clip: why there are gates
     assert set(trusted(certificate)) <= set(METRICS)
-    assert len(matrix) == (len(CORRUPTIONS) if examples(0, 1) else 2) + len(matrix.keys() & PLACEBOS.keys())
+    assert len(matrix) == (len(CORRUPTIONS) if examples(0, 1) else 3) + len(matrix.keys() & PLACEBOS.keys())

@@ -69,7 +69,7 @@ def test_every_way_is_trained_and_measured(framefall: Callable, tmp_path: Path) 
     assert list(answer["results"]) == ["per_frame", "sparse", "joint"]
     for row in answer["results"].values():
         assert row["steps"] >= 1 and row["gflops"] > 0 and row["mebibytes"] > 0
-        assert row["held_out_loss"]["n"] == 2 and row["flicker_over_real"]["value"] > 0
+        assert row["held_out_loss"]["n"] == 2 and row["flicker_over_real"]["value"] > 0 and "stutter" in row
     assert set(answer["per_frame_flicker_over"]) == {"sparse", "joint"}
     assert "per_frame flickers" in said.out
     assert all((tmp_path / "c" / name).stat().st_size > 1000 for name in ("compare.png", "samples.png"))

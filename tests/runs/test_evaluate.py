@@ -47,6 +47,20 @@ def test_what_is_skipped_is_said_and_steps_are_counted(beside_itself: tuple[Asse
     assert isinstance(events[-1], Done)
 
 
+def test_frames_that_come_in_pairs_are_said_in_words_and_values(tmp_path: Path) -> None:
+    """The control: the same frames one by one."""
+    place = np.minimum(np.arange(24)[:, None] // np.array([1, 2]) * np.array([1, 2]), 23)
+    for name, shown in zip(("even", "pairs"), place.T, strict=True):
+        frames = np.full((24, 32, 48, 3), 60, np.uint8)
+        for index, left in enumerate(4 + shown):
+            frames[index, 10:22, left : left + 12] = (200, 80, 40)
+        write(tmp_path / f"{name}.mkv", [frames], 12.0)
+    found = assess(tmp_path)
+    values = found.values()
+    assert values["period"] == {"pairs.mkv": 2} and "repeats every 2 frames in 1 of 2 clips" in str(found)
+    assert values["metrics"]["stutter"]["per_clip"] == {"even.mkv": 1.0, "pairs.mkv": 10.0}
+
+
 def test_few_clips_have_no_set_distance_and_overlapping_sets_no_rank(beside_itself: tuple[Assessment, list]) -> None:
     found, _ = beside_itself
     assert {one.name for one in found.distances} == SET_METRICS.keys()

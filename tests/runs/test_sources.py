@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from framefall.data.folder import Folder
 from framefall.data.loader import Source, batches, validation
+from framefall.data.store import Store
+from framefall.data.store import root as cache_root
 from framefall.data.window import Window
+from framefall.models.text import CaptionEncoder, encode
 from framefall.progress import Done, Note, Stepped
 from framefall.recipes.registry import RECIPES
-from framefall.runs.sources import WorldSource, _shuffled, names_a_world, open_source
+from framefall.runs.sources import WorldSource, _log, _shuffled, names_a_world, open_source
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.world import open_world
 
@@ -55,6 +59,45 @@ def test_batches_do_not_depend_on_where_they_begin_or_on_the_rank(source: WorldS
     assert [clip.key for clip in whole[3]] == [ranks[place % 2][place // 2].key for place in range(4)]
 
 
+def test_scenes_come_in_turn_while_looks_are_new_and_then_shuffled(source: WorldSource) -> None:
+    stream, _ = replace(source, looks=2).streams(WHOLE, 3)
+    assert stream.examples == 60
+    epochs = [[stream.number(30 * epoch + place) for place in range(30)] for epoch in range(5)]
+    assert epochs[:2] == [[*range(30)], [*range(30, 60)]]
+    for epoch, numbers in enumerate(epochs):
+        assert sorted(numbers) == [30 * (epoch % 2) + index for index in range(30)]
+        assert stream.in_order(30 * epoch) == (epoch < 2)
+    assert epochs[2] != epochs[0] and epochs[4] not in (epochs[0], epochs[2])
+
+
+def test_another_look_at_a_scene_is_another_clip_of_it(source: WorldSource) -> None:
+    stream, _ = source.streams(replace(WHOLE, frames=8), 0)
+    looks = [stream.example(look * 30 + 5) for look in range(source.looks)]
+    assert len({clip.key for clip in looks}) == 4 and len({clip.key.partition("#")[0] for clip in looks}) == 1
+    assert len({clip.pixels.tobytes() for clip in looks}) > 1 and len({clip.caption for clip in looks}) > 1
+
+
+def test_kept_clips_are_those_that_are_drawn_as_they_are_needed(source: WorldSource, tmp_path: Path) -> None:
+    window, encoder = replace(WHOLE, frames=4, image_share=0.25), CaptionEncoder(48)
+    few = replace(source, world=replace(source.world, size=6), looks=2)
+    kept = replace(few, store=Store(tmp_path))
+    plain = list(islice(batches(few, window, batch=4, seed=3), 16))
+    for _ in range(2):  # made, and then read
+        for ours, theirs in zip(plain, batches(kept, window, batch=4, seed=3, encoder=encoder), strict=False):
+            for one, other in zip(ours, theirs, strict=True):
+                assert (one.key, one.caption, one.fps) == (other.key, other.caption, other.fps)
+                assert np.array_equal(one.pixels, other.pixels) and np.array_equal(one.numbers, other.numbers)
+                live, _ = encode([one.caption], words=48, dtype=torch.bfloat16)
+                assert torch.equal(live[0, : len(other.states)], other.states.float())
+    assert len(list(tmp_path.rglob("*.records"))) == 2
+    later = next(batches(kept, window, batch=4, seed=3, start=9, encoder=encoder))
+    assert [clip.key for clip in later] == [clip.key for clip in plain[9]]
+
+
+def test_memory_does_not_grow_with_the_clips_that_were_seen(source: WorldSource) -> None:
+    assert _log.cache_info().maxsize <= 64
+
+
 def test_an_epoch_has_every_example_once_and_the_next_one_another_order() -> None:
     for size in (1, 30, 30_000):
         orders = [[_shuffled(5, epoch, place, size) for place in range(min(size, 2000))] for epoch in range(2)]
@@ -75,8 +118,8 @@ def test_the_validation_side_is_another_split_and_never_changes(source: WorldSou
 
 def test_the_fingerprint_tells_worlds_apart(source: WorldSource) -> None:
     others = [replace(source, size=128), replace(source, fps=12.0), source.split("validation")]
-    others.append(replace(source, world=replace(source.world, seed=1)))
-    assert len({one.fingerprint for one in (source, *others)}) == 5
+    others += [replace(source, world=replace(source.world, seed=1)), replace(source, looks=1)]
+    assert len({one.fingerprint for one in (source, *others)}) == 6
     assert replace(source).fingerprint == source.fingerprint
 
 
@@ -114,6 +157,7 @@ def test_a_source_is_a_folder_that_is_there_or_else_a_world(clips: Path, tmp_pat
     assert steps == [(1, 2), (2, 2)] and any(isinstance(event, Note) for event in events)
     world = open_source("fall,occluder:12", config)
     assert isinstance(world, WorldSource) and (world.size, world.fps, world.world.size) == (64, 12.0, 12)
+    assert world.looks == config.looks == 4 and world.store == Store(cache_root(), 20_000_000_000)
     with pytest.raises(ValueError, match="the source must be a folder of videos or images"):
         open_source(tmp_path / "nowhere", config)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from framefall.cascade.stage import Stage
 from framefall.data.folder import Folder
+from framefall.data.loader import Source
 from framefall.progress import Note
 from framefall.recipes.registry import RECIPES
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
@@ -86,7 +87,7 @@ def go(folder: Folder) -> Callable[..., Ran]:
         *,
         steps: int = 6,
         stops: Sequence[int] = (),
-        folder: Folder = folder,
+        folder: Folder | Source = folder,
     ) -> Ran:
         seen: list[TrainingStep | Note] = []
         for stop in [*stops, None]:

@@ -13,12 +13,13 @@ from framefall.data import loader
 from framefall.data.buckets import Bucket, ladder
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
+from framefall.data.shards import described
 from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.recipes.registry import RECIPES
 from framefall.train.known import KnownShares
 from framefall.train.loop import initial
-from framefall.train.objective import describe, loss, stack, window
+from framefall.train.objective import describe, encoder, loss, stack, window
 from framefall.train.optim import optimizers
 from framefall.train.recipe import Recipe, StageRecipe
 
@@ -90,6 +91,24 @@ def test_captions_are_dropped_at_the_stated_rate(rate: float, tolerance: float, 
     assert abs(dropped - rate) <= tolerance  # three standard deviations of 1000 draws
     again = describe(stage, part, clips, keys, 1)
     assert torch.equal(again.text_mask, condition.text_mask)
+
+
+def test_a_loss_with_states_made_beforehand_is_the_loss_without_to_the_bit(recipe: Recipe) -> None:
+    stage, part, draw = shaken("base", recipe), recipe.stages["base"], np.random.default_rng(0)
+    told = encoder(part)
+    assert told is not None and told.words == part.stage.backbone.words
+    texts = ("a ball falls", "two boxes meet behind a screen", None, "a ball rises")
+    plain = [Clip(draw.integers(0, 255, (3, 8, 16, 16), np.uint8), text, None, 6.0, str(text)) for text in texts]
+    known = described(plain, told)
+    assert [clip.states is None for clip in known] == [False, False, True, False]
+    for step in range(3):
+        assert torch.equal(loss(stage, part, known, 0, step), loss(stage, part, plain, 0, step))
+    wrong = [replace(clip, states=None if clip.states is None else clip.states + 1) for clip in known]
+    assert not torch.equal(loss(stage, part, wrong, 0, 0), loss(stage, part, plain, 0, 0))  # the control: they are used
+
+
+def test_a_stage_that_reads_no_captions_has_no_encoder(recipe: Recipe) -> None:
+    assert encoder(recipe.stages["spatial_sr"]) is None
 
 
 def test_seconds_follow_each_clips_own_rate(recipe: Recipe) -> None:

@@ -33,6 +33,7 @@ class OneClip:
     only: Clip
     fingerprint: str = "one clip"
     names: tuple[str, ...] = ("one clip",)
+    store: None = None
 
     def clip(self, position: int) -> Clip:
         return self.only

@@ -2,6 +2,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,17 @@ from safetensors.torch import load_file, save_file
 
 from framefall import publish
 from framefall.cascade.tasks import Base
+from framefall.data import loader
+from framefall.data.ahead import Ahead
 from framefall.data.folder import Folder
+from framefall.data.shards import Shards
+from framefall.data.store import Store
 from framefall.models import keys
 from framefall.recipes.registry import RECIPES
+from framefall.runs.sources import WorldSource
+from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
+from framefall.worlds.world import open_world
 
 STAGES = list(RECIPES["micro"]().stages)
 Ran = object  # of conftest.py
@@ -331,3 +339,61 @@ def test_a_checkpoint_with_the_names_of_an_earlier_format_is_gone_on_from(
     assert [step.step for step in ran.seen] == ([5, 6] if read else [1, 2, 3, 4, 5, 6])
     assert ran.notes == {} if read else "has an unknown tensor" in ran.notes[1]
     assert fingerprint(ran)["tensors"] == fingerprint(unbroken["base"])["tensors"]
+
+
+@pytest.fixture(scope="module")
+def world() -> WorldSource:
+    """So few scenes that six steps of four clips see two looks at them, and then the shuffled third epoch."""
+    return WorldSource(open_world("uniform,fall", size=10), size=32, fps=12.0, looks=2)
+
+
+@pytest.fixture(scope="module")
+def on_a_world(world: WorldSource, recipe: Recipe, go: Callable, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Six steps on it with nothing kept."""
+    return fingerprint(go(recipe, "base", tmp_path_factory.mktemp("world"), folder=world))
+
+
+@pytest.mark.parametrize(("workers", "stops"), [(0, ()), (0, (3,)), (0, (4, 5)), (2, (3,))], ids=str)
+def test_a_run_on_a_world_ends_alike_with_kept_clips_without_them_and_with_workers(
+    workers: int,
+    stops: tuple[int, ...],
+    world: WorldSource,
+    recipe: Recipe,
+    go: Callable,
+    on_a_world: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began: list[Ahead] = []
+    monkeypatch.setattr(loader, "Shards", partial(Shards, largest=4))
+    monkeypatch.setattr(loader, "Ahead", lambda *given: began.append(Ahead(*given)) or began[-1])
+    kept = replace(world, store=Store(tmp_path / "cache"))
+    for name in ("fresh", "filled"):  # the second one reads what the first has made
+        ran = go(replace(recipe, workers=workers), "base", tmp_path / name, stops=stops, folder=kept)
+        assert fingerprint(ran) == on_a_world and ran.notes == {}
+        assert any(one._children for one in began) == (workers > 0)
+    assert not any(one.processes for one in began)
+    assert len(list((tmp_path / "cache").rglob("*.records"))) == 5
+
+
+def test_a_cache_that_vanishes_or_fills_up_during_a_run_changes_nothing_but_its_notes(
+    world: WorldSource, recipe: Recipe, go: Callable, on_a_world: dict, tmp_path: Path
+) -> None:
+    full = go(recipe, "base", tmp_path / "full", folder=replace(world, store=Store(tmp_path / "small", 1000)))
+    assert fingerprint(full) == on_a_world
+    assert [text for text in full.notes.values() if "has no room for more clips" in text]
+    stage = initial("base", recipe.stages["base"], recipe.seed, torch.device("cpu"))
+    kept = replace(world, store=Store(tmp_path / "cache"))
+    for event in train_stage(stage, recipe, kept, Budget(steps=6), tmp_path / "vanishing"):
+        if isinstance(event, TrainingStep) and event.step in (3, 5):
+            shutil.rmtree(tmp_path / "cache")
+    tensors = sorted((tmp_path / "vanishing" / "checkpoints").glob("[0-9]*"))[-1] / "tensors.safetensors"
+    assert publish.sha256(tensors) == on_a_world["tensors"]
+
+
+def test_another_number_of_looks_is_other_data(
+    world: WorldSource, recipe: Recipe, go: Callable, tmp_path: Path
+) -> None:
+    go(recipe, "base", tmp_path, folder=world, steps=2)
+    with pytest.raises(ValueError, match="data was"):
+        go(recipe, "base", tmp_path, folder=replace(world, looks=1), steps=4)

@@ -51,7 +51,7 @@ def test_what_trains_and_evaluates_keeps_its_name_beside_the_rooms_of_that_name(
 
 
 def test_long_work_can_be_called_or_read() -> None:
-    for name in ("train", "generate", "upscale", "compare"):
+    for name in ("train", "prepare", "generate", "upscale", "compare"):
         found = getattr(framefall, name)
         assert callable(found) and callable(found.events) and found.__name__ == name
 

@@ -8,12 +8,14 @@ from typing import Any
 from framefall.bench.attention import attention_bench
 from framefall.bench.backbones import backbones_bench
 from framefall.bench.engines import engines_bench
+from framefall.bench.generate import generate_bench
 from framefall.bench.limits import limits_bench
 from framefall.bench.presets import presets_bench
 from framefall.bench.render import render_bench
 from framefall.bench.table import report
 from framefall.bench.timing import ROUNDS
 from framefall.bench.trackers import trackers_bench
+from framefall.bench.train import train_bench
 from framefall.bench.validity import validity_bench
 from framefall.bench.worlds import worlds_bench
 from framefall.progress import Events, operation
@@ -25,6 +27,9 @@ class Options:
 
     seconds: float = 5.0  # for about how long each thing is timed
     model: str | None = None  # a shipped model or a folder
+    recipe: str | None = None  # a recipe's name
+    stage: str | None = None  # one of its stages
+    settings: tuple[str, ...] = ()  # of the recipe, as "stages.base.batch=8"
     clips: int = 12  # of each kind
     seed: int = 0
     version: int | None = None  # of the worlds, where a benchmark has them: by itself the one that the model knows
@@ -36,10 +41,12 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "attention": lambda given: attention_bench.inside(given.seconds / ROUNDS, picture=given.picture),
     "backbones": lambda given: backbones_bench.inside(given.peers, given.seconds),
     "engines": lambda given: engines_bench.inside(given.seconds),
+    "generate": lambda given: generate_bench.inside(given.model, max(1, round(given.seconds)), seed=given.seed),
     "limits": lambda given: limits_bench.inside(given.seconds),
     "presets": lambda given: presets_bench.inside(),
     "render": lambda given: render_bench.inside(given.seconds),
     "trackers": lambda given: trackers_bench.inside(given.clips, given.seed),
+    "train": lambda given: train_bench.inside(given.recipe, given.stage, given.settings, given.seconds),
     "validity": lambda given: validity_bench.inside(given.clips, given.seed),
     "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed, version=given.version),
 }

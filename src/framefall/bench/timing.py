@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 ROUNDS = 9  # of turns: a median with its middle half
 
@@ -66,18 +67,38 @@ def in_turns(jobs: Mapping[str, Callable[[], object]], seconds: float, rounds: i
 
 def flops(job: Callable[[], object]) -> int:
     """Floating-point operations of the matrix products, convolutions and attention of a call."""
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=MORE_FLOPS) as counter:
+    with torch.no_grad(), flop_counter() as counter:
         job()
     return int(counter.get_total_flops())
+
+
+def flop_counter() -> FlopCounterMode:
+    """Counts the same of all that runs while it is entered, backward passes too (`get_total_flops`)."""
+    return FlopCounterMode(display=False, custom_mapping=MORE_FLOPS)
+
+
+def product(dtype: torch.dtype, size: int = 2048) -> tuple[Callable[[], Tensor], int]:
+    """A square matrix product, and its operations: at what rate this machine does it is what floors are made of."""
+    left, right = (torch.randn(size, size).to(dtype) for _ in range(2))
+    return lambda: F.linear(left, right), 2 * size**3
 
 
 def _attention_flops(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
     return int(sdpa_flop_count(query.shape, key.shape, value.shape))
 
 
-_attention_flops._get_raw = True  # type: ignore[attr-defined]  # torch hands it tensors then, not their shapes
+def _attention_backward_flops(grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    return int(sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape))
+
+
+# torch hands them tensors then, not their shapes
+_attention_flops._get_raw = True  # type: ignore[attr-defined]
+_attention_backward_flops._get_raw = True  # type: ignore[attr-defined]
 # torch does not count the attention that it runs on CPUs
-MORE_FLOPS = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
+MORE_FLOPS: dict[Any, Callable[..., int]] = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops,
+}
 
 
 def resident() -> int | None:

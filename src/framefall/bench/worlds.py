@@ -11,6 +11,7 @@ from scipy.stats import ks_2samp
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality, Request
+from framefall.evaluate.metrics.cadence import cadence
 from framefall.evaluate.stages.blame import cascade_links
 from framefall.evaluate.stages.likelihood import overall
 from framefall.evaluate.stages.retention import Retention, blend, retention
@@ -26,6 +27,7 @@ from framefall.evaluate.worldbench.benchmark import (
     references,
     summary,
 )
+from framefall.flow import frames_of
 from framefall.jsonable import jsonable
 from framefall.metric import interval
 from framefall.noise import Key
@@ -131,7 +133,7 @@ def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, sampl
 
     No future is the right one here: law residuals and the distribution of fitted gravities are all there is to judge.
     """
-    exact, shares, permanence = list[float](), list[float](), list[float]()
+    exact, shares, permanence, stutters = list[float](), list[float](), list[float](), list[float]()
     ours, theirs = list[float](), list[float]()
     for case in cases(replace(protocol, clips=max(1, protocol.clips // samples)), "id"):
         said = case.log.scene.attributes
@@ -153,12 +155,14 @@ def captions_alone(cascade: Cascade, protocol: Protocol, quality: Quality, sampl
             exact.append(math.nan if math.isnan(share) else float(share >= 1))
             shares.append(share)
             permanence.append(found["permanence"].value)
+            stutters.append(cadence(frames_of(video)).stutter)
             ours += [g / protocol.size for g, _ in falls(gather(tracks, None, said))]
     same = ks_2samp(ours, theirs) if min(len(ours), len(theirs)) > 3 else None
     return {
         "caption_exact": interval(exact),
         "adherence": interval(shares),
         "permanence": interval(permanence),
+        "stutter": interval(stutters),
         "gravity_ks": None if same is None else float(same.statistic),
         "gravities": {"model": _middle(ours), "world": _middle(theirs)},
     }

@@ -12,10 +12,20 @@ from framefall.cli.options import Json, Seed
 def bench(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="attention, backbones, engines, limits, presets, render, trackers, ..."),
+        typer.Argument(
+            metavar="NAME",
+            help="attention, backbones, engines, generate, limits, presets, render, trackers, train, validity, worlds.",
+        ),
     ],
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="train: the recipe instead of every preset.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(metavar="NAME", help="train: the stage instead of all.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="train: change a setting of the recipe.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Clips of each kind.")] = 12,
     seconds: Annotated[float, typer.Option(min=0.1, help="For about how long each thing is timed.")] = 5.0,
@@ -34,13 +44,16 @@ def bench(
     """Measure on this machine, side by side, with the spread of every number.
 
     Things that are compared take turns, round by round, and CPU time is measured, not wall time, so that what else runs
-    counts little; a ratio has its median and the range of its middle half. presets, trackers, validity and worlds
-    measure no time.
+    counts little; a ratio has its median and the range of its middle half. generate alone measures wall time, of the
+    command beside no, one and two busy cores: it wants an idle machine, and takes minutes. presets, trackers, validity
+    and worlds measure no time.
 
     \b
     Examples:
       framefall bench presets
       framefall bench render --json
+      framefall bench train --recipe worlds --stage base
+      framefall bench generate --json
       framefall bench worlds --model my_world_model --count 24
     """
     from framefall.bench.registry import Options, benchmark
@@ -48,7 +61,16 @@ def bench(
     from framefall.jsonable import json_text
 
     options = Options(
-        seconds=seconds, model=model, clips=count, seed=seed, version=world_version, peers=peers, picture=picture
+        seconds=seconds,
+        model=model,
+        recipe=recipe,
+        stage=stage,
+        settings=tuple(settings or ()),
+        clips=count,
+        seed=seed,
+        version=world_version,
+        peers=peers,
+        picture=picture,
     )
     result = watched(benchmark.events(name, options))
     print(json_text(result) if json else "\n".join([*lines(result), ""]), end="")

@@ -40,7 +40,9 @@ def train(
 
     The stages are trained one after another, and MODEL is published after each. Checkpoints, logs (JSON lines,
     TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
-    if it had not been. Under torchrun the ranks share every batch.
+    if it had not been. Under torchrun the ranks share every batch. What is decoded, drawn and encoded on the way is
+    kept in a cache ($FRAMEFALL_CACHE) of at most 20 GB ($FRAMEFALL_CACHE_GB); what `framefall prepare` has made is a
+    source too.
 
     Before the first step it says what the budget buys, and what to change where that cannot make a picture; after a
     tenth, and at the end, whether it is enough. --set data.holdout=0.1 keeps clips back to measure on.

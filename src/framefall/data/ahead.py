@@ -46,7 +46,8 @@ class Ahead:
         try:
             return asked.result()
         except (CacheError, OSError, EOFError) as error:
-            self._say(f"{error}: this process makes the clips itself")
+            if not self._closed:
+                self._say(f"{error}: this process makes the clips itself")
             self._closed = True
             return None
 
@@ -116,9 +117,9 @@ def serve() -> None:
     os.dup2(2, 1)  # whatever prints does not print into the answers
     inbox = _Inbox(requests)
     while (message := inbox.next()) is not None:
-        shards, shard = pickle.loads(message)
         said: dict[str, object] = {"kept": False, "error": ""}
         try:
+            shards, shard = pickle.loads(message)
             said["kept"] = shards.make(shard, inbox.is_open)
         except Stopped:
             break

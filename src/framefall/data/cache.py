@@ -8,7 +8,6 @@ room for are decoded whenever they are needed.
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,41 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from framefall import publish
 from framefall.data import npy
-from framefall.data.decode import DecodeError, Frame, Limits, VideoInfo, decode, probe
-from framefall.data.frame import target_size
-from framefall.data.pictures import frame_files
-from framefall.data.shots import CutFinder
+from framefall.data.decode import DecodeError
+from framefall.data.origin import Origin, Plan, Settings, content_hash, walk
 from framefall.data.store import CacheError, Store, hold, touch
-from framefall.data.timeline import rate_for
 
 VERSION = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What decides how a file is decoded; part of every key."""
-
-    size: int = 256  # the short side that is kept
-    fps: float = 24.0
-    channels: int = 3
-    scene_cuts: bool = True
-    max_seconds: float = 1800.0
-    max_pixels: int = 40_000_000
-
-
 class _Damaged(Exception):
     """A frame is not what was written."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where frames come from, so that they can be decoded again."""
-
-    path: Path
-    content: str  # SHA-256 of what was decoded
-    settings: Settings
 
 
 @dataclass(frozen=True)
@@ -131,7 +105,7 @@ class Entry:
         """The frames straight from the source."""
         found: dict[int, np.ndarray] = {}
         try:
-            for number, (frame, _) in enumerate(_Plan.of(self.origin).frames()):
+            for number, (frame, _) in enumerate(Plan.of(self.origin).frames()):
                 if number in frames:
                     found[number] = np.ascontiguousarray(frame.pixels)
                     if len(found) == len(set(frames)):
@@ -147,17 +121,6 @@ class Entry:
             f"decoded frames in the cache {self.store.root} are damaged or gone, and {self.origin.path}, which they"
             f" came from, {how}: put it back, or begin again from the videos that are there"
         )
-
-
-def content_hash(source: Path) -> str:
-    """SHA-256 of a file's bytes; of a folder of frames, of its frames' names and bytes in order and of `fps.txt`."""
-    if not source.is_dir():
-        return publish.sha256(source)
-    digest = hashlib.sha256()
-    for file in [*frame_files(source), source / "fps.txt"]:
-        if file.exists():
-            digest.update(os.fsencode(file.name) + b"\0" + publish.sha256(file).encode())
-    return digest.hexdigest()
 
 
 def entry(store: Store, source: Path, content: str, settings: Settings) -> Entry:
@@ -189,112 +152,20 @@ def _load(path: Path, store: Store, origin: Origin) -> Entry | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How a source is decoded."""
-
-    origin: Origin
-    info: VideoInfo
-    rate: float
-    one_to_one: bool
-    limits: Limits
-
-    @staticmethod
-    def of(origin: Origin) -> "_Plan":
-        settings = origin.settings
-        limits = Limits(seconds=settings.max_seconds, pixels=settings.max_pixels)
-        info = probe(origin.path, limits)
-        rate, one_to_one = rate_for(info.fps, settings.fps)
-        if info.frames == 1:
-            rate, one_to_one = settings.fps, True
-        return _Plan(origin, info, rate, one_to_one, limits)
-
-    def frames(self) -> Iterator[tuple[Frame, bool]]:
-        """Each frame that is kept, and whether time jumps before it."""
-        settings = self.origin.settings
-        frames = decode(
-            self.origin.path,
-            fps=None if self.one_to_one else self.rate,
-            short_side=settings.size,
-            channels=settings.channels,
-            limits=self.limits,
-        )
-        return _once(frames, self.info.fps if self.one_to_one else None)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all frames, about."""
-        settings = self.origin.settings
-        width, height = target_size(self.info.width, self.info.height, settings.size)
-        return max(1, round(self.info.duration * self.rate)) * width * height * settings.channels
-
-
 def _make(path: Path, store: Store, origin: Origin) -> Entry:
-    plan = _Plan.of(origin)
+    plan = Plan.of(origin)
     array = path.with_suffix(".npy")
     if not store.has_room(plan.nbytes):
-        return _entry(array, 0, _walk(plan, None), store, origin, kept=False)
+        return _entry(array, 0, walk(plan, None), store, origin, kept=False)
     with store.writing(array) as partial, npy.frame_file(partial) as file:
-        values = _walk(plan, file)
+        values = walk(plan, file)
     with store.writing(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps({**values, "checksum": _checksum(values)}))
     return _entry(array, npy.frame_offset(array)[1], values, store, origin)
 
 
-def _walk(plan: _Plan, array: npy.FrameFile | None) -> dict[str, Any]:
-    """Decodes all frames into an array, or only looks at them; gives what the entry's record says."""
-    sources: list[int] = []
-    checksums: list[int] = []
-    breaks: set[int] = set()
-    shape: tuple[int, ...] = ()
-    finder = CutFinder(plan.rate)
-    for frame, broken in plan.frames():
-        if broken:
-            breaks.add(len(sources))
-        if array is not None:
-            array.append(frame.pixels)
-        shape = frame.pixels.shape
-        sources.append(frame.source)
-        checksums.append(zlib.crc32(np.ascontiguousarray(frame.pixels).data))
-        if plan.origin.settings.scene_cuts:
-            finder.look(frame.pixels)
-    if plan.origin.settings.scene_cuts:
-        breaks.update(finder.cuts())
-    return {
-        "shape": [len(sources), *shape],
-        "fps": plan.rate,
-        "starts": sorted({0, *breaks}),
-        "sources": sources,
-        "source_frames": max(plan.info.frames, sources[-1] + 1),
-        "notes": _notes(plan.info, plan.rate, plan.one_to_one, sources),
-        "checksums": checksums,
-    }
-
-
 def _checksum(values: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(values, sort_keys=True).encode())
-
-
-def _once(frames: Iterator[Frame], source_fps: float | None) -> Iterator[tuple[Frame, bool]]:
-    """Each source frame once, and whether time jumps before it: there one shot ends, as nothing was filmed between."""
-    last, jumped = None, False
-    for frame in frames:
-        if last is not None and frame.source == last.source:
-            jumped = True
-            continue
-        if source_fps and last is not None and frame.time - last.time > 1.9 / source_fps:
-            jumped = True
-        yield frame, jumped
-        last, jumped = frame, False
-
-
-def _notes(info: VideoInfo, rate: float, one_to_one: bool, sources: list[int]) -> list[str]:
-    notes = list(info.notes)
-    if one_to_one and info.frames > 1 and abs(info.fps / rate - 1) > 2e-3:
-        notes.append(f"its {info.fps:.3f} frames a second are shown at {rate:g}")
-    if sources[-1] + 1 < info.frames and one_to_one:
-        notes.append(f"its last {info.frames - sources[-1] - 1} frames cannot be read")
-    return notes
 
 
 def _entry(array: Path, offset: int, values: dict[str, Any], store: Store, origin: Origin, kept: bool = True) -> Entry:

@@ -15,9 +15,10 @@ import numpy as np
 
 from framefall import publish
 from framefall.data import cache, captions, store
-from framefall.data.cache import Entry, Settings
+from framefall.data.cache import Entry
 from framefall.data.decode import DecodeError
 from framefall.data.frame import readable
+from framefall.data.origin import Settings, content_hash
 from framefall.data.scan import scan
 from framefall.data.store import MORE, CacheError, Store
 from framefall.noise import Key
@@ -159,7 +160,7 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
         name = readable(source.relative_to(root)) if source != root else readable(source.name)
         outcome = Outcome(source=name, total=len(sources))
         try:
-            content = cache.content_hash(source)
+            content = content_hash(source)
             with guard:
                 lock = locks.setdefault(content, threading.Lock())
             with lock:  # two copies of one file are decoded once

@@ -6,7 +6,7 @@ needed: the clips are the same in every case.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from framefall.data.clip import Clip
 from framefall.data.records import Damaged
@@ -18,6 +18,7 @@ _PART = 256  # clips that are made at once, at most: their captions are encoded 
 Say = Callable[[str], object]
 
 
+@runtime_checkable
 class Makers(Protocol):
     """Processes that make shards ahead of need (`ahead.py`)."""
 

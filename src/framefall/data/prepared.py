@@ -14,6 +14,7 @@ from framefall import publish
 from framefall.data import cache, records
 from framefall.data.decode import DecodeError
 from framefall.data.folder import Folder, FolderConfig, IngestReport, Shot, Skipped
+from framefall.data.origin import Settings
 from framefall.data.store import CacheError, Store
 
 ABOUT = "prepared.json"
@@ -88,7 +89,7 @@ def load_folder(path: Path, shots: int) -> Folder:
         head, _ = records.unpack(records.read(path / _FOLDER, _FOLDER, 0))
         found = [records.unpack(records.read(path / _FOLDER, _FOLDER, number + 1)) for number in range(shots)]
         entries = {
-            name: cache.entry(store, Path(origin), content, cache.Settings(**settings_))
+            name: cache.entry(store, Path(origin), content, Settings(**settings_))
             for name, (_, origin, content, settings_) in head["entries"].items()
         }
     except (records.Damaged, OSError, DecodeError, CacheError) as error:

@@ -60,6 +60,7 @@ class Numbered(Protocol):
         ...
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """What makes token states of captions: a text encoder that the data know nothing about."""
 

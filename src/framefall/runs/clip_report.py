@@ -8,7 +8,7 @@ import numpy as np
 from framefall import publish
 from framefall.data import decode as decoder
 from framefall.data.sheet import contact_sheet
-from framefall.evaluate.report.table import brief_table
+from framefall.evaluate.report.table import brief_table, period_lines
 from framefall.jsonable import json_text
 from framefall.runs.evaluate import assess
 
@@ -25,4 +25,5 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
     values = found.values(clips=str(path))
     with publish.file(scores) as partial:
         partial.write_text(json_text(values))
-    return brief_table(found.rows, all(one.separate for one in found.clips), str(scores)), values
+    separate = all(one.separate for one in found.clips)
+    return brief_table(found.rows, separate, str(scores), list(period_lines(found.clips))), values

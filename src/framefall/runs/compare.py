@@ -26,7 +26,8 @@ from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.data.sheet import clip_row, strips
 from framefall.evaluate.metrics import coherence, motion
-from framefall.flow import look
+from framefall.evaluate.metrics.cadence import cadence
+from framefall.flow import frames_of, look
 from framefall.jsonable import jsonable
 from framefall.metric import DRAWS, Interval, interval
 from framefall.models.backbone import Condition
@@ -135,6 +136,7 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
             "held_out_loss": jsonable(interval(losses, comparison.seed)),
             "flicker_over_real": jsonable(ratio_of_means(flickers[fusion], still, comparison.seed)),
             "dynamic_ratio": jsonable(interval(moves, comparison.seed)),
+            "stutter": jsonable(interval(_stutters(samples[fusion]), comparison.seed)),
             **asdict(costs[fusion]),
         }
     worse = {
@@ -142,7 +144,9 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
         for name in comparison.fusions
         if name != "per_frame" and "per_frame" in comparison.fusions
     }
+    steady = jsonable(interval(_stutters(real), comparison.seed))
     answer = {"contest": asdict(comparison), "results": results, "per_frame_flicker_over": worse}
+    answer["stutter_of_real"] = steady
     with publish.file(folder / "compare.json") as partial:
         partial.write_text(json.dumps(answer, indent=2) + "\n")
     picture(results, folder / "compare.png")
@@ -233,18 +237,19 @@ def ratio_of_means(over: Sequence[float], under: Sequence[float], seed: int = 0)
 
 def table(answer: dict[str, Any]) -> str:
     """The comparison to read."""
-    head = f"{'fusion':<11}{'held-out loss':>26}{'flicker over real':>24}{'motion over real':>24}"
+    head = f"{'fusion':<11}{'held-out loss':>26}{'flicker over real':>24}{'motion over real':>24}{'stutter':>24}"
     lines = [head + f"{'steps':>7}{'ms/step':>9}{'GFLOP':>8}{'MiB':>7}{'M param':>9}"]
     for name, row in answer["results"].items():
-        spans = "".join(
-            f"{_span(row[key]):>{width}}"
-            for key, width in (("held_out_loss", 26), ("flicker_over_real", 24), ("dynamic_ratio", 24))
-        )
+        spans = "".join(f"{_span(row[key]):>{width}}" for key, width in _SPANS.items())
         numbers = f"{row['steps']:>7}{row['milliseconds']:>9.0f}{row['gflops']:>8.1f}{row['mebibytes']:>7.0f}"
         lines.append(f"{name:<11}{spans}{numbers}{row['parameters'] / 1e6:>9.2f}")
+    lines.append(f"real clips stutter {_span(answer['stutter_of_real'])}")
     for name, value in answer["per_frame_flicker_over"].items():
         lines.append(f"per_frame flickers {_span(value)} times as much as {name}")
     return "\n".join(lines) + "\n"
+
+
+_SPANS = {"held_out_loss": 26, "flicker_over_real": 24, "dynamic_ratio": 24, "stutter": 24}  # how wide they are
 
 
 def picture(results: dict[str, Any], path: Path) -> None:
@@ -278,6 +283,10 @@ def picture(results: dict[str, Any], path: Path) -> None:
 
 def _flickers(videos: Sequence[Video], fps: float) -> list[float]:
     return [float(coherence.flicker(look(video, fps))) for video in videos]
+
+
+def _stutters(videos: Sequence[Video]) -> list[float]:
+    return [cadence(frames_of(video)).stutter for video in videos]
 
 
 def _span(value: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from framefall.evaluate.metrics.observed import ENCODER
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, measure, score_rows
-from framefall.evaluate.report.table import distance_lines, ranked, scores_of, table
+from framefall.evaluate.report.table import distance_lines, period_lines, ranked, scores_of, table
 from framefall.evaluate.sets.distribution import FEWEST, Distance
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.jsonable import jsonable
@@ -34,13 +34,15 @@ class Assessment:
     files: Mapping[str, Path] = field(default_factory=dict)  # by clip
 
     def __str__(self) -> str:
-        lines = [table(self.rows).rstrip("\n"), *distance_lines(self.distances), *self.ranking]
+        lines = [table(self.rows).rstrip("\n"), *period_lines(self.clips)]
+        lines += [*distance_lines(self.distances), *self.ranking]
         return "\n".join(lines) + "\n"
 
     def values(self, **facts: Any) -> dict[str, Any]:
         """All of it as JSON has it; `facts` come first."""
         more: dict[str, Any] = {"skipped": dict(self.skipped), "ground": self.ground, "ranking": self.ranking}
         more |= {"reasons": {one.name: one.reasons for one in self.clips}}
+        more |= {"period": {one.name: one.period for one in self.clips if one.period}}
         more |= {"coverage": {one.name: one.coverage for one in self.clips}}
         if self.distances:
             more["distances"] = {one.name: asdict(one) for one in self.distances}

@@ -13,7 +13,7 @@ from framefall.data.decode import decode, probe
 from framefall.data.writer import write
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
-from framefall.evaluate.report.table import distance_lines
+from framefall.evaluate.report.table import distance_lines, period_lines
 from framefall.jsonable import json_text
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
@@ -60,7 +60,7 @@ def assessment_page(assessment: Assessment, clips: str | Path, reference: str | 
     notes = [f"{name} was skipped: {reason}" for name, reason in assessment.skipped]
     if assessment.ground is not None:
         notes.append(f"clips and reference were not alike: all are measured as {assessment.ground}")
-    notes += distance_lines(assessment.distances)
+    notes += [*period_lines(assessment.clips), *distance_lines(assessment.distances)]
     return page(
         Report(
             title=f"{root.name}: {count} clip" + ("s" if count > 1 else ""),

@@ -60,10 +60,14 @@ def prepare(
     if prepared.is_prepared(source):
         raise ValueError(f"the source must not be prepared already, {source} is; train on it as it is")
     about = _begin(path, {"source": _named(source), "data": prepared.settings(config)})
-    opened = yield from open_source.inside(source, config)
-    training, store = opened.split("train"), Store(path)
-    work = {name: list(_shards(training, part, recipe.seed, store)) for name, part in parts.items()}
-    yield from _check_room(work, store)
+    try:
+        opened = yield from open_source.inside(source, config)
+        training, store = opened.split("train"), Store(path)
+        work = {name: list(_shards(training, part, recipe.seed, store)) for name, part in parts.items()}
+        yield from _check_room(work, store)
+    except ValueError:
+        _undo(path)
+        raise
     done = Prepared(shards=str(path), source=about["source"], **_looked_at(opened))
     for name, of_stage in work.items():
         count = done.captions if isinstance(opened, Folder) else done.clips
@@ -82,6 +86,7 @@ def prepare(
 
 def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Says in the folder what is being prepared; refuses one that holds anything else."""
+    publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
     if prepared.is_prepared(path):
         found = prepared.read_about(path)
         for name, value in about.items():
@@ -90,11 +95,17 @@ def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
                     f"{path} must be new, or be the same source prepared for the same data settings, but its {name} is"
                     f" {found[name]}, not {value}; choose another folder with -o"
                 )
-        publish.sweep(path)
     elif path.exists() and any(path.iterdir() if path.is_dir() else [path]):
         raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
     prepared.write_about(path, about | {"finished": False})
     return about
+
+
+def _undo(path: Path) -> None:
+    """Removes a folder in which nothing has been prepared."""
+    bookkeeping = {prepared.ABOUT, "lock"}
+    if {one.name for one in path.iterdir()} <= bookkeeping:
+        shutil.rmtree(path)
 
 
 def _named(source: str | Path) -> str:

@@ -53,6 +53,10 @@ class Case:
     good: Callable[[], Tensor] = clip
 
 
+def twos(video: Tensor) -> Tensor:
+    return video[:, :, [frame - frame % 2 for frame in range(video.shape[2])]]
+
+
 KNOWN = {
     "psnr": Case(100.0, 0.0, noise, at_least=70.0),
     "ssim": Case(1.0, 1e-6, noise, at_least=0.2),
@@ -60,6 +64,8 @@ KNOWN = {
     "luminance_flicker": Case(0.0, 0.0, blink, at_least=0.04),
     "warp_error": Case(0.0, 0.0, blink, at_least=1e-3),
     "unevenness": Case(0.0, 0.05, hold, at_least=0.3, good=drift),
+    "stutter": Case(1.0, 0.0, twos, at_least=9.0, good=drift),
+    "cadence": Case(0.0, 0.0, hold, at_least=0.9, good=drift),
     "dynamic_degree": Case(2 * 8 / 64, 0.03, still, at_least=0.2, good=drift),  # 2 pixels of 64, 8 times a second
     "dynamic_ratio": Case(1.0, 1e-6, still, at_least=0.9, good=drift),
     "repeated_frames": Case(0.0, 0.0, hold, at_least=0.5, good=drift),
@@ -129,7 +135,7 @@ def test_threads_change_nothing(workers: int = 3) -> None:
 
 def test_a_frozen_clip_wins_nothing() -> None:
     (frozen,) = measure([("frozen", still(drift()), 8.0)])
-    for name in ("flicker", "luminance_flicker", "warp_error", "frame_consistency"):
+    for name in ("flicker", "luminance_flicker", "warp_error", "frame_consistency", "stutter", "cadence"):
         assert math.isnan(frozen.scores[name])
         assert "nothing happens" in frozen.reasons[name]
     (moving,) = measure([("moving", drift(), 8.0)])

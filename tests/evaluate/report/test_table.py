@@ -4,9 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from framefall.evaluate.metrics.suite import METRICS, ScoreRow, protocol, score_row
+from framefall.evaluate.metrics.suite import METRICS, ClipScores, ScoreRow, protocol, score_row
 from framefall.evaluate.report.real_video import real_video
-from framefall.evaluate.report.table import LINES, brief_table, distance_lines, rank, ranked, table, to_json
+from framefall.evaluate.report.table import (
+    LINES,
+    brief_table,
+    distance_lines,
+    period_lines,
+    rank,
+    ranked,
+    table,
+    to_json,
+)
 from framefall.evaluate.sets.distribution import Distance
 from framefall.physics.laws import LAWS
 
@@ -41,6 +50,16 @@ def test_what_is_not_measurable_stands_in_the_table() -> None:
     assert "not measurable in any clip" not in table([row for row in ROWS if row.n])
 
 
+def test_the_period_in_which_frames_come_is_named_with_how_many_clips_have_it() -> None:
+    clips = [ClipScores(str(place), 8.0, {}, period=period) for place, period in enumerate((2, 0, 8, 2))]
+    assert list(period_lines(clips)) == [
+        "cadence: how much frames change repeats every 2 frames in 2 of 4 clips",
+        "cadence: how much frames change repeats every 8 frames in 1 of 4 clips",
+    ]
+    assert list(period_lines(clips[:1])) == ["cadence: how much frames change repeats every 2 frames"]
+    assert list(period_lines(clips[1:2])) == []
+
+
 def test_one_clip_has_no_interval_and_columns_that_say_nothing_are_left_out() -> None:
     header, line = table(one_clip(psnr=31.0)).splitlines()
     assert header.split() == ["metric", "value", "better", "unit"] and ".." not in line
@@ -65,6 +84,8 @@ def test_the_brief_table_has_what_fits_the_clip_the_worst_first() -> None:
     assert set(names) == set(usual) - {"warp_error"}
     assert text.splitlines()[-1].startswith(f"{len(rows) - len(names)} more in walk.json; real video: ")
     # where things are apart, laws are scores like the others; what breaks one stands above
+    noted = brief_table(rows, separate=False, rest="walk.json", notes=["cadence: 2"]).splitlines()
+    assert noted[-2:] == ["cadence: 2", noted[-1]] and "walk.json" in noted[-1] and len(noted) <= LINES
     apart = brief_table(rows, separate=True, rest="walk.json").splitlines()
     assert apart[1].startswith("continuity ") and "gravity" not in "".join(apart)
 

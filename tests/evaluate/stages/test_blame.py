@@ -117,6 +117,7 @@ FAULTS: list[tuple[str, str, Change, str]] = [
     ("frame jitter", "tsr", tremble, "jitter"),
     ("a drift", "tsr", lambda video: video + torch.linspace(0, 0.3, video.shape[2])[:, None, None], "colour drift"),
     ("a flash", "tsr", flash, "light flicker"),
+    ("frames in pairs", "tsr", lambda video: video[:, :, torch.arange(video.shape[2]) // 2 * 2], "stutter"),
     ("given frames that change", "tsr", lambda video: 0.8 * video, "input lost"),
 ]
 

@@ -51,6 +51,7 @@ def test_the_renderer_scores_above_what_stands_still(verdicts: dict[str, list[Ve
     assert ("projectile", "gravity") in levels
     ceiling, floor = (summary(verdicts[name], verdicts["renderer"], levels) for name in ("renderer", "copy_last"))
     assert ceiling.values["physics_score"].value > 50 > floor.values["physics_score"].value
+    assert ceiling.values["stutter"].value < 1.2
     assert ceiling.values["flicker_over_real"].value == 1.0 and ceiling.values["permanence"].value == 1.0
 
 

@@ -21,7 +21,8 @@ WHERE: dict[str, str] = {
     "energy_injection": "pendulum",
     "wrong_slide": "ramp",
     "float": "stack",
-    **dict.fromkeys(("shuffle", "freeze", "stall", "judder", "position_jitter", "double_speed"), "projectile"),
+    **dict.fromkeys(("shuffle", "freeze", "stall", "judder", "pairs", "pulldown", "hold"), "projectile"),
+    **dict.fromkeys(("position_jitter", "double_speed"), "projectile"),
     **dict.fromkeys(("half_speed", "reverse", "flicker", "brightness_flicker", "independent"), "projectile"),
 }
 
@@ -58,9 +59,12 @@ _MUST: dict[str, tuple[str, ...]] = {
     "freeze": ("longest_still",),
     "stall": ("longest_still",),
     "judder": ("roughness",),  # unevenness sees it too, but noise of a few levels moves that as far
+    "pairs": ("stutter", "cadence"),
+    "pulldown": ("cadence",),
+    "hold": ("stutter", "cadence"),
     "position_jitter": ("roughness",),
     "double_speed": ("gravity" + SCENE,),
-    "half_speed": ("gravity" + SCENE,),
+    "half_speed": ("gravity" + SCENE, "stutter", "cadence"),  # every frame is shown twice
     "flicker": ("luminance_flicker",),
     "brightness_flicker": ("luminance_flicker",),
     "independent": ("flicker", "continuity" + SCENE),

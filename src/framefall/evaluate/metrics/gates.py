@@ -47,7 +47,7 @@ GATED: dict[str, tuple[str, ...]] = {
         "unevenness",
         "frame_consistency",
     )
-} | {"tof": ("motion",), "tfd": ("motion",)}
+} | {"tof": ("motion",), "tfd": ("motion",), "stutter": ("frozen",), "cadence": ("frozen",)}
 """Metric name to the gates that void it. The set distances need none: a frozen set is far from a real one."""
 
 

@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from framefall.evaluate.metrics.cadence import Cadence, cadence
 from framefall.evaluate.metrics.features import Embeddings, embed
-from framefall.flow import Motion, look
+from framefall.flow import Motion, frames_of, look
 from framefall.metric import AnyVideo
 from framefall.physics.laws import LawScore, laws
 from framefall.tracking.tracker import track
@@ -30,6 +31,11 @@ class ObservedClip:
     def motion(self) -> Motion:
         """Its optical flow."""
         return look(self.video, self.fps)
+
+    @cached_property
+    def cadence(self) -> Cadence:
+        """Whether its frames come evenly."""
+        return cadence(frames_of(self.video))
 
     @cached_property
     def embeddings(self) -> Embeddings | None:

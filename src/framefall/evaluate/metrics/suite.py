@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from framefall import flow
-from framefall.evaluate.metrics import coherence, features, fidelity, gates, motion
+from framefall.evaluate.metrics import cadence, coherence, features, fidelity, gates, motion
 from framefall.evaluate.metrics.gates import gated
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.metric import DRAWS, AnyVideo, Better, Metric, interval
@@ -45,6 +45,10 @@ METRICS: dict[str, Metric] = {
                "what warping along the flow leaves; for comparison only"),
         Metric("unevenness", lambda clip: motion.unevenness(clip.motion), "lower", _SHARE, False,
                "change of velocity from frame to frame"),
+        Metric("stutter", lambda clip: clip.cadence.stutter, "lower", "times", False,
+               "change at every second frame over the change between"),
+        Metric("cadence", lambda clip: clip.cadence.strength, "lower", _SHARE, False,
+               "strength of any period of 2 to 8 frames in how much they change"),
         Metric("dynamic_degree", lambda clip: motion.dynamic_degree(clip.motion), "higher", "heights a second", False,
                "speed of the fastest 5 % of the pixels; more is not better, but none voids others"),
         Metric("dynamic_ratio", lambda clip, real: motion.dynamic_ratio(clip.motion, real.motion), "one",
@@ -74,6 +78,7 @@ class ClipScores:
     reasons: dict[str, str] = field(default_factory=dict)
     coverage: float = math.nan  # share of the due object-frames that tracking followed
     separate: bool = False  # whether what was tracked are things apart, of which laws can be read
+    period: int = 0  # frames, in which how much they change repeats; 0 where no period is strong enough
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,10 @@ def _measure(name: str, video: AnyVideo, fps: float, references: Mapping[str, An
             raise ValueError(f"clip {name}: {error}") from None
         if metric.name in LAWS and math.isnan(scores[metric.name]):
             reasons[metric.name] = clip.laws[metric.name].reason
+    reasons |= dict.fromkeys(("stutter", "cadence"), clip.cadence.reason) if clip.cadence.reason else {}
     scores, shut = gated(scores)
-    return ClipScores(name, fps, scores, {**reasons, **shut}, float(clip.tracks.coverage), clip.separate)
+    period = 0 if "cadence" in shut else clip.cadence.period
+    return ClipScores(name, fps, scores, {**reasons, **shut}, float(clip.tracks.coverage), clip.separate, period)
 
 
 def score_rows(clips: Sequence[ClipScores], real: Sequence[ClipScores] = (), seed: int = 0) -> list[ScoreRow]:
@@ -179,6 +186,7 @@ def protocol() -> str:
         "bootstrap": DRAWS,
         "fidelity": [fidelity.PSNR_CAP, fidelity.SSIM_WINDOW],
         "coherence": ["dis-medium", flow.GRID_SIDE, flow.LOOK_SIDE, coherence.STILL, coherence.STATIC_SHARE],
+        "cadence": [cadence.LEVEL, cadence.NOISE, cadence.MOVES, cadence.TRIMMED, cadence.MOST, cadence.SLIGHT],
         "gates": [gates.STILL_MOST, gates.RATIO, gates.REPEATS_MOST],
     }
     return hashlib.blake2b(json.dumps(constants).encode(), digest_size=8).hexdigest()

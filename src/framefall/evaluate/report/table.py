@@ -1,10 +1,11 @@
 """Rows of scores to read and as JSON: the whole table, the part that fits one clip, and what compares two sets."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from framefall.evaluate.metrics.suite import ScoreRow, protocol
+from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.real_video import Typical, real_video
 from framefall.evaluate.sets.distribution import Distance
 from framefall.jsonable import json_text
@@ -26,18 +27,18 @@ def table(rows: Sequence[ScoreRow]) -> str:
     return text + (f"not measurable in any clip: {', '.join(absent)}\n" if absent else "")
 
 
-def brief_table(rows: Sequence[ScoreRow], separate: bool, rest: str) -> str:
+def brief_table(rows: Sequence[ScoreRow], separate: bool, rest: str, notes: Sequence[str] = ()) -> str:
     """The scores that mean something for these clips in at most 12 lines, the worst beside real video first.
 
     `separate`: whether what the tracker follows are things apart from each other; laws of physics are read of such
-    alone. `rest` says where all the others are.
+    alone. `rest` says where all the others are; `notes` are lines of their own, before that.
     """
     typical = real_video()
     fit = [row for row in rows if row.n and row.metric not in ASIDE and (separate or row.metric not in LAWS)]
     fit.sort(key=lambda row: -_badness(row, typical.metrics.get(row.metric)))
-    shown = fit[: LINES - 2]
+    shown = fit[: LINES - 2 - len(notes)]
     last = f"{len(rows) - len(shown)} more in {rest}; real video: {typical.about}"
-    return _aligned(shown) + f"{last}\n"
+    return _aligned(shown) + "".join(f"{line}\n" for line in (*notes, last))
 
 
 def scores_of(rows: Sequence[ScoreRow]) -> dict[str, Any]:
@@ -74,6 +75,13 @@ def distance_lines(distances: Sequence[Distance]) -> Iterator[str]:
     for reason in dict.fromkeys(one.reason for one in distances if math.isnan(one.value)):
         names = ", ".join(one.name for one in distances if one.reason == reason)
         yield f"not measurable: {names}: {reason}"
+
+
+def period_lines(clips: Sequence[ClipScores]) -> Iterator[str]:
+    """A line for each period in which frames come, with how many clips come so; none where all come evenly."""
+    for period, count in sorted(Counter(one.period for one in clips if one.period).items()):
+        several = f" in {count} of {len(clips)} clips" if len(clips) > 1 else ""
+        yield f"cadence: how much frames change repeats every {period} frames{several}"
 
 
 def ranked(first: Sequence[ScoreRow], second: Sequence[ScoreRow], names: tuple[str, str]) -> Iterator[str]:

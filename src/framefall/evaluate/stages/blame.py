@@ -34,7 +34,15 @@ Trace = Sequence[AnyClip]  # one generated clip, as the base and then each stage
 BASE = "base"
 GRAIN, CONTRAST = 0.02, 0.97  # of the placebos
 # below this nobody sees a difference: of the 0..1 range, heights, pixels, or as each quantity says
-LEAST = {"jitter": 0.002, "blur": 0.05, "grain": 0.05, "leap": 0.01, "displacement": 0.1}
+LEAST = {
+    "stutter": 0.1,
+    "cadence": 0.1,
+    "jitter": 0.002,
+    "blur": 0.05,
+    "grain": 0.05,
+    "leap": 0.01,
+    "displacement": 0.1,
+}
 LEAST_OTHER = 1 / 255
 
 

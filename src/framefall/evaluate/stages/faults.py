@@ -108,6 +108,8 @@ def law(name: str) -> Quantity:
 QUANTITIES: dict[str, Quantity] = {
     "flicker": lambda clip: flicker(clip.motion),
     "light flicker": lambda clip: luminance_flicker(clip.motion),
+    "stutter": lambda clip: clip.cadence.stutter,
+    "cadence": lambda clip: clip.cadence.strength,
     "jitter": jitter,
     "blur": blur,
     "grain": grain,

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from framefall.evaluate.metrics import coherence, motion
+from framefall.evaluate.metrics.cadence import cadence
 from framefall.evaluate.worldbench.references import TRIVIAL, Memory
 from framefall.flow import Motion, look
 from framefall.metric import Interval, interval
@@ -135,6 +136,7 @@ class Verdict:
     rows: list[LawRow]
     tracks: Tracks
     flicker: float
+    stutter: float
 
 
 Predictor = Callable[[Case], Video]
@@ -163,7 +165,7 @@ def judge(case: Case, video: Video) -> Verdict:
         LawRow(case.name, case.scenario, name, score.value, score.coverage, right, ratio)
         for name, score in scores.items()
     ]
-    return Verdict(case, scores, rows, found, float(coherence.flicker(seen)))
+    return Verdict(case, scores, rows, found, float(coherence.flicker(seen)), cadence(seen.frames).stutter)
 
 
 def references(protocol: Protocol) -> dict[str, Predictor]:
@@ -238,6 +240,7 @@ def summary(
             for value in _values(verdicts, "reappearance")
         ],
         "flicker_over_real": flickers,
+        "stutter": [verdict.stutter for verdict in verdicts],
     }
     values = {name: interval(column, seed) for name, column in columns.items()}
     return Summary(physics, {"physics_score": physics.score, "strict_pass": strict_pass(rows, seed), **values})

@@ -10,7 +10,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from framefall.noise import Key
 
@@ -70,6 +70,24 @@ def judder(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
     step = np.array([2 * key.integer(2, i, 1) - 1 if key.uniform(i, 0) < strength else 0 for i in range(frames)])
     step[frames // 2] = -1  # at least one
     return np.ascontiguousarray(clip[:, np.clip(index + step, 0, frames - 1)])
+
+
+def pairs(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
+    """Frames come in pairs: of every two the second repeats the first, at 1 wholly, else mixed with its own."""
+    index = np.arange(clip.shape[1])
+    return _mixed(clip, index // 2 * 2, strength)
+
+
+def pulldown(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
+    """Of every five frames the fifth repeats the fourth, as where the rate is raised without a new frame."""
+    index = np.arange(clip.shape[1])
+    return _mixed(clip, np.where(index % 5 == 4, index - 1, index), strength)
+
+
+def hold(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
+    """Every fourth frame is held for four, as where time is upsampled without motion."""
+    index = np.arange(clip.shape[1])
+    return _mixed(clip, index // 4 * 4, strength)
 
 
 def position_jitter(clip: ClipPixels, strength: float, key: Key) -> ClipPixels:
@@ -141,6 +159,9 @@ CORRUPTIONS: dict[str, Corruption] = {
         Corruption("freeze", "temporal", freeze),
         Corruption("stall", "temporal", stall),
         Corruption("judder", "temporal", judder),
+        Corruption("pairs", "temporal", pairs),
+        Corruption("pulldown", "temporal", pulldown),
+        Corruption("hold", "temporal", hold),
         Corruption("position_jitter", "temporal", position_jitter),
         Corruption("double_speed", "temporal", double_speed, keeps_length=False),
         Corruption("half_speed", "temporal", half_speed),
@@ -149,6 +170,11 @@ CORRUPTIONS: dict[str, Corruption] = {
         Corruption("brightness_flicker", "per-frame", brightness_flicker),
     )
 }
+
+
+def _mixed(clip: ClipPixels, shown: Int[np.ndarray, " frames"], strength: float) -> ClipPixels:
+    """Other frames in the place of the clip's, or a mix of both."""
+    return to_bytes(clip + strength * (clip[:, shown].astype(np.float32) - clip))
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
