@@ -113,11 +113,13 @@ def status(home: Path = HOME) -> str:
     rate, loss = (sorted(row[key] for row in rows)[len(rows) // 2] for key in ("clips_a_second", "loss"))
     newest = checkpoints[-1].name if checkpoints else "none yet"
     sheets = sorted((folder / "samples").glob("*.png"))
-    steps = rows[-1]["step"]
+    steps, before = rows[-1]["step"], _before(home)
     return "\n".join(
         (
             f"{steps * batch:,} clips in {steps:,} steps, {minutes / 60:.1f} hours to the last checkpoint ({newest})",
+            f"{before['clips']:,} clips, {before['minutes'] / 60:.1f} hours before, in the weights that it began with",
             f"loss {loss:.4f} in the middle of the last {len(rows)} steps, {rate:.1f} clips a second",
+            _held_out(folder / "log.jsonl"),
             f"samples: {sheets[-1] if sheets else 'none yet'}",
         )
     )
@@ -137,7 +139,7 @@ def weights(home: Path = HOME, shipped: Path = SHIPPED, totals: Path = TOTALS) -
         trained_on=(f"worlds:{SOURCE}, simulated by this package",),
         dtype=torch.bfloat16,
     )
-    before = json.loads((home / BEFORE).read_text() if (home / BEFORE).exists() else _NOTHING)
+    before = _before(home)
     clips, minutes = before["clips"] + found.clips, before["minutes"] + found.minutes
     totals.write_text(json.dumps({"clips": clips, "minutes": round(minutes, 1)}) + "\n")
     return (
@@ -153,6 +155,23 @@ def anew(home: Path = HOME) -> None:
     """
     stop(home)
     shutil.rmtree(home / f"{MODEL}.training", ignore_errors=True)
+
+
+def _before(home: Path) -> dict[str, float]:
+    """Clips and minutes behind the weights that the run began with."""
+    found: dict[str, float] = json.loads((home / BEFORE).read_text() if (home / BEFORE).exists() else _NOTHING)
+    return found
+
+
+def _held_out(log: Path) -> str:
+    """The newest held-out loss, and where it is going."""
+    with open(log, encoding="utf-8") as lines:
+        rows = [line for line in lines if '"held_out_loss"' in line]
+    if not rows:
+        return "held-out loss: not measured yet"
+    row = json.loads(rows[-1])
+    trend = f", {row['trend']}" if row.get("trend") else ""
+    return f"held-out loss {row['held_out_loss']:.4f} at step {row['step']:,}{trend}"
 
 
 def _tail(path: Path, lines: int = 500) -> list[str]:

@@ -60,6 +60,10 @@ def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
         long_run.start(home)
         wait(home, long_run, first[-1] + 1)
         assert f"{4 * seen(home, long_run)[-1]:,} clips in" in long_run.status(home)
+        log = long_run.run_folder(home) / "log.jsonl"
+        with open(log, "a") as lines:
+            lines.write('{"step": 2, "held_out_loss": 0.5, "trend": "still sinking"}\n')
+        assert "held-out loss 0.5000 at step 2, still sinking" in long_run.status(home)
     finally:
         long_run.stop(home)
     assert seen(home, long_run)[len(first)] > 1  # it went on, and did not begin again
