@@ -38,7 +38,6 @@ COST = 0.02  # of the training time, at most; the measurement at the end comes o
 GROWTH = 1.3  # the time between two measurements grows with the time spent ...
 LONGEST = 30.0  # ... up to these minutes
 LOOK_AT = 0.8  # the time at which a base is asked for a clip: what is there shows through, and nothing more
-_QUIET = 1e-4  # as in the objective: 46 dB is near enough to anything
 
 
 @runtime_checkable
@@ -141,7 +140,7 @@ def errors(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed: int) ->
             t = torch.full((len(some),), LOOK_AT if low is None else 1.0, device=stage.device)
             x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
             made = stage.x0(x_t, t, condition)
-        ours, theirs = ((one.float() - x0).square().mean(dim=(1, 2, 3, 4)) + _QUIET for one in (made, plain))
+        ours, theirs = ((one.float() - x0).square().mean(dim=(1, 2, 3, 4)) + objective.QUIET for one in (made, plain))
         found.append(torch.log(ours / theirs))
     return tuple(torch.cat(found).tolist())
 

@@ -18,7 +18,7 @@ from framefall.train.known import told
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Video, from_pixels
 
-_QUIET = 1e-4  # 46 dB: a prior better than that is good enough
+QUIET = 1e-4  # 46 dB: a prior better than that is good enough
 
 
 def window(recipe: StageRecipe) -> Window:
@@ -77,7 +77,7 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     if not task.relative_loss or known.prior is None:
         return losses
     plain = (known.prior - x0).square().mean(dim=(1, 2, 3, 4))
-    return torch.log((losses + _QUIET) / (plain + _QUIET))
+    return torch.log((losses + QUIET) / (plain + QUIET))
 
 
 def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int) -> Condition:
