@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
+from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 
 NAN, INF = math.nan, math.inf
@@ -54,7 +55,7 @@ REFUSED = [
     ({"prompt": ["a", "b"]}, "a prompt must be text, None, or a tuple of these, one a clip; got .'a', 'b'."),
     ({"prompt": 7}, "a prompt must be text, None, or a tuple of these, one a clip; got 7"),
     ({"prompt": ("a", 7)}, "a prompt must be text, None, or a tuple of these"),
-    ({"seconds": "2"}, "seconds must be a finite number above 0, got '2'"),
+    ({"seconds": "2"}, "seconds must be a number above 0, got '2'"),
     ({"guidance_scale": "strong"}, "guidance_scale must be a finite number of at least 0, got 'strong'"),
     ({"size": (32,)}, r"size must be a tuple of height and width, got \(32,\)"),
     ({"size": (32, 0)}, "each side of size must be a whole number of at least 1, got 0"),
@@ -65,11 +66,11 @@ REFUSED = [
     ({"count": 0}, "count must be a whole number of at least 1, got 0"),
     ({"count": False}, "count must be a whole number of at least 1, got False"),
     ({"seed": True}, "seed must be a whole number, got True"),
-    ({"seconds": NAN}, "seconds must be a finite number above 0, got nan"),
-    ({"seconds": INF}, "seconds must be a finite number above 0, got inf"),
-    ({"seconds": 0.0}, r"seconds must be a finite number above 0, got 0\.0"),
-    ({"seconds": -1.0}, r"seconds must be a finite number above 0, got -1\.0"),
-    ({"seconds": True}, "seconds must be a finite number above 0, got True"),
+    ({"seconds": NAN}, "seconds must be a number above 0, got nan"),
+    ({"seconds": -INF}, "seconds must be a number above 0, got -inf"),
+    ({"seconds": 0.0}, r"seconds must be a number above 0, got 0\.0"),
+    ({"seconds": -1.0}, r"seconds must be a number above 0, got -1\.0"),
+    ({"seconds": True}, "seconds must be a number above 0, got True"),
     ({"guidance_scale": NAN}, "guidance_scale must be a finite number of at least 0, got nan"),
     ({"guidance_scale": -INF}, "guidance_scale must be a finite number of at least 0, got -inf"),
     ({"guidance_scale": -0.5}, r"guidance_scale must be a finite number of at least 0, got -0\.5"),
@@ -80,7 +81,13 @@ REFUSED = [
     ({"prompt": ("a", "b"), "count": 2}, "a tuple of prompts must have one for each clip, got 2 and count=2"),
     ({"count": 2, "names": ("a",)}, "there must be a name for each clip if names are given, got 1 names for 2 clips"),
     ({"count": 2, "numbers": NUMBERS}, "numbers must be of 1 clip or of all 2, got 3"),
-    ({"count": 2, "given": torch.zeros(3, 3, 1, 4, 4)}, "given must be of 1 clip or of all 2, got 3"),
+    ({"count": 2, "known": (Known(video=torch.zeros(3, 3, 1, 4, 4)),)}, "known must be of 1 clip or of all 2, got 3"),
+    ({"strength": 0}, "strength must be above 0 and at most 1, got 0; try 0.6"),
+    ({"strength": float("nan")}, "strength must be above 0 and at most 1, got nan"),
+    ({"strength": 0.5}, "a strength of 0.5 needs a video to begin from, got none"),
+    ({"prompts_at": ((0.0, "a"),)}, "a prompt must come at a finite time above 0 seconds"),
+    ({"prompts_at": ((1.0, 3),)}, "a prompt must be text"),
+    ({"seconds": float("inf"), "loop": True}, "a loop must have an end, got seconds=inf"),
 ]
 
 
@@ -98,14 +105,15 @@ def test_what_is_just_possible_is_taken():
 
 
 def test_clips_can_be_asked_for_one_by_one_under_the_names_that_they_have_together():
-    given = torch.rand(1, 3, 2, 4, 4)
-    whole = Request(("a", None, "c"), seed=5, frames=9, quality="best", numbers=NUMBERS, given=given)
+    given = Known(video=torch.rand(1, 3, 2, 4, 4), mask=torch.rand(3, 1, 2, 1, 1))
+    whole = Request(("a", None, "c"), seed=5, frames=9, quality="best", numbers=NUMBERS, known=(given,))
     parts = list(whole.one_by_one())
     assert [part.captions for part in parts] == [("a",), (None,), ("c",)]
     assert [part.clips for part in parts] == [("0",), ("1",), ("2",)]
     assert {(part.seed, part.frames, part.quality) for part in parts} == {(5, 9, "best")}
     for index, part in enumerate(parts):
-        assert torch.equal(part.numbers, NUMBERS[index : index + 1]) and part.given is given  # one for all stays
+        assert torch.equal(part.numbers, NUMBERS[index : index + 1]) and part.known[0].video is given.video
+        assert torch.equal(part.known[0].mask, given.mask[index : index + 1])
     assert [part.clips for part in Request("a", count=2, names=("x", "y")).one_by_one()] == [("x",), ("y",)]
     (alone,) = Request("a").one_by_one()
     assert (alone.captions, alone.clips, alone.numbers) == (("a",), ("0",), None)

@@ -202,11 +202,11 @@ def knowing(configs, learned) -> Stage:
 def test_given_frames_come_out_as_they_went_in_and_the_others_follow_from_them(run, knowing, moving, sampler, given):
     low = moving(given, 16, 16)
     sampling = replace(THREE, sampler=sampler)
-    out = run(knowing, low, range(8), sampling)
+    out = run(knowing, None, range(8), sampling, given=low)
     assert torch.equal(out[:, :, :given], low)
     assert out.isfinite().all()
     assert not torch.equal(out[:, :, given:], run(knowing, None, range(8), sampling)[:, :, given:])
-    assert not torch.equal(out[:, :, given:], run(knowing, -low, range(8), sampling)[:, :, given:])
+    assert not torch.equal(out[:, :, given:], run(knowing, None, range(8), sampling, given=-low)[:, :, given:])
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
 
     monkeypatch.setattr(type(any_frames.backbone), "forward", spy)
     low, sampling = moving(given, 16, 16), replace(THREE, guidance_scale=guidance)
-    out = run(any_frames, low, range(8), sampling)
+    out = run(any_frames, None, range(8), sampling, given=low)
     assert torch.equal(out[:, :, :given], low) and out.isfinite().all()
     for x_t, t, low_res in seen:
         assert torch.equal(x_t[:, :, :given], low) and not t[:, :given].any()
@@ -245,7 +245,7 @@ def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
 
 def test_a_longer_clip_can_be_asked_for(run, knowing, moving):
     low = moving(2, 16, 16)
-    assert torch.equal(run(knowing, low, range(12), THREE)[:, :, :2], low)
+    assert torch.equal(run(knowing, None, range(12), THREE, given=low)[:, :, :2], low)
 
 
 # sampling

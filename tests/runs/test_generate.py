@@ -98,9 +98,7 @@ def test_clips_that_were_finished_before_one_leaves_stay(cascade: Cascade, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["a-000.npy"]
 
 
-def test_given_frames_and_numbers_reach_the_right_clip(cascade: Cascade, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="up to 0 given frames, got 1"):
-        generate(Request(given=torch.zeros(1, 3, 1, 16, 16)), tmp_path / "a.npy", cascade)
+def test_numbers_and_sizes_that_a_model_does_not_have_are_refused(cascade: Cascade, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="takes 0 numbers, got 2"):
         generate(Request(numbers=torch.zeros(1, 1, 2)), tmp_path / "a.npy", cascade)
     with pytest.raises(ValueError, match="size must be one that the model was trained on, got 40x40; try one of 32x32"):

@@ -1,13 +1,15 @@
 """What is asked of a cascade: one frozen object, made once by the command line or by Python, and handed down whole."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Integral, Real
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
+
+from framefall.cascade.known import Known
 
 Quality = Literal["fast", "best"]
 Prompts = str | tuple[str | None, ...] | None
@@ -26,12 +28,15 @@ class Request:
     seed: int = 0
     count: int = 1  # clips of one prompt
     frames: int | None = None  # of a clip; met exactly
-    seconds: int | float | None = None  # the same as a duration; by default as long as the last stage makes it
+    seconds: int | float | None = None  # the same as a duration, inf for no end; by default what the last stage makes
     size: tuple[int, int] | None = None  # height and width, of a model that was trained on several
     quality: Quality = "fast"  # few steps, or more of them
     until: str | None = None  # the last stage to run; by default the last there is
     numbers: Float[Tensor, "clips instants count"] | None = None  # one instant for a clip, or one a frame
-    given: Float[Tensor, "given_clips channels given height width"] | None = None  # first frames to go on from
+    prompts_at: tuple[tuple[float, str | None], ...] = ()  # (seconds, prompt): what is to be seen from then on
+    known: tuple[Known, ...] = ()  # what is given of every clip, or of each: images, videos, parts of the picture
+    strength: float = 1.0  # below 1: how far to go away from the known video, which must cover the clip (SDEdit)
+    loop: bool = False  # whether the frame after the last is the first
     guidance_scale: int | float | None = None  # classifier-free guidance of the base; by default the model's own
     names: tuple[str, ...] | None = None  # of the clips: 0, 1, ... by default
 
@@ -41,8 +46,10 @@ class Request:
         _check_whole("count", self.count, 1)
         if self.frames is not None:
             _check_whole("frames", self.frames, 1)
-        if self.seconds is not None and not (_is_number(self.seconds) and self.seconds > 0):
-            raise ValueError(f"seconds must be a finite number above 0, got {self.seconds!r}; try 2.5")
+        if self.seconds not in (None, math.inf) and not (_is_number(self.seconds) and self.seconds > 0):
+            raise ValueError(f"seconds must be a number above 0, got {self.seconds!r}; try 2.5")
+        if self.endless and self.loop:
+            raise ValueError("a loop must have an end, got seconds=inf; try 2.5")
         if self.guidance_scale is not None and not (_is_number(self.guidance_scale) and self.guidance_scale >= 0):
             given = f"{self.guidance_scale!r}; try 2.5"
             raise ValueError(f"guidance_scale must be a finite number of at least 0, got {given}")
@@ -67,9 +74,19 @@ class Request:
                 f"there must be a name for each clip if names are given, got {len(self.names)} names"
                 f" for {len(self.captions)} clips"
             )
-        for name, tensor in (("numbers", self.numbers), ("given", self.given)):
+        tensors = [("numbers", self.numbers), *(("known", piece.video) for piece in self.known)]
+        for name, tensor in tensors:
             if tensor is not None and len(tensor) not in (1, len(self.captions)):
                 raise ValueError(f"{name} must be of 1 clip or of all {len(self.captions)}, got {len(tensor)}")
+        if not (_is_number(self.strength) and 0 < self.strength <= 1):
+            raise ValueError(f"strength must be above 0 and at most 1, got {self.strength!r}; try 0.6")
+        if self.strength < 1 and not self.known:
+            raise ValueError(f"a strength of {self.strength} needs a video to begin from, got none; give one as known")
+        if any(not (_is_number(second) and second > 0) for second, _ in self.prompts_at):
+            raise ValueError(
+                f"a prompt must come at a finite time above 0 seconds, got {self.prompts_at}; try (3.0, ...)"
+            )
+        _check_prompt(tuple(prompt for _, prompt in self.prompts_at) or None)
 
     @property
     def captions(self) -> tuple[str | None, ...]:
@@ -81,6 +98,11 @@ class Request:
         """The clips' names."""
         return self.names or tuple(map(str, range(len(self.captions))))
 
+    @property
+    def endless(self) -> bool:
+        """Whether clips go on until nobody reads them any more."""
+        return self.seconds is not None and math.isinf(self.seconds)
+
     def length(self, fps: float) -> int | None:
         """How many frames are asked for at a rate; none if that is left to the model."""
         return self.frames if self.seconds is None else max(1, round(self.seconds * fps))
@@ -88,11 +110,24 @@ class Request:
     def one_by_one(self) -> Iterator["Request"]:
         """A request for each clip alone, under the name that it has among the others."""
         for index, (caption, name) in enumerate(zip(self.captions, self.clips, strict=True)):
-            numbers, given = (
-                tensor if tensor is None or len(tensor) == 1 else tensor[index : index + 1]
-                for tensor in (self.numbers, self.given)
-            )
-            yield replace(self, prompt=(caption,), count=1, names=(name,), numbers=numbers, given=given)
+            numbers, known = self.numbers, tuple(piece.clip(index) for piece in self.known)
+            if numbers is not None and len(numbers) > 1:
+                numbers = numbers[index : index + 1]
+            yield replace(self, prompt=(caption,), count=1, names=(name,), numbers=numbers, known=known)
+
+    def captions_at(self, seconds: float) -> tuple[str | None, ...]:
+        """One a clip, of what is to be seen at that moment."""
+        now = [prompt for second, prompt in sorted(self.prompts_at, key=lambda at: at[0]) if second <= seconds + 1e-6]
+        return (now[-1],) * len(self.captions) if now else self.captions
+
+    def numbers_of(self, frames: Sequence[int], total: int | None) -> Float[Tensor, "clips instants count"] | None:
+        """The numbers of a stage's frames, of which it makes `total`: theirs, where there is one instant for each."""
+        if self.numbers is None or self.numbers.shape[1] == 1:
+            return self.numbers
+        instants = self.numbers.shape[1]
+        step = 1.0 if total is None else instants / total  # instants are spread over all frames
+        places = [min(max(int(frame * step), 0), instants - 1) for frame in frames]
+        return self.numbers[:, places]
 
 
 def _check_prompt(prompt: object) -> None:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
+from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
-from framefall.cascade.tasks import Segment, Task
+from framefall.cascade.tasks import Segment, SuperResolution, Task
 from framefall.cascade.tiles import Predict, blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
@@ -142,7 +143,8 @@ class Stage:
     def next_segment(
         self, made: int, have: int, ended: bool, *, total: int | None, sampling: Sampling
     ) -> Segment | None:
-        """The next piece of the work after `made` frames, when `have` frames of the stage below have come."""
+        """The next piece of super-resolution after `made` frames, when `have` frames of the stage below have come."""
+        assert isinstance(self.task, SuperResolution)
         reach = self.backbone.halo[0] if self.backbone.halo else 0
         halo = reach * self.codec.time * sampling.calls
         return self.task.next_segment(made, have, ended, frames=self.config.shape.frames, total=total, halo=halo)
@@ -222,13 +224,11 @@ class Stage:
 
     def denoiser(self, condition: Condition, known: Conditioning, sampling: Sampling) -> Denoise:
         """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
-        predict, given, at = self._tiles()(self.x0), known.given, list(known.given_at)
+        predict, kept = self._tiles()(self.x0), known.known
 
         def under(condition: Condition) -> Denoise:
             def denoise(x_t: Video, t: Time) -> Video:
-                if given is not None and self.task.known == "any":  # given frames are clean, and the network is told so
-                    x_t, t = x_t.clone(), t[:, None].repeat(1, x_t.shape[2])
-                    x_t[:, :, at], t[:, at] = given, 0.0
+                x_t, t = known.applied(x_t, t)
                 with torch.no_grad(), autocast(self.device):
                     return predict(x_t, t, condition)
 
@@ -241,14 +241,9 @@ class Stage:
             interval=sampling.guidance_interval,
             rescale=sampling.guidance_rescale,
         )
-
-        def keeping(x_t: Video, t: Time) -> Video:
-            x0 = strong(x_t, t)
-            if given is not None:  # last, because guidance would move them
-                x0[:, :, at] = given
-            return x0
-
-        return keeping
+        if kept is None:
+            return strong
+        return lambda x_t, t: kept.kept(strong(x_t, t))  # last, because guidance would move it
 
     def sample(
         self,
@@ -258,10 +253,14 @@ class Stage:
         frames: range,
         keys: Sequence[Key],
         sampling: Sampling,
+        known: Known | None = None,
+        strength: float = 1.0,
     ) -> Iterator[Step]:
         """Every step of one window: `frames` are absolute, so that noise does not depend on the window.
 
-        The last step is frames; the steps before it are latents where the stage works on latents.
+        What is `known` of these frames comes out as it is. With a `strength` below 1 the walk begins at that diffusion
+        time from the known video with noise on it, also where its mask is 0 (SDEdit, Meng et al. 2021). The last step
+        is frames; the steps before it are latents where the stage works on latents.
         """
 
         def noise(purpose: str, channels: int, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
@@ -277,20 +276,24 @@ class Stage:
             first = frames.start // self.task.time_factor
             span = range(first, first + low.shape[2])
             corrupted = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
-        known = self.task.conditioning(low, len(frames), corrupted)
-        seen = self.codec.conditioning(known)
+        conditioning = self.task.conditioning(low, len(frames), corrupted, known)
+        seen = self.codec.conditioning(conditioning)
         condition = self.conditioned(condition, seen, level)
         places, area = self.codec.grid(frames, size)
 
         def endpoint(purpose: str) -> Tensor:
             return self.endpoint(noise(purpose, self.config.channels, places, area), seen)
 
-        x = self.process.start(endpoint("start"))
-        times = grid(sampling.steps, shift=sampling.shift).to(self.device)
+        times = grid(sampling.steps, shift=sampling.shift, start=strength).to(self.device)
+        if strength < 1.0 and known is not None:
+            at = torch.full((len(keys),), float(times[0]), device=self.device)
+            x = self.process.add_noise(self.codec.encode(known.video), endpoint("start"), at)
+        else:
+            x = self.process.start(endpoint("start"))
         denoise = self.denoiser(condition, seen, sampling)
         walk = SAMPLERS[sampling.sampler](denoise, self.process, x, times, lambda step: endpoint(f"fresh/{step}"))
         for step in walk:
-            yield self.codec.finish(step, known, len(frames), size)
+            yield self.codec.finish(step, conditioning, len(frames), size)
 
     def _tiles(self) -> Callable[[Predict], Predict]:
         """Large pictures go through the network in parts: exactly where its reach is known, blended elsewhere."""
