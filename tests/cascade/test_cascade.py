@@ -285,6 +285,8 @@ def test_a_clip_begun_from_a_video_begins_there_with_as_much_noise_as_strength(k
         seen.clear()
         knowing.sample(Request(known=(start,), strength=strength, until="base", quality="best"))
         assert seen[0] == pytest.approx((strength, strength), rel=0.05)
+    with pytest.raises(ValueError, match=r"a strength of 0\.5 needs a video to begin from, got none"):
+        knowing.sample(Request(strength=0.5))
     with pytest.raises(ValueError, match="must not be longer than it, got 16 frames of a video that has 8 at 6"):
         knowing.sample(Request(known=(start,), strength=0.5, until="base", frames=16))
 

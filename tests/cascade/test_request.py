@@ -84,7 +84,6 @@ REFUSED = [
     ({"count": 2, "known": (Known(video=torch.zeros(3, 3, 1, 4, 4)),)}, "known must be of 1 clip or of all 2, got 3"),
     ({"strength": 0}, "strength must be above 0 and at most 1, got 0; try 0.6"),
     ({"strength": float("nan")}, "strength must be above 0 and at most 1, got nan"),
-    ({"strength": 0.5}, "a strength of 0.5 needs a video to begin from, got none"),
     ({"prompts_at": ((0.0, "a"),)}, "a prompt must come at a finite time above 0 seconds"),
     ({"prompts_at": ((1.0, 3),)}, "a prompt must be text"),
     ({"seconds": float("inf"), "loop": True}, "a loop must have an end, got seconds=inf"),

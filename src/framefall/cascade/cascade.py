@@ -63,7 +63,7 @@ class Cascade:
         """Every step of every stage for the clips of a request, as it happens; closing the generator cancels."""
         if request.size is not None:
             return self.sized(*request.size).stream(replace(request, size=None))
-        stages = self._until(request.until)
+        stages = self.up_to(request.until)
         base = stages[0]
         if not isinstance(base.task, Base):
             raise ValueError(f"generating needs a base stage first, this cascade begins with {base.name}; use upscale")
@@ -114,7 +114,7 @@ class Cascade:
 
     def stage(self, name: str) -> Stage:
         """The stage of that name."""
-        return self._until(name)[-1]
+        return self.up_to(name)[-1]
 
     def sized(self, height: int, width: int) -> "Cascade":
         """The same cascade for clips of another size, one of those its base was trained on (`StageConfig.buckets`).
@@ -146,14 +146,15 @@ class Cascade:
 
     def sample(self, request: Request) -> Video:
         """The finished clips `[clips, channels, frames, height, width]`: the end of `stream`."""
-        segments = finished(self.stream(request), self._until(request.until)[-1].name)
+        segments = finished(self.stream(request), self.up_to(request.until)[-1].name)
         return torch.cat(list(segments), dim=2)
 
     def fps(self, until: str | None = None) -> float:
         """Frames a second of what `stream` makes."""
-        return self._until(until)[-1].config.shape.fps
+        return self.up_to(until)[-1].config.shape.fps
 
-    def _until(self, name: str | None) -> tuple[Stage, ...]:
+    def up_to(self, name: str | None) -> tuple[Stage, ...]:
+        """The stages up to the one of that name; all of them for None."""
         if name is None:
             return self.stages
         names = [stage.name for stage in self.stages]
@@ -207,7 +208,11 @@ def _base(run: _Run) -> Iterator[SegmentStep]:
     """The first stage: nothing comes from below, but what is known and what it has made itself."""
     shape = run.stage.config.shape
     if run.request.strength < 1:
-        most = round(max(piece.end for piece in run.request.known) * shape.fps)
+        if not run.request.known:
+            raise ValueError(
+                f"a strength of {run.request.strength} needs a video to begin from, got none; give one as known"
+            )
+        most = max(1, math.ceil(max(piece.end for piece in run.request.known) * shape.fps - 1e-6))
         if run.total is None or most < run.total:
             raise ValueError(
                 f"a clip begun from a video with strength {run.request.strength} must not be longer than it,"

@@ -80,8 +80,6 @@ class Request:
                 raise ValueError(f"{name} must be of 1 clip or of all {len(self.captions)}, got {len(tensor)}")
         if not (_is_number(self.strength) and 0 < self.strength <= 1):
             raise ValueError(f"strength must be above 0 and at most 1, got {self.strength!r}; try 0.6")
-        if self.strength < 1 and not self.known:
-            raise ValueError(f"a strength of {self.strength} needs a video to begin from, got none; give one as known")
         if any(not (_is_number(second) and second > 0) for second, _ in self.prompts_at):
             raise ValueError(
                 f"a prompt must come at a finite time above 0 seconds, got {self.prompts_at}; try (3.0, ...)"

@@ -17,6 +17,7 @@ from framefall.cascade.request import Quality, Request
 from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
+from framefall.runs.given import Given, knowing
 from framefall.video import to_frames
 from framefall.weights import DEFAULT
 
@@ -45,19 +46,25 @@ def generate(
     output: str | Path,
     model: str | Path | Cascade = DEFAULT,
     *,
+    given: Given | None = None,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[list[Record]]:
     """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
 
-    `model` is a shipped name, the folder of a trained cascade, or a cascade. With `save_stages` the clips of all
-    stages go into that folder as well. `accelerate` runs networks that are asked several times by OpenVINO, where
+    `model` is a shipped name, the folder of a trained cascade, or a cascade. `given` are images or videos that the
+    clips are to hold, from files; it adds to what the request says is known. With `save_stages` the clips of all stages
+    go into that folder as well. `accelerate` runs networks that are asked several times by OpenVINO, where
     that is installed. Equal requests give equal files. Raises `ValueError` for what the model cannot be asked.
     """
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
     if request.size is not None:
         cascade, request = cascade.sized(*request.size), replace(request, size=None)
+    if request.endless:
+        raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
+    if given is not None and not given.empty:
+        request = yield from knowing(request, given, cascade)
     if accelerate:
         cascade = with_engines(cascade)
     made_with = provenance(model, request.seed, request.quality)
