@@ -19,16 +19,6 @@ from framefall.runs.generate import generate, numbered, with_engines
 from framefall.video import to_pixels
 
 
-@pytest.fixture(scope="module")
-def cascade(trained: Path) -> Cascade:
-    """The toy with weights moved by noise: after a few steps it would make nothing but grey."""
-    cascade, generator = load_cascade(trained), torch.Generator().manual_seed(0)
-    for stage in cascade.stages:
-        for parameter in stage.backbone.parameters():
-            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
-    return cascade
-
-
 def pixels(cascade: Cascade, request: Request) -> np.ndarray:
     """What the cascade makes of the first clip, without any file."""
     return to_pixels(cascade.sample(request)[0]).permute(1, 2, 3, 0).numpy()

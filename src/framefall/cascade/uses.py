@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxtyping import Float
+from torch import Tensor
+
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.known import Known, Mask
+from framefall.cascade.known import Known
 from framefall.video import Video, resize
 
+Fitted = Float[Tensor, "batch channels frames fitted_height fitted_width"]  # of a size that a stage makes
+Ending = Float[Tensor, "batch channels ending_frames ending_height ending_width"]  # a video to end with
+Marks = Float[Tensor, "mask_clips 1 marked mask_height mask_width"]  # 1: make anew; marked is 1 or all frames
 Side = Literal["after", "before", "both"]
 
 
@@ -44,7 +50,7 @@ class Canvas:
         fitting = [size for size in self.sizes if size[0] <= height and size[1] <= width]
         return fitting[-1] if fitting else self.sizes[0]
 
-    def fit(self, video: Video) -> Video:
+    def fit(self, video: Video) -> Fitted:
         """The video cut in the middle to the cascade's shape and shrunk; a video of a stage's size as it is."""
         *_, height, width = video.shape
         down, across = self.size_for(height, width)
@@ -97,7 +103,7 @@ def extended(canvas: Canvas, video: Video, side: Side = "after", frames: int | N
     return Use(known=(_piece(canvas, video, start),), frames=total)
 
 
-def connected(canvas: Canvas, video: Video, end: Video, frames: int | None = None) -> Use:
+def connected(canvas: Canvas, video: Video, end: Ending, frames: int | None = None) -> Use:
     """A clip of `frames` that begins as one video and ends as another; by default half a window lies between."""
     own, last = video.shape[2], end.shape[2]
     total = frames or own + last + canvas.window // 2
@@ -110,7 +116,7 @@ def connected(canvas: Canvas, video: Video, end: Video, frames: int | None = Non
     return Use(known=(_piece(canvas, video, 0), _piece(canvas, end, start)), frames=start + last)
 
 
-def painted(canvas: Canvas, video: Video, anew: Mask) -> Use:
+def painted(canvas: Canvas, video: Video, anew: Marks) -> Use:
     """The video with what `anew` marks (1) made anew, and the rest (0) kept: inpainting, outpainting."""
     if anew.shape[-2:] != video.shape[-2:] or anew.shape[2] not in (1, video.shape[2]):
         given = f"{anew.shape[2]} frames of {anew.shape[-1]}x{anew.shape[-2]}"

@@ -14,7 +14,7 @@ from framefall.data import decode as decoder
 from framefall.progress import Events, Note
 from framefall.video import Video, from_pixels
 
-Pixels = UInt8[np.ndarray, "frames height width channels"]
+Pixels = UInt8[np.ndarray, "_frames _height _width _channels"]
 Media = str | Path | Pixels  # a file, a folder of frames, or the frames themselves at the model's rate
 
 
@@ -33,8 +33,6 @@ class Given:
     mask: Media | None = None  # white: make anew; black: keep
 
     def __post_init__(self) -> None:
-        if self.extend not in (None, "before", "after", "both"):
-            raise ValueError(f"extend must be before, after or both, got {self.extend!r}")
         for name in ("end", "extend", "mask"):
             if getattr(self, name) is not None and self.video is None:
                 raise ValueError(f"{name} needs a video that it is about, got none; give one with --video")
