@@ -74,7 +74,7 @@ def test_a_file_of_another_size_shape_and_rate_is_fitted_and_that_is_said(cascad
     exact, nothing = brought(cascade, Given(video=drifting(4)))
     assert nothing == [] and exact.frames == 4 + 15
     _, said = brought(cascade, Given(images=((drifting(1), 0.42),)))
-    assert said == ["the image for 0.42 s is put at 0.33 s, where the base has a frame"]
+    assert said == ["the image for 0.42 s is put at 0.50 s, where the base has a frame"]
 
 
 @pytest.mark.parametrize(
