@@ -14,8 +14,8 @@ wait_passively()  # whatever starts here loads torch later
 
 __version__ = version("framefall")
 
-__all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "evaluate", "generate", "load", "open_folder"]
-__all__ += ["open_world", "prepare", "to_pixels", "train", "upscale", "write"]
+__all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "distill", "evaluate", "generate", "load"]
+__all__ += ["open_folder", "open_world", "prepare", "to_pixels", "train", "upscale", "write"]
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from framefall.data.writer import write
     from framefall.recipes.registry import RECIPES
     from framefall.runs.compare import compare
+    from framefall.runs.distill import distill
     from framefall.runs.evaluate import assess as evaluate
     from framefall.runs.generate import generate
     from framefall.runs.prepare import prepare
@@ -41,6 +42,7 @@ else:
         "Request": "framefall.cascade.request",
         "Stage": "framefall.cascade.stage",
         "compare": "framefall.runs.compare",
+        "distill": "framefall.runs.distill",
         "evaluate": "framefall.runs.evaluate",
         "generate": "framefall.runs.generate",
         "load": "framefall.cascade.checkpoint",
