@@ -271,7 +271,7 @@ def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Te
     def repeat(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.repeat_interleave(frames, dim=0)
 
-    def times(t: Time) -> Time:
+    def times(t: Tensor) -> Tensor:
         return t.repeat_interleave(frames) if t.ndim == 1 else t.flatten()
 
     numbers = condition.numbers

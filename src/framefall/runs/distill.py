@@ -14,7 +14,6 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Sampling, Stage
 from framefall.config import override, to_json
-from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source
@@ -26,6 +25,7 @@ from framefall.runs.sources import open_source
 from framefall.runs.strips import draw_strips
 from framefall.train import objective
 from framefall.train.distillation import LOSSES, converted, student
+from framefall.train.held_out import held_out
 from framefall.train.loop import Budget, TrainingStep, train_stage
 from framefall.train.recipe import FEW, Distillation, Recipe, StageRecipe
 from framefall.video import Video
@@ -78,6 +78,8 @@ def distill(
     `OUTPUT.training/STAGE`.
     """
     output, cascade = Path(output), load_cascade(model, device)
+    if output.exists() and output.resolve() == checkpoint.find(model).resolve():
+        raise ValueError(f"{output} is the model that is to be distilled; choose another name for what becomes of it")
     recipe = recipe_for(cascade, stage, method, settings)
     teacher, part = cascade.stage(stage), recipe.stages[stage]
     assert part.distillation is not None
@@ -109,8 +111,7 @@ def distill(
         _publish(cascade, first, part.distillation, recipe, output)
         yield Note("comparing few steps of the student with many of the teacher")
     ranks.barrier()
-    clips = loader.validation(source.split("validation"), objective.window(part), LOOKED_AT, recipe.seed)
-    distances = compared(teacher, first, part, clips, recipe.seed)
+    distances = compared(teacher, first, part, held_out(source, part, recipe.seed, LOOKED_AT).clips, recipe.seed)
     return Distilled(model=str(output), stage=stage, method=method, steps=done, distances=distances)
 
 
@@ -196,14 +197,13 @@ def compared(
 
 
 def _samples(stage: Stage, clips: Sequence[Clip], seed: int, sampling: Sampling) -> Video:
-    made = []
-    for clip in clips:
-        video, low = stage.task.example(objective.stack([clip], stage.device))
-        condition = stage.condition([clip.caption], frames=video.shape[2], fps=clip.fps)
-        key, size = Key(seed, "distilled", clip.key), (video.shape[-2], video.shape[-1])
-        *_, last = stage.sample(condition, low, size, range(video.shape[2]), [key], sampling)
-        made.append(last.x.float())
-    return torch.cat(made)
+    """What a stage makes of the clips' captions, and of the stage below's view of them."""
+    video, low = stage.task.example(objective.stack(clips, stage.device))
+    rates = torch.tensor([clip.fps for clip in clips])
+    condition = stage.condition([clip.caption for clip in clips], frames=video.shape[2], fps=rates)
+    keys, size = [Key(seed, "distilled", clip.key) for clip in clips], (video.shape[-2], video.shape[-1])
+    *_, last = stage.sample(condition, low, size, range(video.shape[2]), keys, sampling)
+    return last.x.float()
 
 
 def _round(
