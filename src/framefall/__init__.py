@@ -14,20 +14,8 @@ wait_passively()  # whatever starts here loads torch later
 
 __version__ = version("framefall")
 
-__all__ = [
-    "RECIPES",
-    "Cascade",
-    "Given",
-    "Known",
-    "Request",
-    "Stage",
-    "compare",
-    "evaluate",
-    "generate",
-    "load",
-    "open_folder",
-]
-__all__ += ["open_world", "prepare", "stream", "to_pixels", "train", "upscale", "write"]
+__all__ = ["RECIPES", "Cascade", "Given", "Known", "Request", "Stage", "compare", "distill", "evaluate", "generate"]
+__all__ += ["load", "open_folder", "open_world", "prepare", "stream", "to_pixels", "train", "upscale", "write"]
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
@@ -39,6 +27,7 @@ if TYPE_CHECKING:
     from framefall.data.writer import write
     from framefall.recipes.registry import RECIPES
     from framefall.runs.compare import compare
+    from framefall.runs.distill import distill
     from framefall.runs.evaluate import assess as evaluate
     from framefall.runs.generate import generate
     from framefall.runs.given import Given
@@ -58,6 +47,7 @@ else:
         "Request": "framefall.cascade.request",
         "Stage": "framefall.cascade.stage",
         "compare": "framefall.runs.compare",
+        "distill": "framefall.runs.distill",
         "evaluate": "framefall.runs.evaluate",
         "generate": "framefall.runs.generate",
         "load": "framefall.cascade.checkpoint",

@@ -243,6 +243,50 @@ def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
     assert all(t.shape == (1,) for _, t, _ in seen)  # nothing is known: one time for the clip
 
 
+# a distilled stage
+
+
+@pytest.fixture
+def few_steps(configs, learned) -> Stage:
+    """The toy base stage of any frames, as distillation leaves it."""
+    config = configs["base"]
+    network = replace(config.backbone, low_res_channels=4, flow_map=True, baked_guidance=(1.0, 4.0))
+    return learned("base", replace(config, task=Base(known="any"), backbone=network))
+
+
+@pytest.mark.parametrize("given", [0, 2])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_distilled_stage_is_told_where_each_step_goes_and_asked_once(
+    run, few_steps, moving, monkeypatch, sampler, given
+):
+    seen = []
+    forward = type(few_steps.backbone).forward
+
+    def spy(self, x_t, t, condition):
+        seen.append((t, condition.until, condition.guidance_scale))
+        return forward(self, x_t, t, condition)
+
+    monkeypatch.setattr(type(few_steps.backbone), "forward", spy)
+    sampling = Sampling(steps=4, sampler=sampler, shift=3.0, guidance_scale=2.5)
+    run(few_steps, moving(given, 16, 16) if given else None, range(8), sampling)
+    assert len(seen) == sampling.calls and all(scale.tolist() == [2.5] for _, _, scale in seen)
+    if sampler not in ("euler", "ddim"):  # a step of theirs is no jump: the denoiser as such is what they want
+        assert all(until is None for _, until, _ in seen)
+        return
+    times = [float(t.amax()) for t, _, _ in seen]
+    assert [float(until.amax()) for _, until, _ in seen] == [*times[1:], 0.0]
+    if given:
+        assert all(not t[:, :2].any() and not until[:, :2].any() for t, until, _ in seen)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.9, 4.1, float("nan")])
+def test_a_scale_that_a_distilled_stage_was_not_trained_on_is_refused(run, few_steps, scale):
+    with pytest.raises(
+        ValueError, match=r"of this distilled base must be within 1 to 4, .* got (0|0\.9|4\.1|nan); take"
+    ):
+        run(few_steps, None, range(8), replace(THREE, guidance_scale=scale))
+
+
 def test_a_longer_clip_can_be_asked_for(run, knowing, moving):
     low = moving(2, 16, 16)
     assert torch.equal(run(knowing, None, range(12), THREE, given=low)[:, :, :2], low)

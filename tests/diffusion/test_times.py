@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framefall.diffusion.times import LogitNormal, grid
+from framefall.diffusion.times import LogitNormal, following, grid, shifted
 from framefall.noise import Key
 
 COUNT = 4000
@@ -73,3 +73,20 @@ def test_a_shift_multiplies_sigma_over_alpha():
 def test_an_impossible_grid_is_refused(wrong):
     with pytest.raises(ValueError, match="steps must be at least 1"):
         grid(**wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("steps", "shift"), [(1, 1.0), (4, 3.0), (32, 3.0)])
+def test_what_follows_a_time_of_a_grid_is_the_next_one(steps, shift, dtype):
+    times = grid(steps, shift)
+    found = following(times.to(dtype), times)
+    torch.testing.assert_close(found[:-1], times[1:].to(dtype), rtol=0, atol=0)
+    assert found[-1] == 0  # nothing follows the end, nor a frame that is given
+    by_frame = following(times[None, :2].to(dtype), times)
+    assert by_frame.shape == (1, 2) and by_frame[0, 0] == times[1].to(dtype)
+    between = following(torch.tensor([0.999 * float(times[0])], dtype=dtype), times)
+    assert between == times[1].to(dtype)
+
+
+def test_a_bent_grid_is_an_even_one_shifted():
+    assert torch.equal(shifted(grid(7), 3.0), grid(7, 3.0)) and torch.equal(shifted(grid(7), 1.0), grid(7))

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, shared_level, sinusoids
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, added_later, shared_level, sinusoids
 
 
 def test_level_0_has_no_sine_and_every_cosine():
@@ -86,3 +86,11 @@ def test_a_norm_without_weights_has_no_parameters():
 
 def test_a_norm_keeps_the_type_it_is_given():
     assert RMSNorm(8, affine=True)(torch.ones(1, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_what_is_added_later_adds_nothing_at_first_and_can_learn():
+    levels = torch.linspace(0, 1, 5)
+    embedding = added_later(16)
+    assert not embedding(levels).any() and LevelEmbedding(16)(levels).any()
+    embedding(levels).sum().backward()
+    assert embedding.mlp[-1].weight.grad.any() and embedding.mlp[-1].bias.grad.any()

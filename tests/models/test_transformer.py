@@ -345,3 +345,50 @@ def one(condition: Condition, clip: int) -> Condition:
     """What one of the clips is told."""
     values = {field.name: getattr(condition, field.name) for field in fields(condition)}
     return Condition(**{name: value[clip : clip + 1] for name, value in values.items() if value is not None})
+
+
+# few steps: where a step goes, and a scale of guidance
+
+
+def distilled(config, trained, **changes):
+    """The network with both inputs, and weights that are not zero."""
+    return trained(replace(config, flow_map=True, baked_guidance=(1.0, 4.0), **changes))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_network_is_told_where_a_step_goes_for_a_clip_or_for_each_frame(fusion, trained, inputs):
+    config = fused(fusion)
+    network = distilled(config, trained)
+    x_t, t, condition = inputs(config)
+    frames = x_t.shape[2]
+
+    def until(value):
+        return network(x_t, t, replace(condition, until=value))
+
+    assert torch.equal(network(x_t, t, condition), until(t))  # untold, it stands still
+    assert apart(until(0 * t), until(t)) > 1e-3
+    each = (0.5 * t)[:, None].expand(-1, frames)
+    assert torch.equal(until(each), until(0.5 * t))
+    some = each.clone()
+    some[:, -2:] = 0.0
+    assert apart(until(some), until(each)) > 1e-3
+    by_frame = t[:, None].repeat(1, frames)
+    by_frame[:, :2] = 0.0  # given frames
+    told = replace(condition, until=0.5 * by_frame)
+    assert network(x_t, by_frame, told).isfinite().all()
+
+
+def test_a_network_is_told_a_scale_of_guidance_for_each_clip(trained, inputs):
+    config = fused("joint")
+    network = distilled(config, trained)
+    x_t, t, condition = inputs(config)
+    one, strong = (network(x_t, t, replace(condition, guidance_scale=torch.tensor([1.0, w]))) for w in (1.0, 3.0))
+    torch.testing.assert_close(one[0], strong[0])
+    assert apart(one[1], strong[1]) > 1e-3
+    torch.testing.assert_close(network(x_t, t, condition), one)  # untold, it is without guidance
+
+
+@pytest.mark.parametrize("wrong", [(0.0, 2.0), (3.0, 1.0), (1.0, float("inf"))])
+def test_a_range_of_scales_that_is_none_is_refused(wrong):
+    with pytest.raises(ValueError, match="baked_guidance must rise from above 0"):
+        TransformerConfig(baked_guidance=wrong)

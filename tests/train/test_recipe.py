@@ -5,6 +5,7 @@ import pytest
 from framefall.config import override
 from framefall.recipes.registry import RECIPES
 from framefall.train.objective import window
+from framefall.train.recipe import Distillation
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -30,3 +31,21 @@ def test_a_batch_that_cannot_be_cut_into_parts_is_refused(batch: int, accumulate
     part = RECIPES["micro"]().stages["base"]
     with pytest.raises(ValueError, match=r"batch must be a multiple of accumulate, got batch="):
         replace(part, batch=batch, accumulate=accumulate)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"steps": 12}, "steps of a flow map must be a power of two above 1, got 12; try 32"),
+        ({"steps": 1}, "steps of a flow map must be a power of two above 1, got 1"),
+        (
+            {"instants": 0.9, "free": 0.2},
+            "instants and free must be at least 0 and together at most 1, got 0.9 and 0.2",
+        ),
+        ({"rounds": 0}, "rounds must be at least 1 and ramp_steps at least 0, got 0 and"),
+    ],
+)
+def test_a_distillation_that_cannot_be_is_refused(wrong: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Distillation(**wrong)
+    assert Distillation(method="progressive", steps=12).steps == 12  # which only halves what it is given

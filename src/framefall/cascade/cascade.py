@@ -32,6 +32,7 @@ class CascadeConfig:
     license: str = "Apache-2.0"
     description: str = ""
     trained_on: list[str] = field(default_factory=list)  # what the clips were and where they came from
+    distilled_from: str = ""  # the model whose many steps a stage does in few, and by which method
     format: int = FORMAT  # of this config and of the weights' names beside it
 
     def __post_init__(self) -> None:

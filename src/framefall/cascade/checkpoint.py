@@ -100,6 +100,8 @@ def card(cascade: Cascade) -> str:
         made = f"{stage.task.space_factor} times the size" if stage.task.space_factor > 1 else made
         made += "" if stage.config.latent is None else ", in latents"
         lines.append(f"| {stage.name} | {stage.task.kind} | {made} | {size / 1e6:.2f} M |")
+    if config.distilled_from:
+        lines += ["", f"Distilled from: {config.distilled_from}."]
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]
     return "\n".join(lines) + "\n"
 

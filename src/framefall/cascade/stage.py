@@ -17,8 +17,8 @@ from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
 from framefall.diffusion.guidance import guided
 from framefall.diffusion.process import PROCESSES, Process, over_video
-from framefall.diffusion.samplers import SAMPLERS, Denoise, Step
-from framefall.diffusion.times import LogitNormal, grid
+from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
+from framefall.diffusion.times import LogitNormal, following, grid
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.precision import autocast
@@ -50,7 +50,7 @@ class Sampling:
     @property
     def calls(self) -> int:
         """How often the network is asked in a row, each time about what it said before."""
-        return 2 * self.steps - 1 if self.sampler == "heun" else self.steps
+        return 2 * self.steps - 1 if self.sampler in ("heun", "predictor_corrector") else self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,22 +222,32 @@ class Stage:
         proposal = self.backbone(gain / spread * (x_t - (alpha + sigma) * prior), t, condition).float()
         return proposal + gain * (x_t - sigma * prior - alpha * proposal)
 
-    def denoiser(self, condition: Condition, known: Conditioning, sampling: Sampling) -> Denoise:
-        """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once."""
+    def denoiser(
+        self, condition: Condition, known: Conditioning, sampling: Sampling, times: TimeGrid | None = None
+    ) -> Denoise:
+        """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once.
+
+        `times` are those of the walk, for a network that is told where a step goes.
+        """
         predict, kept = self._tiles()(self.x0), known.known
+        leads, baked = self.config.backbone.flow_map, self.config.backbone.baked_guidance is not None
+        ahead = times if leads and sampling.sampler in FIRST_ORDER else None
+        if baked:
+            condition = replace(condition, guidance_scale=self._baked(sampling.guidance_scale, condition))
 
         def under(condition: Condition) -> Denoise:
             def denoise(x_t: Video, t: Time) -> Video:
                 x_t, t = known.applied(x_t, t)
+                told = condition if ahead is None else replace(condition, until=following(t, ahead))
                 with torch.no_grad(), autocast(self.device):
-                    return predict(x_t, t, condition)
+                    return predict(x_t, t, told)
 
             return denoise
 
         strong = guided(
             under(condition),
             under(condition.without_text()),
-            scale=sampling.guidance_scale,
+            scale=1.0 if baked else sampling.guidance_scale,
             interval=sampling.guidance_interval,
             rescale=sampling.guidance_rescale,
         )
@@ -290,10 +300,20 @@ class Stage:
             x = self.process.add_noise(self.codec.encode(known.video), endpoint("start"), at)
         else:
             x = self.process.start(endpoint("start"))
-        denoise = self.denoiser(condition, seen, sampling)
+        denoise = self.denoiser(condition, seen, sampling, times)
         walk = SAMPLERS[sampling.sampler](denoise, self.process, x, times, lambda step: endpoint(f"fresh/{step}"))
         for step in walk:
             yield self.codec.finish(step, conditioning, len(frames), size)
+
+    def _baked(self, scale: float, condition: Condition) -> Tensor:
+        """A guidance scale as the network takes it, one a clip; refuses one that it was not trained on."""
+        low, high = self.config.backbone.baked_guidance or (1.0, 1.0)
+        if not low <= scale <= high:
+            raise ValueError(
+                f"the guidance scale of this distilled {self.name} must be within {low:g} to {high:g}, which it was"
+                f" trained on, got {scale:g}; take one of these, or the model that it was distilled from"
+            )
+        return torch.full((len(condition.seconds),), float(scale), device=self.device)
 
     def _tiles(self) -> Callable[[Predict], Predict]:
         """Large pictures go through the network in parts: exactly where its reach is known, blended elsewhere."""

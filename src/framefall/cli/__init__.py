@@ -13,6 +13,7 @@ from framefall.cli.bench import bench
 from framefall.cli.compare import compare
 from framefall.cli.console import collect_seldom, keep_memory
 from framefall.cli.diagnose import diagnose
+from framefall.cli.distill import distill
 from framefall.cli.evaluate import evaluate
 from framefall.cli.generate import generate
 from framefall.cli.prepare import prepare
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-for _command in (generate, train, prepare, upscale, evaluate, worlds, compare, bench, verify):
+for _command in (generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, verify):
     app.command()(_command)
 app.add_typer(diagnose, name="diagnose")
 

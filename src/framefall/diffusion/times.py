@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall.noise import Key
+from framefall.video import Time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,4 +60,19 @@ def grid(steps: int, shift: float = 1.0, start: float = 1.0) -> Float[Tensor, " 
     if start < 1:
         first = start / (shift - (shift - 1.0) * start)  # of the even grid: shifted it is `start`
         even = torch.linspace(first, 0.0, max(1, round(steps * start)) + 1, dtype=torch.float64)
+    return shifted(even, shift)
+
+
+def shifted(even: Float[Tensor, "*times"], shift: float) -> Float[Tensor, "*times"]:
+    """Where an even grid's times lie on a bent one: t' = a t / (1 + (a - 1) t)."""
     return shift * even / (1.0 + (shift - 1.0) * even)
+
+
+def following(t: Time, times: Float[Tensor, " times"]) -> Time:
+    """The next time of a descending grid after each t: where a walk's step from there goes; 0 from its end on."""
+    later = times.to(t.device, t.dtype)
+    later = torch.where(later < t[..., None] - _SAME, later, torch.zeros_like(later))
+    return later.amax(-1)
+
+
+_SAME = 1e-6  # times nearer than this are one that was rounded

@@ -55,6 +55,13 @@ class LevelEmbedding(nn.Module):
         return features
 
 
+def added_later(dim: int) -> LevelEmbedding:
+    """An embedding that adds exactly nothing at first: what a network is given beside it is learnt on top."""
+    embedding = LevelEmbedding(dim)
+    zeroed(embedding.mlp[-1])
+    return embedding
+
+
 class BlockModulation(nn.Module):
     """One block's own offsets to the modulation that all blocks share: a table, not a matrix a block."""
 

@@ -17,6 +17,8 @@ class Condition:
     `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own learned
     null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`, and `low_res_noise`
     how much it was corrupted, 0..1. `prior` is the plain guess that a bridge starts from.
+    `until` is the diffusion time that the step goes to, and `guidance_scale` the guidance that is baked into the
+    network; both are for networks that were distilled to take them.
     """
 
     seconds: Float[Tensor, "batch frames"]
@@ -26,6 +28,8 @@ class Condition:
     low_res: Float[Tensor, "batch shown frames height width"] | None = None
     low_res_noise: Time | None = None
     prior: Video | None = None
+    until: Time | None = None
+    guidance_scale: Float[Tensor, " batch"] | None = None
 
     def without_text(self) -> "Condition":
         """The same with the null caption and zero numbers: the unconditional side of guidance."""
@@ -56,6 +60,16 @@ class BackboneSettings:
     def fusion(self) -> str:
         """How frames see each other, where that is a choice."""
         return ""
+
+    @property
+    def flow_map(self) -> bool:
+        """Whether it is told the time that a step goes to."""
+        return False
+
+    @property
+    def baked_guidance(self) -> tuple[float, float] | None:
+        """The guidance scales that it takes as an input; None: guidance costs a second call."""
+        return None
 
 
 class Backbone(nn.Module, ABC):

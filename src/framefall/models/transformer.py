@@ -1,5 +1,6 @@
 """Space-time diffusion transformer: spacetime patches as tokens, and a choice of which tokens see which."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,7 +15,7 @@ from framefall.layers.compiled import is_read
 from framefall.layers.convolution import DetailHead
 from framefall.layers.fused import gated_sum, modulate
 from framefall.layers.fusion import SpatialAttention, TemporalAttention
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, shared_level, zeroed
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, added_later, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
@@ -41,6 +42,8 @@ class TransformerConfig(BackboneSettings):
     words: int = 24  # tokens of a caption, as prefix
     hide_padding: bool = False  # nobody sees the places that a caption does not fill; False: they hold the null word
     numbers: int = 0  # how many numbers condition a clip
+    flow_map: bool = False  # told the time that a step goes to, so that few steps do (framefall distill)
+    baked_guidance: tuple[float, float] | None = None  # the guidance scales it takes as an input; None: none
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
@@ -53,6 +56,8 @@ class TransformerConfig(BackboneSettings):
             raise ValueError(
                 f"per_frame needs patches of one frame, got patch={self.patch}; try patch={(1, *self.patch[1:])}"
             )
+        if self.baked_guidance is not None and not 0 < self.baked_guidance[0] <= self.baked_guidance[1] < math.inf:
+            raise ValueError(f"baked_guidance must rise from above 0, got {self.baked_guidance}; try (1.0, 4.0)")
         if self.hide_padding and self.fusion not in ("joint", "per_frame"):
             raise ValueError(f"hide_padding needs fusion joint or per_frame, got {self.fusion}; leave it out")
         parse(self.pattern)
@@ -130,6 +135,8 @@ class SpaceTimeTransformer(Backbone):
         self.pos_embed = nn.Linear(_POSITION_FEATURES, dim, bias=False)
         self.time_embed = LevelEmbedding(dim)
         self.low_res_noise_embed = LevelEmbedding(dim) if config.low_res_channels else None
+        self.until_embed = added_later(dim) if config.flow_map else None
+        self.guidance_embed = added_later(dim) if config.baked_guidance else None
         self.modulation = zeroed(nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(
             TransformerBlock(dim, config.heads, _attention(config, i)) for i in range(config.depth)
@@ -160,6 +167,13 @@ class SpaceTimeTransformer(Backbone):
         places = self.pos_embed(_position_features(positions, height, width))
         x = self.proj_in(patchify(pixels, config.patch)) + places  # b n d
         level = self.time_embed(_by_patch(shared_level(t), config.patch[0]))  # b i d
+        if self.until_embed is not None:
+            until = t if condition.until is None else condition.until  # by itself: as if it had not been distilled
+            level = level + self.until_embed(_by_patch(shared_level(until), config.patch[0]))
+        if self.guidance_embed is not None and config.baked_guidance is not None:
+            scale = condition.guidance_scale
+            scale = torch.ones_like(level[:, 0, 0]) if scale is None else scale
+            level = level + self.guidance_embed(scale / config.baked_guidance[1])[:, None]
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
             level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
         if config.numbers and condition.numbers is not None:
@@ -257,6 +271,9 @@ def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Te
     def repeat(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.repeat_interleave(frames, dim=0)
 
+    def times(t: Tensor) -> Tensor:
+        return t.repeat_interleave(frames) if t.ndim == 1 else t.flatten()
+
     numbers = condition.numbers
     if numbers is not None:
         numbers = numbers.expand(-1, frames, -1).flatten(0, 1)[:, None]
@@ -269,9 +286,10 @@ def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Te
         low_res=by_frame(condition.low_res),
         low_res_noise=repeat(condition.low_res_noise),
         prior=by_frame(condition.prior),
+        until=None if condition.until is None else times(condition.until),
+        guidance_scale=repeat(condition.guidance_scale),
     )
-    each_t = t.repeat_interleave(frames) if t.ndim == 1 else t.flatten()
-    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), each_t, each
+    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), times(t), each
 
 
 _OCTAVES = 4

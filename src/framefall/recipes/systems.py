@@ -15,11 +15,12 @@ from framefall.models.registry import BackboneConfig
 from framefall.models.text import TEXT_DIM
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
-from framefall.train.recipe import Recipe, StageRecipe
+from framefall.train.recipe import FEW, Recipe, StageRecipe
 from framefall.video import VideoShape
 
 _ANCESTRAL = Sampling(steps=256, sampler="ancestral", guidance_scale=2.0)
-_DISTILLED = Sampling(steps=8, sampler="euler")  # what Imagen Video's stages take after distillation
+# what Imagen Video's stages take after `framefall distill --method progressive`, once for each stage
+_DISTILLED = Sampling(steps=FEW, sampler="euler")
 
 
 def vdm() -> Recipe:

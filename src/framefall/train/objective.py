@@ -1,12 +1,13 @@
 """The loss of a stage on a batch of clips. All randomness is keyed by clip and step."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, shown
+from framefall.cascade.conditioning import Conditioning, Mask, corrupt, first_frames, shown
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.window import Window
@@ -16,7 +17,7 @@ from framefall.models.text import CaptionEncoder
 from framefall.noise import Key, normal
 from framefall.train.known import told
 from framefall.train.recipe import StageRecipe
-from framefall.video import Scores, Video, from_pixels
+from framefall.video import Scores, Time, Video, from_pixels
 
 QUIET = 1e-4  # 46 dB: a prior better than that is good enough
 
@@ -47,8 +48,32 @@ def stack(clips: Sequence[Clip], device: torch.device) -> Video:
     return from_pixels(torch.from_numpy(np.stack([clip.pixels for clip in clips])).to(device))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A batch as a stage learns on it: both ends of the path, where on it, what is known, and what is to be learnt."""
+
+    keys: list[Key]  # one a clip: of whatever else is drawn
+    x0: Video  # as the network sees videos: pixels or latents
+    endpoint: Video  # where the path ends at t = 1
+    t: Time
+    condition: Condition
+    counts: Mask | None = None  # 1 where it is to be learnt, 0 where it is given; None: everywhere
+
+
 def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, step: int) -> Scores:
     """Each clip's loss at this step, as a pure function of the weights, the clip, the seed and the step."""
+    task, drawn = stage.task, example(stage, recipe, clips, seed, step)
+    x_t = stage.process.add_noise(drawn.x0, drawn.endpoint, drawn.t)
+    x0_hat = stage.x0(x_t, drawn.t, drawn.condition)
+    losses = denoising_loss(x0_hat, drawn.x0, drawn.t, stage.process, stage.config.loss, counts=drawn.counts)
+    if not task.relative_loss or drawn.condition.prior is None:
+        return losses
+    plain = (drawn.condition.prior - drawn.x0).square().mean(dim=(1, 2, 3, 4))
+    return torch.log((losses + QUIET) / (plain + QUIET))
+
+
+def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, step: int) -> Example:
+    """What is drawn for clips at a step: noise, times, what is known, dropped captions."""
     config, device = stage.config, stage.device
     keys = [Key(seed, f"train/{stage.name}/{step}", clip.key) for clip in clips]
     task = stage.task
@@ -71,13 +96,8 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
         given = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
         known = Conditioning(low_res=shown(video, first_frames(video, given)))
     known = stage.codec.conditioning(known)
-    x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
     condition = stage.conditioned(describe(stage, recipe, clips, keys, video.shape[2]), known, level)
-    losses = denoising_loss(stage.x0(x_t, t, condition), x0, t, stage.process, config.loss, counts=counts)
-    if not task.relative_loss or known.prior is None:
-        return losses
-    plain = (known.prior - x0).square().mean(dim=(1, 2, 3, 4))
-    return torch.log((losses + QUIET) / (plain + QUIET))
+    return Example(keys=keys, x0=x0, endpoint=stage.endpoint(noise, known), t=t, condition=condition, counts=counts)
 
 
 def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int) -> Condition:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.stage import Sampling, StageConfig
 from framefall.data.folder import FolderConfig
 from framefall.train.known import KnownShares
 
@@ -22,6 +22,39 @@ class Optim:
     ema_width: float = 0.1  # of the averaged weights' window, as a share of the steps so far
 
 
+FEW = 8  # steps of a stage that is distilled progressively, as of Imagen Video's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """What a stage learns of a teacher, in place of what data say."""
+
+    method: Literal["flow_map", "progressive"] = "flow_map"
+    teacher: str = ""  # SHA-256 of its weights
+    sampling: Sampling = field(default_factory=Sampling)  # the teacher's, whose guidance and grid the student learns
+    # flow_map: intervals of a step of so many are the teacher's, longer ones learnt of shorter; progressive: the last
+    # round's steps
+    steps: int = 32
+    rounds: int = 2  # progressive: each halves the steps
+    instants: float = 0.35  # flow_map: of the clips learn the teacher's own intervals ...
+    free: float = 0.15  # ... or ones between any two times; the others lie on grids of 1, 2, 4, ... steps
+    ramp_steps: int = 300  # flow_map: until then intervals grow to their full length
+    usual_scale: float = 0.5  # of the clips have the guidance scale of `sampling`, the others any that is taken
+    power: float = 0.5  # flow_map: of a clip's own loss that it is divided by
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or (self.method == "flow_map" and (self.steps < 2 or self.steps & (self.steps - 1))):
+            raise ValueError(f"steps of a flow map must be a power of two above 1, got {self.steps}; try 32")
+        if min(self.instants, self.free) < 0 or self.instants + self.free > 1:
+            raise ValueError(
+                "instants and free must be at least 0 and together at most 1,"
+                f" got {self.instants} and {self.free}; try 0.35 and 0.15"
+            )
+        if self.rounds < 1 or self.ramp_steps < 0:
+            given = f"{self.rounds} and {self.ramp_steps}"
+            raise ValueError(f"rounds must be at least 1 and ramp_steps at least 0, got {given}; try 2 and 300")
+
+
 @dataclass(frozen=True, kw_only=True)
 class StageRecipe:
     """How one stage is trained."""
@@ -36,6 +69,7 @@ class StageRecipe:
     image_share: float = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
     optim: Optim = field(default_factory=Optim)
+    distillation: Distillation | None = None  # what it learns of a teacher; None: of data
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
