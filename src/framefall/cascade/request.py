@@ -1,13 +1,13 @@
 """What is asked of a cascade: one frozen object, made once by the command line or by Python, and handed down whole."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
-from numbers import Integral, Real
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
+
+from framefall import checks
 
 Quality = Literal["fast", "best"]
 Prompts = str | tuple[str | None, ...] | None
@@ -37,20 +37,19 @@ class Request:
 
     def __post_init__(self) -> None:
         _check_prompt(self.prompt)
-        _check_whole("seed", self.seed)
-        _check_whole("count", self.count, 1)
+        checks.whole("seed", self.seed)
+        checks.whole("count", self.count, 1)
         if self.frames is not None:
-            _check_whole("frames", self.frames, 1)
-        if self.seconds is not None and not (_is_number(self.seconds) and self.seconds > 0):
-            raise ValueError(f"seconds must be a finite number above 0, got {self.seconds!r}; try 2.5")
-        if self.guidance_scale is not None and not (_is_number(self.guidance_scale) and self.guidance_scale >= 0):
-            given = f"{self.guidance_scale!r}; try 2.5"
-            raise ValueError(f"guidance_scale must be a finite number of at least 0, got {given}")
+            checks.whole("frames", self.frames, 1)
+        if self.seconds is not None:
+            checks.number("seconds", self.seconds, above=0, example=2.5)
+        if self.guidance_scale is not None:
+            checks.number("guidance_scale", self.guidance_scale, least=0, example=2.5)
         if self.size is not None:
             if not isinstance(self.size, tuple) or len(self.size) != 2:
                 raise ValueError(f"size must be a tuple of height and width, got {self.size!r}; try (256, 256)")
             for side in self.size:
-                _check_whole("each side of size", side, 1)
+                checks.whole("each side of size", side, 1)
         if self.frames is not None and self.seconds is not None:
             raise ValueError(f"give frames or seconds, not both; got {self.frames} and {self.seconds}")
         if self.quality not in ("fast", "best"):
@@ -100,13 +99,3 @@ def _check_prompt(prompt: object) -> None:
     for caption in captions:
         if not isinstance(caption, str | None):
             raise ValueError(f"a prompt must be text, None, or a tuple of these, one a clip; got {prompt!r}")
-
-
-def _check_whole(name: str, value: object, least: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and int(value) < least):
-        lowest = "" if least is None else f" of at least {least}"
-        raise ValueError(f"{name} must be a whole number{lowest}, got {value!r}")
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
