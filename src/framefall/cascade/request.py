@@ -1,13 +1,14 @@
 """What is asked of a cascade: one frozen object, made once by the command line or by Python, and handed down whole."""
 
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass, replace
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
 from framefall import checks
+from framefall.diffusion.guidance_config import Guidance
 
 Quality = Literal["fast", "best"]
 Prompts = str | tuple[str | None, ...] | None
@@ -32,7 +33,8 @@ class Request:
     until: str | None = None  # the last stage to run; by default the last there is
     numbers: Float[Tensor, "clips instants count"] | None = None  # one instant for a clip, or one a frame
     given: Float[Tensor, "given_clips channels given height width"] | None = None  # first frames to go on from
-    guidance_scale: int | float | None = None  # classifier-free guidance of the base; by default the model's own
+    # of the base, by default the model's own: its scale, some of its settings by their names, or all of it
+    guidance: int | float | Mapping[str, Any] | Guidance | None = None
     names: tuple[str, ...] | None = None  # of the clips: 0, 1, ... by default
 
     def __post_init__(self) -> None:
@@ -43,8 +45,7 @@ class Request:
             checks.whole("frames", self.frames, 1)
         if self.seconds is not None:
             checks.number("seconds", self.seconds, above=0, example=2.5)
-        if self.guidance_scale is not None:
-            checks.number("guidance_scale", self.guidance_scale, least=0, example=2.5)
+        self.guided(Guidance())
         if self.size is not None:
             if not isinstance(self.size, tuple) or len(self.size) != 2:
                 raise ValueError(f"size must be a tuple of height and width, got {self.size!r}; try (256, 256)")
@@ -83,6 +84,18 @@ class Request:
     def length(self, fps: float) -> int | None:
         """How many frames are asked for at a rate; none if that is left to the model."""
         return self.frames if self.seconds is None else max(1, round(self.seconds * fps))
+
+    def guided(self, own: Guidance) -> Guidance:
+        """A model's own guidance with what the request changes of it."""
+        if self.guidance is None or isinstance(self.guidance, Guidance):
+            return self.guidance or own
+        if not isinstance(self.guidance, Mapping):
+            return replace(own, scale=self.guidance)
+        known = [field.name for field in fields(Guidance)]
+        for name in self.guidance:
+            if name not in known:
+                raise ValueError(f"a setting of guidance must be one of {', '.join(known)}; got {name!r}")
+        return replace(own, **self.guidance)
 
     def one_by_one(self) -> Iterator["Request"]:
         """A request for each clip alone, under the name that it has among the others."""
