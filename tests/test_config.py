@@ -127,3 +127,18 @@ def test_settings_replace_values_by_their_path():
 def test_a_setting_that_does_not_fit_is_refused(setting, sentence):
     with pytest.raises(ValueError, match=sentence):
         override(RECIPE, [setting])
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "true", "1e999"])
+@pytest.mark.parametrize("text", ['{"fps": %s}', '{"name": "a", "times": {"mean": %s}}'], ids=["own", "inner"])
+def test_a_number_that_is_none_is_refused_wherever_it_stands(text: str, number: str) -> None:
+    kind = VideoShape if "fps" in text else Recipe
+    with pytest.raises(ValueError, match=r"does not fit .*(fps|times\.mean): Input should be a"):
+        from_json(kind, text % number)
+    from_json(kind, text % "1.5")  # the control
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_nor_does_a_setting_bring_one_in(number: str) -> None:
+    with pytest.raises(ValueError, match=r"times\.mean: Input should be a finite number"):
+        override(RECIPE, [f"times.mean={number}"])

@@ -66,7 +66,7 @@ def _adapter(kind: type) -> Any:  # a TypeAdapter[Any], which beartype cannot re
 
 
 def _make_strict(kind: type) -> None:
-    """Marks a dataclass and every dataclass in its fields: unknown fields and values of another type are errors."""
+    """Marks a dataclass and all in its fields: unknown fields, values of another type, NaN and infinity are errors."""
     pending: list[Any] = [kind]
     seen: set[Any] = set()
     while pending:
@@ -75,7 +75,7 @@ def _make_strict(kind: type) -> None:
         if not (isinstance(one, type) and dataclasses.is_dataclass(one)) or one in seen:
             continue
         seen.add(one)
-        one.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[attr-defined]
+        one.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # type: ignore[attr-defined]
         pending.extend(typing.get_type_hints(one, include_extras=True).values())
 
 

@@ -1,5 +1,6 @@
 """Stages in a row: new clips, real videos made larger, clips of other sizes, clips that go on from given frames."""
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
 from framefall.cascade.tasks import Base, TemporalSR
 from framefall.data.buckets import Bucket
+from framefall.diffusion.guidance_config import Guidance
 from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.progress import Stepped
@@ -155,19 +157,65 @@ def test_given_frames_reach_the_next_stage_untouched(cascade):
 
 
 def test_guidance_acts_on_the_stage_that_reads_captions(cascade):
-    strong = Sampling(guidance_scale=3.0, guidance_interval=(0.0, 1.0))
+    strong = Sampling(guidance=Guidance(scale=3.0, interval=(0.0, 1.0)))
     guided = sampled(cascade, "base", strong).sample(Request(TALK, until="base"))
     assert guided.isfinite().all()
     assert (guided - cascade.sample(Request(TALK, until="base"))).abs().mean() > 1e-3
 
 
 def test_a_request_may_say_how_strongly_its_caption_pulls(cascade):
-    weak, strong = (cascade.sample(Request(TALK, until="base", guidance_scale=scale)) for scale in (1.0, 3.0))
+    weak, strong = (cascade.sample(Request(TALK, until="base", guidance=scale)) for scale in (1.0, 3.0))
     assert (strong - weak).abs().mean() > 1e-3
-    told = replace(cascade.stage("base").config.fast, guidance_scale=3.0)
+    told = replace(cascade.stage("base").config.fast, guidance=Guidance(scale=3.0))
     assert torch.equal(sampled(cascade, "base", told).sample(Request(TALK, until="base")), strong)
     plain = cascade.sample(Request(TALK, until="base"))
     assert torch.equal(plain, weak)  # 1 is what the toy's own config says
+
+
+def test_a_request_changes_what_it_names_and_keeps_the_rest_of_the_models_own(cascade):
+    own = replace(cascade.stage("base").config.fast, guidance=Guidance(scale=3.0, rescale=0.0, interval=(0.0, 1.0)))
+    model = sampled(cascade, "base", own)
+
+    def clip(guidance):
+        return model.sample(Request(TALK, until="base", guidance=guidance))
+
+    assert torch.equal(clip({"scale": 3.0}), clip(None)) and torch.equal(clip(own.guidance), clip(None))
+    bounded = clip({"threshold": 90.0})
+    assert torch.equal(bounded, clip(replace(own.guidance, threshold=90.0)))
+    assert bounded.abs().max() <= 1.0 < clip(None).abs().max()
+    assert not torch.equal(bounded, clip(Guidance(threshold=90.0)))  # the control: the rest is not kept
+
+
+def test_a_weaker_model_is_walked_away_from(cascade):
+    def walked(model, **settings):
+        request = Request(TALK, until="base", guidance={"interval": (0.0, 1.0), "rescale": 0.0, **settings})
+        return model.sample(request)
+
+    fresh = replace(cascade, stages=(_other(cascade.stages[0]), *cascade.stages[1:]))
+    both = cascade.guided_by(fresh)
+    plain, weak = walked(cascade), walked(fresh)
+    assert torch.equal(walked(both, weaker_scale=1.0), plain) and torch.equal(walked(both, weaker_scale=0.0), weak)
+    assert (walked(both, weaker_scale=2.0) - weak).norm() > (plain - weak).norm() > 0
+    assert not torch.equal(walked(both), plain)  # 1.5, where there is a weaker model
+    assert cascade.stages[0].weaker is None
+
+
+def _other(stage):
+    backbone = copy.deepcopy(stage.backbone)
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter.mul_(0.7)
+    return replace(stage, backbone=backbone)
+
+
+def test_guidance_that_nothing_reads_or_that_the_model_cannot_do_is_refused(cascade, configs, learned):
+    with pytest.raises(ValueError, match="weaker_scale needs a weaker model; name one, or leave it out; got 2"):
+        cascade.stream(Request(TALK, guidance={"weaker_scale": 2.0}))
+    with pytest.raises(ValueError, match="history_scale needs given frames"):
+        cascade.stream(Request(TALK, guidance={"history_scale": 1.5}))
+    small = of(learned("base", replace(configs["base"], process="cosine")))
+    with pytest.raises(ValueError, match="must have the process of the model, rectified_flow, got cosine; try an"):
+        cascade.guided_by(small)
 
 
 def test_numbers_condition_a_clip_and_only_as_many_as_the_model_takes(configs, learned):

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from framefall.cascade.cascade import FORMAT, CascadeConfig
+from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.checkpoint import load_cascade, read_config
-from framefall.cascade.formats import upgrade_cascade, upgrade_stage
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.formats import FORMAT, upgrade_cascade, upgrade_stage
+from framefall.cascade.stage import Sampling, StageConfig
 from framefall.config import from_dict, to_dict
 from framefall.data.buckets import Bucket
+from framefall.diffusion.guidance_config import Guidance
 from framefall.publish import MANIFEST, folder
 from framefall.recipes.registry import RECIPES
 from framefall.weights import DEFAULT, SHIPPED
@@ -34,13 +36,40 @@ def before(stage: dict) -> dict:
     task = dict(stage["task"])
     kind = task.pop("kind")
     task.pop("at_once", None)
-    return {**stage, "task": kind, **BESIDE, **task}
+    return {**format_2(stage), "task": kind, **BESIDE, **task}
+
+
+def format_2(stage: dict) -> dict:
+    """A stage's config as format 2 would have said it, which had these three numbers of guidance."""
+
+    def flat(sampling: dict) -> dict:
+        guidance = {f"guidance_{name}": sampling["guidance"][name] for name in ("scale", "interval", "rescale")}
+        return {name: value for name, value in sampling.items() if name != "guidance"} | guidance
+
+    return {**stage, "fast": flat(stage["fast"]), "best": flat(stage["best"])}
 
 
 def cascade_before(config: CascadeConfig) -> dict:
     values = to_dict(config)
     values.pop("format")
     return {**values, "stages": {name: before(stage) for name, stage in values["stages"].items()}}
+
+
+def test_a_config_of_format_2_keeps_its_guidance() -> None:
+    own = Sampling(guidance=Guidance(scale=7.5, interval=(0.2, 0.8), rescale=0.1), shift=2.0)
+    stage = replace(RECIPES["micro"]().stages["base"].stage, best=own)
+    config = CascadeConfig(name="toy", stages={"base": stage})
+    values = to_dict(config)
+    old = {**values, "stages": {"base": format_2(values["stages"]["base"])}, "format": 2}
+    assert "guidance" not in old["stages"]["base"]["best"] and old["stages"]["base"]["best"]["guidance_scale"] == 7.5
+    assert from_dict(CascadeConfig, upgrade_cascade(old)) == config
+    with pytest.raises(ValueError, match="does not fit CascadeConfig"):  # the control: it does need it
+        from_dict(CascadeConfig, old)
+    for number in (float("nan"), True, -1.0):
+        wrong = json.loads(json.dumps(old))
+        wrong["stages"]["base"]["best"]["guidance_scale"] = number
+        with pytest.raises(ValueError, match=r"best\.guidance"):
+            from_dict(CascadeConfig, upgrade_cascade(wrong))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -87,14 +116,8 @@ def test_a_model_of_before_loads_and_is_saved_in_the_present_format(cascade, mod
 def test_what_is_of_the_present_format_stays_as_it_is() -> None:
     stage = to_dict(RECIPES["micro"]().stages["temporal_sr"].stage)
     assert upgrade_stage(stage) == stage
-    assert (
-        upgrade_stage(upgrade_stage(before(stage)))
-        == upgrade_stage(before(stage))
-        == {
-            **stage,
-            "task": {**stage["task"]},
-        }
-    )
+    once = upgrade_stage(before(stage))
+    assert upgrade_stage(once) == once and to_dict(from_dict(StageConfig, once)) == stage
 
 
 @pytest.mark.parametrize("odd", [None, 3, [], {}, {"task": None}, {"task": "magic", "factor": 2}])

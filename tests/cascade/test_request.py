@@ -7,6 +7,7 @@ import torch
 
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
+from framefall.diffusion.guidance_config import Guidance
 
 NAN, INF = math.nan, math.inf
 NUMBERS = torch.arange(6.0).reshape(3, 1, 2)  # of three clips
@@ -55,8 +56,12 @@ REFUSED = [
     ({"prompt": ["a", "b"]}, "a prompt must be text, None, or a tuple of these, one a clip; got .'a', 'b'."),
     ({"prompt": 7}, "a prompt must be text, None, or a tuple of these, one a clip; got 7"),
     ({"prompt": ("a", 7)}, "a prompt must be text, None, or a tuple of these"),
-    ({"seconds": "2"}, "seconds must be a number above 0, got '2'"),
-    ({"guidance_scale": "strong"}, "guidance_scale must be a finite number of at least 0, got 'strong'"),
+    ({"seconds": "2"}, "seconds must be a finite number above 0, got '2'"),
+    ({"guidance": "strong"}, "scale must be a finite number of at least 0 and at most 100, got 'strong'"),
+    ({"guidance": True}, "scale must be a finite number of at least 0 and at most 100, got True"),
+    ({"guidance": {"scale": True}}, "scale must be a finite number .* got True"),
+    ({"guidance": {"threshold": NAN}}, "threshold must be a finite number above 0 and at most 100, got nan"),
+    ({"guidance": {"strength": 2.0}}, "a setting of guidance must be one of scale, interval, .*; got 'strength'"),
     ({"size": (32,)}, r"size must be a tuple of height and width, got \(32,\)"),
     ({"size": (32, 0)}, "each side of size must be a whole number of at least 1, got 0"),
     ({"names": "ab", "count": 2}, "names must be a tuple with one for each clip, got 'ab'"),
@@ -66,14 +71,14 @@ REFUSED = [
     ({"count": 0}, "count must be a whole number of at least 1, got 0"),
     ({"count": False}, "count must be a whole number of at least 1, got False"),
     ({"seed": True}, "seed must be a whole number, got True"),
-    ({"seconds": NAN}, "seconds must be a number above 0, got nan"),
-    ({"seconds": -INF}, "seconds must be a number above 0, got -inf"),
-    ({"seconds": 0.0}, r"seconds must be a number above 0, got 0\.0"),
-    ({"seconds": -1.0}, r"seconds must be a number above 0, got -1\.0"),
-    ({"seconds": True}, "seconds must be a number above 0, got True"),
-    ({"guidance_scale": NAN}, "guidance_scale must be a finite number of at least 0, got nan"),
-    ({"guidance_scale": -INF}, "guidance_scale must be a finite number of at least 0, got -inf"),
-    ({"guidance_scale": -0.5}, r"guidance_scale must be a finite number of at least 0, got -0\.5"),
+    ({"seconds": NAN}, "seconds must be a finite number above 0, got nan"),
+    ({"seconds": -INF}, "seconds must be a finite number above 0, got -inf"),
+    ({"seconds": 0.0}, r"seconds must be a finite number above 0, got 0\.0"),
+    ({"seconds": -1.0}, r"seconds must be a finite number above 0, got -1\.0"),
+    ({"seconds": True}, "seconds must be a finite number above 0, got True"),
+    ({"guidance": NAN}, "scale must be a finite number of at least 0 and at most 100, got nan"),
+    ({"guidance": -INF}, "scale must be a finite number of at least 0 and at most 100, got -inf"),
+    ({"guidance": -0.5}, r"scale must be a finite number of at least 0 and at most 100, got -0\.5"),
     ({"quality": "good"}, "quality must be fast or best, got 'good'"),
     ({"quality": None}, "quality must be fast or best, got None"),
     ({"frames": 4, "seconds": 1.0}, r"give frames or seconds, not both; got 4 and 1\.0"),
@@ -82,9 +87,9 @@ REFUSED = [
     ({"count": 2, "names": ("a",)}, "there must be a name for each clip if names are given, got 1 names for 2 clips"),
     ({"count": 2, "numbers": NUMBERS}, "numbers must be of 1 clip or of all 2, got 3"),
     ({"count": 2, "known": (Known(video=torch.zeros(3, 3, 1, 4, 4)),)}, "known must be of 1 clip or of all 2, got 3"),
-    ({"strength": 0}, "strength must be above 0 and at most 1, got 0; try 0.6"),
-    ({"strength": float("nan")}, "strength must be above 0 and at most 1, got nan"),
-    ({"prompts_at": ((0.0, "a"),)}, "a prompt must come at a finite time above 0 seconds"),
+    ({"strength": 0}, "strength must be a finite number above 0 and at most 1, got 0; try 0.6"),
+    ({"strength": float("nan")}, "strength must be a finite number above 0 and at most 1, got nan"),
+    ({"prompts_at": ((0.0, "a"),)}, "the second of a later prompt must be a finite number above 0, got 0.0; try 3"),
     ({"prompts_at": ((1.0, 3),)}, "a prompt must be text"),
     ({"seconds": float("inf"), "loop": True}, "a loop must have an end, got seconds=inf"),
 ]
@@ -98,9 +103,19 @@ def test_what_no_cascade_can_be_asked_is_refused_in_one_sentence(values, sentenc
 
 
 def test_what_is_just_possible_is_taken():
-    assert asked(seed=-1, frames=1, guidance_scale=0.0, quality="best").length(24.0) == 1
+    assert asked(seed=-1, frames=1, guidance=0.0, quality="best").length(24.0) == 1
     Request(seconds=1e-9, count=3, numbers=NUMBERS, names=("a", "a", "b"))
     Request(("a",), numbers=NUMBERS[:1])
+
+
+def test_guidance_is_a_scale_or_settings_by_name_or_all_of_it():
+    own = Guidance(scale=2.5, rescale=0.3)
+    assert Request().guided(own) is own
+    assert Request(guidance=4).guided(own) == Guidance(scale=4, rescale=0.3)
+    assert Request(guidance={"threshold": 99.5}).guided(own) == Guidance(scale=2.5, rescale=0.3, threshold=99.5)
+    assert Request(guidance=Guidance(threshold=99.5)).guided(own) == Guidance(threshold=99.5)
+    (one,) = Request("a", guidance={"scale": 2.0}).one_by_one()
+    assert one.guided(own).scale == 2.0
 
 
 def test_clips_can_be_asked_for_one_by_one_under_the_names_that_they_have_together():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from inspect import unwrap
+from math import nan
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from framefall.cascade.codec import build_codec
 from framefall.cascade.conditioning import Conditioning, frame_seconds
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base
+from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.process import PROCESSES
 from framefall.diffusion.samplers import SAMPLERS
 from framefall.models.autoencoder import AutoencoderConfig
@@ -184,7 +186,7 @@ def test_untrained_temporal_super_resolution_leaves_a_still_video_still(run, con
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_given_frames_stay_exactly_as_they_are(run, temporal, moving, sampler, guidance):
     low = moving(4, 16, 16, clips=2)
-    sampling = Sampling(steps=3, sampler=sampler, guidance_scale=guidance, guidance_interval=(0.0, 1.0))
+    sampling = Sampling(steps=3, sampler=sampler, guidance=Guidance(scale=guidance, interval=(0.0, 1.0)))
     out = run(temporal, low, range(1, 7), sampling, (KEY, Key(0, "sample", "1")))
     assert torch.equal(out[:, :, 1::2], low[:, :, 1:])
     assert (out[:, :, ::2] - low[:, :, 1:]).abs().max() > 0.1  # frames between are not given
@@ -231,7 +233,7 @@ def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
         return forward(self, x_t, t, condition)
 
     monkeypatch.setattr(type(any_frames.backbone), "forward", spy)
-    low, sampling = moving(given, 16, 16), replace(THREE, guidance_scale=guidance)
+    low, sampling = moving(given, 16, 16), replace(THREE, guidance=Guidance(scale=guidance))
     out = run(any_frames, None, range(8), sampling, given=low)
     assert torch.equal(out[:, :, :given], low) and out.isfinite().all()
     for x_t, t, low_res in seen:
@@ -267,7 +269,7 @@ def test_a_distilled_stage_is_told_where_each_step_goes_and_asked_once(
         return forward(self, x_t, t, condition)
 
     monkeypatch.setattr(type(few_steps.backbone), "forward", spy)
-    sampling = Sampling(steps=4, sampler=sampler, shift=3.0, guidance_scale=2.5)
+    sampling = Sampling(steps=4, sampler=sampler, shift=3.0, guidance=Guidance(scale=2.5))
     run(few_steps, moving(given, 16, 16) if given else None, range(8), sampling)
     assert len(seen) == sampling.calls and all(scale.tolist() == [2.5] for _, _, scale in seen)
     if sampler not in ("euler", "ddim"):  # a step of theirs is no jump: the denoiser as such is what they want
@@ -284,7 +286,7 @@ def test_a_scale_that_a_distilled_stage_was_not_trained_on_is_refused(run, few_s
     with pytest.raises(
         ValueError, match=r"of this distilled base must be within 1 to 4, .* got (0|0\.9|4\.1|nan); take"
     ):
-        run(few_steps, None, range(8), replace(THREE, guidance_scale=scale))
+        run(few_steps, None, range(8), replace(THREE, guidance=Guidance(scale=scale)))
 
 
 def test_a_longer_clip_can_be_asked_for(run, knowing, moving):
@@ -343,7 +345,7 @@ def test_guidance_moves_a_sample_away_from_what_no_caption_says(base):
     told = base.condition(["a man talks in a moving car"], frames=8, fps=6.0)
 
     def sample(condition: Condition, scale: float) -> Tensor:
-        sampling = Sampling(steps=2, guidance_scale=scale, guidance_interval=(0.0, 1.0), guidance_rescale=0.0)
+        sampling = Sampling(steps=2, guidance=Guidance(scale=scale, interval=(0.0, 1.0), rescale=0.0))
         *_, last = base.sample(condition, None, (16, 16), range(8), [KEY], sampling)
         return last.x
 
@@ -351,6 +353,82 @@ def test_guidance_moves_a_sample_away_from_what_no_caption_says(base):
     assert torch.equal(sample(told, 0.0), null)  # all the way back
     assert (guided - null).norm() > 1.5 * (plain - null).norm() > 0
     assert torch.equal(sample(told.without_text(), 4.0), null)  # where nothing is said nothing is stronger
+
+
+BARE = {"interval": (0.0, 1.0), "rescale": 0.0}
+
+
+def test_consistency_in_time_leads_from_frames_alone_to_the_clip(run, configs, learned):
+    """The same weights with fusion per_frame are what its weaker side must be."""
+    config = configs["base"]
+    network = replace(config.backbone, patch=(1, *config.backbone.patch[1:]))
+    stage = learned("base", replace(config, backbone=network))
+    apart = learned("base", replace(config, backbone=replace(network, fusion="per_frame")))
+    assert apart.backbone.state_dict().keys() == stage.backbone.state_dict().keys()
+
+    def clip(of: Stage, **guidance: float) -> Tensor:
+        return run(of, None, range(8), Sampling(steps=2, guidance=Guidance(**guidance, **BARE)))
+
+    assert torch.equal(clip(stage, temporal_scale=1.0), clip(stage))
+    assert torch.equal(clip(stage, temporal_scale=0.0), clip(apart))
+    assert not torch.equal(clip(stage), clip(apart))  # the control
+    assert (clip(stage, temporal_scale=2.0) - clip(apart)).norm() > 1.2 * (clip(stage) - clip(apart)).norm()
+
+
+@pytest.mark.parametrize("fixture", ["knowing", "any_frames"])
+def test_history_leads_from_what_is_said_without_the_given_frames(run, moving, request, fixture):
+    stage, low = request.getfixturevalue(fixture), moving(3, 16, 16)
+
+    def clip(low: Tensor | None, scale: float) -> Tensor:
+        return run(stage, low, range(8), Sampling(steps=2, guidance=Guidance(history_scale=scale, **BARE)))
+
+    told, forgot, beyond = (clip(low, scale) for scale in (1.0, 0.0, 2.0))
+    assert all(torch.equal(one[:, :, :3], low) for one in (told, forgot, beyond))
+    assert (beyond - forgot).norm() > 1.2 * (told - forgot).norm() > 0
+    if fixture == "any_frames":  # what forgets is shown noise at t = 1 in their place, whatever they were
+        torch.testing.assert_close(clip(-low, 0.0)[:, :, 3:], forgot[:, :, 3:], rtol=0, atol=0.02)
+        assert (clip(-low, 1.0) - told)[:, :, 3:].abs().max() > 0.1  # the control
+    assert torch.equal(clip(None, 2.0), clip(None, 1.0))  # where nothing is given there is no history
+
+
+def test_forgotten_frames_are_shown_as_pure_noise(any_frames, moving, monkeypatch):
+    seen = []
+    forward = type(any_frames.backbone).forward
+
+    def spy(self, x_t, t, condition):
+        seen.append((x_t, t, condition.low_res))
+        return forward(self, x_t, t, condition)
+
+    monkeypatch.setattr(type(any_frames.backbone), "forward", spy)
+    low, noise = moving(2, 16, 16), torch.randn(1, 3, 8, 16, 16, generator=torch.Generator().manual_seed(4))
+    known = any_frames.task.conditioning(low, 8)
+    condition = any_frames.conditioned(any_frames.condition([None], frames=8, fps=6.0), known, torch.zeros(1))
+    denoise = any_frames.denoiser(condition, known, Sampling(guidance=Guidance(history_scale=1.5)))
+    t = torch.tensor([0.5])
+    x_t = any_frames.process.add_noise(torch.cat((low, low, low, low), dim=2), noise, t)
+    denoise(x_t, t)
+    (told, told_t, told_low), (forgot, forgot_t, forgot_low) = seen
+    assert torch.equal(told[:, :, :2], low) and not told_t[:, :2].any() and told_low[:, 3, :2].all()
+    torch.testing.assert_close(forgot[:, :, :2], noise[:, :, :2], rtol=0, atol=1e-5)
+    assert (forgot_t[:, :2] == 1).all() and (forgot_t[:, 2:] == 0.5).all() and forgot_low is None
+    assert torch.equal(forgot[:, :, 2:], told[:, :, 2:])
+
+
+def test_no_gradients_come_of_any_guidance(base):
+    every = Guidance(scale=2.0, temporal_scale=1.5, threshold=99.0, oscillate=(1.0, 0), weaker_scale=2.0)
+    condition = base.condition(["a ball"], frames=8, fps=6.0)
+    denoise = base.guided_by(base).denoiser(condition, Conditioning(), Sampling(guidance=every))
+    x0 = denoise(torch.zeros(1, 3, 8, 16, 16), torch.tensor([0.5]))
+    assert not x0.requires_grad and x0.abs().max() <= 1
+
+
+def test_a_threshold_is_not_for_latents(configs):
+    stage = configs["base"]
+    latent = AutoencoderConfig(latent_channels=3, space=2, time=1, dim=8, depth=1)
+    bounded = Sampling(guidance=Guidance(threshold=99.5))
+    replace(stage, best=bounded)  # on pixels
+    with pytest.raises(ValueError, match=r"dynamic thresholding is for pixels, .* got threshold=99\.5; leave it out"):
+        replace(stage, latent=latent, best=bounded)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
@@ -455,8 +533,11 @@ def test_a_stage_that_cannot_work_is_refused_in_one_sentence(configs, name, chan
 
 
 def test_impossible_sampling_is_refused(base):
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0; try 4"):
+    with pytest.raises(ValueError, match="steps must be a whole number of at least 1, got 0"):
         Sampling(steps=0)
+    for name, wrong in (("shift", 0.0), ("shift", nan), ("low_res_noise", 1.5), ("low_res_noise", nan)):
+        with pytest.raises(ValueError, match=f"{name} must be a finite number .* got {wrong}"):
+            Sampling(**{name: wrong})
     with pytest.raises(ValueError, match=r"sampler must be one of euler, .*; got 'magic'"):
         Sampling(sampler="magic")
     with pytest.raises(ValueError, match="quality must be fast or best, got 'good'"):

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from framefall.cli.options import device_of, numbers_of, size_of
+from framefall.cli.options import device_of, guidance_of, numbers_of, size_of
 
 
 def test_numbers_and_sizes_are_read() -> None:
@@ -14,11 +14,38 @@ def test_numbers_and_sizes_are_read() -> None:
     )  # width first; height first
 
 
+def test_guidance_is_a_scale_or_settings_by_their_names() -> None:
+    assert guidance_of(None) == (None, None) and guidance_of("2.5") == ({"scale": 2.5}, None)
+    settings, weaker = guidance_of(
+        "scale=4,interval=0.2:0.8,threshold=99.5,oscillate=1:4,weaker=models/old,weaker_scale=2"
+    )
+    assert settings == {
+        "scale": 4.0,
+        "interval": (0.2, 0.8),
+        "threshold": 99.5,
+        "oscillate": (1.0, 4),
+        "weaker_scale": 2.0,
+    }
+    assert weaker == "models/old" and guidance_of("weaker=old") == (None, "old")
+    assert guidance_of("3,threshold=off,oscillate=off")[0] == {"scale": 3.0, "threshold": None, "oscillate": None}
+
+
 @pytest.mark.parametrize(
     ("read", "text", "sentence"),
     [
         (numbers_of, "1,two", r"numbers must be given like 1.5,2 and got '1,two'"),
         (numbers_of, "", "numbers must be given like"),
+        (guidance_of, "strong", "guidance must be given like 2.5 or scale=2.5,.* and got scale=strong"),
+        (guidance_of, "", "guidance must be given like"),
+        (guidance_of, "scale=true", "guidance must be given like .* got scale=true"),
+        (guidance_of, "scale=1:2:3", "guidance must be given like .* got scale=1:2:3"),
+        (guidance_of, "scale=off", "guidance must be given like .* got scale=off"),
+        (
+            guidance_of,
+            "strength=2",
+            "a setting of guidance must be one of scale, .*, weaker_scale, weaker; got 'strength'",
+        ),
+        (guidance_of, "2,scale=3", "a setting of guidance must be given once, got scale twice"),
         (size_of, "256", r"size must be given like 256x144, width first, and got '256'"),
         (size_of, "-4x4", "size must be given like"),
         (size_of, "axb", "size must be given like"),

@@ -2,8 +2,9 @@ from dataclasses import fields
 
 import pytest
 import torch
+from torch import Tensor
 
-from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition, frame_by_frame
 from framefall.models.transformer import TransformerConfig
 
 
@@ -34,3 +35,29 @@ def test_a_network_must_say_what_it_does():
     with pytest.raises(TypeError, match="abstract"):
         Backbone()
     assert Backbone.halo is None  # unless one says otherwise it sees everything
+
+
+def test_frame_by_frame_asks_of_each_frame_alone_with_what_is_its_own() -> None:
+    asked = []
+
+    def predict(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        asked.append((x_t, t, condition))
+        return x_t[:, :2] + t.reshape(-1, 1, 1, 1, 1) + condition.numbers.reshape(-1, 1, 1, 1, 1)
+
+    x_t = torch.arange(2.0 * 3 * 4).reshape(2, 3, 4, 1, 1)
+    condition = Condition(
+        seconds=torch.arange(8.0).reshape(2, 4),
+        text=torch.tensor([0.0, 1.0]).reshape(2, 1, 1),
+        text_mask=torch.ones(2, 1, dtype=torch.bool),
+        numbers=torch.arange(8.0).reshape(2, 4, 1),
+        low_res=x_t[:, :1],
+        low_res_noise=torch.tensor([0.1, 0.2]),
+    )
+    for t in (torch.tensor([0.25, 0.5]), torch.arange(8.0).reshape(2, 4) / 8):
+        out = frame_by_frame(predict)(x_t, t, condition)
+        levels = t[:, None].expand(-1, 4) if t.ndim == 1 else t
+        assert torch.equal(out, (x_t[:, :2] + (levels + condition.numbers[..., 0])[:, None, :, None, None]))
+    x, _, told = asked[0]
+    assert x.shape == (8, 3, 1, 1, 1) and told.seconds.flatten().tolist() == list(range(8))
+    assert told.text.flatten().tolist() == [0] * 4 + [1] * 4 and told.text_mask.shape == (8, 1)
+    assert torch.equal(told.low_res, x[:, :1]) and told.low_res_noise.unique().numel() == 2

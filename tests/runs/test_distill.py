@@ -49,10 +49,10 @@ def test_what_is_distilled_is_a_whole_model_that_says_what_it_came_from(
 
 def test_it_generates_with_the_guidance_it_was_taught_and_refuses_another(fast: tuple[Path, Distilled]) -> None:
     made = load_cascade(fast[0])
-    plain, strong = (made.sample(Request("a ball", until="base", guidance_scale=scale)) for scale in (1.0, 4.0))
+    plain, strong = (made.sample(Request("a ball", until="base", guidance=scale)) for scale in (1.0, 4.0))
     assert plain.shape == (1, 3, 8, 16, 16) and not torch.equal(plain, strong)
     with pytest.raises(ValueError, match=r"guidance scale of this distilled base must be within 1 to 4, .* got 6;"):
-        made.sample(Request("a ball", guidance_scale=6.0))
+        made.sample(Request("a ball", guidance=6.0))
 
 
 def test_a_step_of_it_is_one_call(fast: tuple[Path, Distilled], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_a_step_of_it_is_one_call(fast: tuple[Path, Distilled], monkeypatch: pyt
         return forward(self, x_t, t, condition)
 
     monkeypatch.setattr(network, "forward", count)
-    made.sample(Request("a ball", until="base", guidance_scale=3.0))
+    made.sample(Request("a ball", until="base", guidance=3.0))
     assert len(calls) == 4 and all(scale.tolist() == [3.0] for _, _, scale in calls)
     ends = [float(until) for _, until, _ in calls]
     assert ends[:-1] == pytest.approx([float(t) for t, _, _ in calls[1:]]) and ends[-1] == 0.0

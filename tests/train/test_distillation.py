@@ -15,6 +15,7 @@ from framefall.cascade.tasks import Base
 from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
+from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.times import grid
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.transformer import TransformerConfig
@@ -27,7 +28,7 @@ from framefall.train.recipe import Distillation, Optim, Recipe, StageRecipe
 from framefall.video import VideoShape
 
 CPU = torch.device("cpu")
-GUIDED = Sampling(steps=16, sampler="euler", guidance_scale=2.5, shift=3.0)
+GUIDED = Sampling(steps=16, sampler="euler", guidance=Guidance(scale=2.5), shift=3.0)
 
 
 def shaken(part: StageRecipe, name: str = "base") -> Stage:
@@ -82,16 +83,16 @@ def test_a_student_takes_what_its_method_tells_and_samples_in_few_steps(recipe: 
     config = recipe.stages["base"].stage
     made = distilling(recipe.stages["base"]).stage
     assert made.backbone.flow_map and made.backbone.baked_guidance == (1.0, 4.0)
-    assert (made.fast.steps, made.fast.sampler, made.fast.guidance_scale, made.fast.shift) == (4, "euler", 2.5, 3.0)
+    assert (made.fast.steps, made.fast.sampler, made.fast.guidance.scale, made.fast.shift) == (4, "euler", 2.5, 3.0)
     assert made.best == replace(made.fast, steps=16)
     classic = distilling(recipe.stages["base"], "progressive").stage
     assert not classic.backbone.flow_map and classic.fast == classic.best and classic.fast.steps == 2
-    strong = Distillation(sampling=replace(GUIDED, guidance_scale=7.0))
+    strong = Distillation(sampling=replace(GUIDED, guidance=Guidance(scale=7.0)))
     assert student(config, strong).backbone.baked_guidance == (1.0, 7.0)
     with pytest.raises(ValueError, match=r"needs a transformer, .* kind='convnet'; take --method progressive"):
         student(recipe.stages["spatial_sr"].stage, Distillation())
     by_itself = student(recipe.stages["spatial_sr"].stage, Distillation(method="progressive", sampling=GUIDED))
-    assert by_itself.fast.guidance_scale == 1.0 and by_itself.backbone == recipe.stages["spatial_sr"].stage.backbone
+    assert by_itself.fast.guidance.scale == 1.0 and by_itself.backbone == recipe.stages["spatial_sr"].stage.backbone
 
 
 # what is learnt
@@ -178,7 +179,7 @@ def test_the_teacher_is_guided_as_it_is_sampled(recipe: Recipe, folder: Folder) 
             told = teacher.condition(
                 ["a ball"], frames=8, fps=torch.tensor([clips[index].fps]), text_dtype=torch.bfloat16
             )
-            ways = replace(GUIDED, guidance_scale=float(scale[index]))
+            ways = replace(GUIDED, guidance=Guidance(scale=float(scale[index])))
             denoise = teacher.denoiser(told, Conditioning(), ways)
             torch.testing.assert_close(found[at], denoise(drawn.x0[at], t[at]), rtol=0.02, atol=0.02)  # bfloat16
         plain = teacher.x0(drawn.x0, t, drawn.condition)

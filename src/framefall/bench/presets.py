@@ -64,7 +64,7 @@ def sized(config: StageConfig) -> dict[str, Any]:
             network(torch.empty(1, config.channels, *grid), torch.empty(1), told)
         frozen = sum(each.numel() for each in VideoAutoencoder(latent).parameters()) if latent is not None else 0
     parameters = sum(each.numel() for each in network.parameters())
-    calls = config.best.calls * (2 if config.best.guidance_scale != 1.0 else 1)
+    calls = config.best.calls * config.best.guidance.calls
     gflops = counter.get_total_flops() / 1e9
     return {
         "kind": config.backbone.kind,

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.consistency import match_blocks
+from framefall.cascade.formats import FORMAT
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
+from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
 from framefall.noise import Key
 from framefall.progress import Stepped
 from framefall.video import Video
-
-FORMAT = 2  # 1: a stage's task was a word and its fields lay beside it, weights had other names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class Cascade:
         below: Stage | None = None
         for stage, total in zip(stages, frame_counts(stages, request), strict=True):
             sampling = stage.sampling(request.quality)
-            if stage is base and request.guidance_scale is not None:
-                sampling = replace(sampling, guidance_scale=request.guidance_scale)
+            if stage is base:
+                sampling = replace(sampling, guidance=_guidance(request, base, sampling))
             fps = stage.config.shape.fps
             run = _Run(stage=stage, below=below, total=total, sampling=sampling, fps=fps, request=request, keys=keys)
             events, below = _base(run) if stage is base else _stream(run, events), stage
@@ -145,6 +145,11 @@ class Cascade:
             stages.append(replace(stage, config=replace(stage.config, shape=shape)))
         return replace(self, stages=tuple(stages))
 
+    def guided_by(self, weaker: "Cascade") -> "Cascade":
+        """The same cascade whose base has another's base to walk away from (autoguidance)."""
+        base, *others = self.stages
+        return replace(self, stages=(base.guided_by(weaker.stages[0]), *others))
+
     def sample(self, request: Request) -> Video:
         """The finished clips `[clips, channels, frames, height, width]`: the end of `stream`."""
         segments = finished(self.stream(request), self.up_to(request.until)[-1].name)
@@ -162,6 +167,20 @@ class Cascade:
         if name not in names:
             raise ValueError(f"a stage must be one of {', '.join(names)}; got {name!r}")
         return self.stages[: names.index(name) + 1]
+
+
+def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:
+    """The base's own guidance with what the request changes; refused is what the base cannot do, or nothing reads."""
+    asked = request.guidance if isinstance(request.guidance, Mapping) else {}
+    for name, there, what in (
+        ("weaker_scale", base.weaker is not None, "a weaker model; name one"),
+        ("history_scale", request.given is not None, "given frames to go on from; give some"),
+    ):
+        if name in asked and not there:
+            raise ValueError(f"{name} needs {what}, or leave it out; got {asked[name]!r}")
+    guidance = request.guided(sampling.guidance)
+    base.config.check(replace(sampling, guidance=guidance))
+    return guidance
 
 
 def finished(events: Iterator[SegmentStep], last: str) -> Iterator[Video]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from framefall import publish
 from framefall.cascade import formats
-from framefall.cascade.cascade import FORMAT, Cascade, CascadeConfig
+from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
@@ -56,12 +56,13 @@ def read_config(path: Path) -> CascadeConfig:
         values = json.loads(text)
     except ValueError:
         values = None  # the schema's own sentence says what is wrong
-    if isinstance(values, dict) and values.get("format", 1) == 1:
-        text = json.dumps(formats.upgrade_cascade(values)).encode()
-    elif isinstance(values, dict) and values["format"] != FORMAT:
-        raise ValueError(
-            f"{path} must be of format {FORMAT} or earlier, got {values['format']!r}; update Framefall to read it"
-        )
+    if isinstance(values, dict):
+        version = values.get("format", 1)
+        if version not in range(1, formats.FORMAT + 1):
+            given = f"{version!r}; update Framefall to read it"
+            raise ValueError(f"{path} must be of format {formats.FORMAT} or earlier, got {given}")
+        if version < formats.FORMAT:
+            text = json.dumps(formats.upgrade_cascade(values)).encode()
     return from_json(CascadeConfig, text, origin=str(path))
 
 

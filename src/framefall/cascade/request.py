@@ -1,15 +1,16 @@
 """What is asked of a cascade: one frozen object, made once by the command line or by Python, and handed down whole."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
-from numbers import Integral, Real
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
+from framefall import checks
 from framefall.cascade.known import Known
+from framefall.diffusion.guidance_config import Guidance
 
 Quality = Literal["fast", "best"]
 Prompts = str | tuple[str | None, ...] | None
@@ -37,27 +38,26 @@ class Request:
     known: tuple[Known, ...] = ()  # what is given of every clip, or of each: images, videos, parts of the picture
     strength: float = 1.0  # below 1: how far to go away from the known video, which must cover the clip (SDEdit)
     loop: bool = False  # whether the frame after the last is the first
-    guidance_scale: int | float | None = None  # classifier-free guidance of the base; by default the model's own
+    # of the base, by default the model's own: its scale, some of its settings by their names, or all of it
+    guidance: int | float | Mapping[str, Any] | Guidance | None = None
     names: tuple[str, ...] | None = None  # of the clips: 0, 1, ... by default
 
     def __post_init__(self) -> None:
         _check_prompt(self.prompt)
-        _check_whole("seed", self.seed)
-        _check_whole("count", self.count, 1)
+        checks.whole("seed", self.seed)
+        checks.whole("count", self.count, 1)
         if self.frames is not None:
-            _check_whole("frames", self.frames, 1)
-        if self.seconds not in (None, math.inf) and not (_is_number(self.seconds) and self.seconds > 0):
-            raise ValueError(f"seconds must be a number above 0, got {self.seconds!r}; try 2.5")
+            checks.whole("frames", self.frames, 1)
+        if self.seconds not in (None, math.inf):
+            checks.number("seconds", self.seconds, above=0, example=2.5)
         if self.endless and self.loop:
             raise ValueError("a loop must have an end, got seconds=inf; try 2.5")
-        if self.guidance_scale is not None and not (_is_number(self.guidance_scale) and self.guidance_scale >= 0):
-            given = f"{self.guidance_scale!r}; try 2.5"
-            raise ValueError(f"guidance_scale must be a finite number of at least 0, got {given}")
+        self.guided(Guidance())
         if self.size is not None:
             if not isinstance(self.size, tuple) or len(self.size) != 2:
                 raise ValueError(f"size must be a tuple of height and width, got {self.size!r}; try (256, 256)")
             for side in self.size:
-                _check_whole("each side of size", side, 1)
+                checks.whole("each side of size", side, 1)
         if self.frames is not None and self.seconds is not None:
             raise ValueError(f"give frames or seconds, not both; got {self.frames} and {self.seconds}")
         if self.quality not in ("fast", "best"):
@@ -78,12 +78,9 @@ class Request:
         for name, tensor in tensors:
             if tensor is not None and len(tensor) not in (1, len(self.captions)):
                 raise ValueError(f"{name} must be of 1 clip or of all {len(self.captions)}, got {len(tensor)}")
-        if not (_is_number(self.strength) and 0 < self.strength <= 1):
-            raise ValueError(f"strength must be above 0 and at most 1, got {self.strength!r}; try 0.6")
-        if any(not (_is_number(second) and second > 0) for second, _ in self.prompts_at):
-            raise ValueError(
-                f"a prompt must come at a finite time above 0 seconds, got {self.prompts_at}; try (3.0, ...)"
-            )
+        checks.number("strength", self.strength, above=0, most=1, example=0.6)
+        for second, _ in self.prompts_at:
+            checks.number("the second of a later prompt", second, above=0, example=3)
         _check_prompt(tuple(prompt for _, prompt in self.prompts_at) or None)
 
     @property
@@ -104,6 +101,18 @@ class Request:
     def length(self, fps: float) -> int | None:
         """How many frames are asked for at a rate; none if that is left to the model."""
         return self.frames if self.seconds is None else max(1, round(self.seconds * fps))
+
+    def guided(self, own: Guidance) -> Guidance:
+        """A model's own guidance with what the request changes of it."""
+        if self.guidance is None or isinstance(self.guidance, Guidance):
+            return self.guidance or own
+        if not isinstance(self.guidance, Mapping):
+            return replace(own, scale=self.guidance)
+        known = [field.name for field in fields(Guidance)]
+        for name in self.guidance:
+            if name not in known:
+                raise ValueError(f"a setting of guidance must be one of {', '.join(known)}; got {name!r}")
+        return replace(own, **self.guidance)
 
     def one_by_one(self) -> Iterator["Request"]:
         """A request for each clip alone, under the name that it has among the others."""
@@ -133,13 +142,3 @@ def _check_prompt(prompt: object) -> None:
     for caption in captions:
         if not isinstance(caption, str | None):
             raise ValueError(f"a prompt must be text, None, or a tuple of these, one a clip; got {prompt!r}")
-
-
-def _check_whole(name: str, value: object, least: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and int(value) < least):
-        lowest = "" if least is None else f" of at least {least}"
-        raise ValueError(f"{name} must be a whole number{lowest}, got {value!r}")
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

@@ -7,20 +7,21 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from framefall import checks
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
 from framefall.cascade.tasks import Segment, SuperResolution, Task
-from framefall.cascade.tiles import Predict, blended, exact
+from framefall.cascade.tiles import blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
-from framefall.diffusion.guidance import guided
+from framefall.diffusion.guidance_config import Guidance, Sides, strengthened
 from framefall.diffusion.process import PROCESSES, Process, over_video
 from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
 from framefall.diffusion.times import LogitNormal, following, grid
 from framefall.models.autoencoder import AutoencoderConfig
-from framefall.models.backbone import Backbone, Condition
+from framefall.models.backbone import Backbone, Condition, Predict, frame_by_frame
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
@@ -34,16 +35,15 @@ class Sampling:
 
     steps: int = 4
     sampler: str = "euler"  # a name in SAMPLERS
-    guidance_scale: float = 1.0  # 1: no guidance, and half the work
-    guidance_interval: tuple[float, float] = (0.1, 0.9)  # diffusion times at which guidance acts
-    guidance_rescale: float = 0.7
+    guidance: Guidance = field(default_factory=Guidance)
     shift: float = 1.0  # above 1: more of the steps at high noise
     low_res_noise: float = 0.05  # how far to distrust the stage below; 0 on real video
     consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}; try 4")
+        checks.whole("steps", self.steps, 1)
+        checks.number("shift", self.shift, above=0, example=1)
+        checks.number("low_res_noise", self.low_res_noise, least=0, most=1, example=0.05)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
 
@@ -51,6 +51,10 @@ class Sampling:
     def calls(self) -> int:
         """How often the network is asked in a row, each time about what it said before."""
         return 2 * self.steps - 1 if self.sampler in ("heun", "predictor_corrector") else self.steps
+
+    def times(self, start: float = 1.0) -> TimeGrid:
+        """The diffusion times of the walk, from `start` on."""
+        return grid(self.steps, shift=self.shift, start=start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,8 @@ class StageConfig:
                 f"latent and shape must agree on channels, got {self.latent.channels}"
                 f" and {self.shape.channels}; set both"
             )
+        for sampling in (self.fast, self.best):
+            self.check(sampling)
         channels = self.channels
         if self.backbone.channels != channels:
             what = "shape" if self.latent is None else "latent"
@@ -100,6 +106,14 @@ class StageConfig:
             raise ValueError(
                 f"{self.task.kind} needs a backbone with {takes} channels of conditioning (low_res_channels),"
                 f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
+            )
+
+    def check(self, sampling: Sampling) -> None:
+        """Refuses a way to sample that is not for this stage."""
+        if sampling.guidance.threshold is not None and self.latent is not None:
+            given = f"threshold={sampling.guidance.threshold}"
+            raise ValueError(
+                f"dynamic thresholding is for pixels, and this stage makes latents; got {given}; leave it out"
             )
 
     @property
@@ -124,6 +138,7 @@ class Stage:
     config: StageConfig
     backbone: Backbone
     codec: Codec = field(default_factory=Pixels)  # what the network sees of a video
+    weaker: "Stage | None" = None  # a worse one of its kind, which guidance walks away from
 
     @property
     def process(self) -> Process:
@@ -222,38 +237,65 @@ class Stage:
         proposal = self.backbone(gain / spread * (x_t - (alpha + sigma) * prior), t, condition).float()
         return proposal + gain * (x_t - sigma * prior - alpha * proposal)
 
+    def guided_by(self, weaker: "Stage") -> "Stage":
+        """The same stage with a weaker model of its kind to walk away from (autoguidance)."""
+        for what, of in _ALIKE.items():
+            ours, theirs = of(self.config), of(weaker.config)
+            if ours != theirs:
+                raise ValueError(
+                    f"a weaker model must have the {what} of the model, {ours}, got {theirs};"
+                    " try an earlier checkpoint of the same training"
+                )
+        return replace(self, weaker=weaker)
+
     def denoiser(
         self, condition: Condition, known: Conditioning, sampling: Sampling, times: TimeGrid | None = None
     ) -> Denoise:
-        """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once.
+        """(x_t, t) -> x0 with guidance, tiles and what is known; gradients are switched off here, once.
 
-        `times` are those of the walk, for a network that is told where a step goes.
+        `times` are those of the walk, the sampling's own by default. A side that forgets is shown known frames as pure
+        noise at t = 1, and nothing beside the noisy video.
         """
-        predict, kept = self._tiles()(self.x0), known.known
-        leads, baked = self.config.backbone.flow_map, self.config.backbone.baked_guidance is not None
-        ahead = times if leads and sampling.sampler in FIRST_ORDER else None
-        if baked:
-            condition = replace(condition, guidance_scale=self._baked(sampling.guidance_scale, condition))
+        kept, guidance, times = known.known, sampling.guidance, sampling.times() if times is None else times
+        ahead = times if self.config.backbone.flow_map and sampling.sampler in FIRST_ORDER else None
+        if self.config.backbone.baked_guidance is not None:
+            condition = replace(condition, guidance_scale=self._baked(guidance.scale, condition))
+            guidance = replace(guidance, scale=1.0)
+        null = condition.without_text()
 
-        def under(condition: Condition) -> Denoise:
+        def side(told: Condition, predict: Predict = self.x0, forgets: bool = False) -> Denoise:
+            predict = self._tiles()(predict)
+
             def denoise(x_t: Video, t: Time) -> Video:
-                x_t, t = known.applied(x_t, t)
-                told = condition if ahead is None else replace(condition, until=following(t, ahead))
+                x_t, t = self._forgotten(x_t, t, known) if forgets else known.applied(x_t, t)
+                here = told if ahead is None else replace(told, until=following(t, ahead))
                 with torch.no_grad(), autocast(self.device):
-                    return predict(x_t, t, told)
+                    return predict(x_t, t, here)
 
             return denoise
 
-        strong = guided(
-            under(condition),
-            under(condition.without_text()),
-            scale=1.0 if baked else sampling.guidance_scale,
-            interval=sampling.guidance_interval,
-            rescale=sampling.guidance_rescale,
+        remembers = kept is not None and not self.task.super_resolution
+        sides = Sides(
+            full=side(condition),
+            without_text=side(null),
+            per_frame=side(condition, frame_by_frame(self.x0)),
+            per_frame_without_text=side(null, frame_by_frame(self.x0)),
+            without_history=side(replace(condition, low_res=None), forgets=True) if remembers else None,
+            weaker=None if self.weaker is None else side(condition, self.weaker.x0),
         )
+        strong = strengthened(guidance, sides, times)
         if kept is None:
             return strong
         return lambda x_t, t: kept.kept(strong(x_t, t))  # last, because guidance would move it
+
+    def _forgotten(self, x_t: Video, t: Time, known: Conditioning) -> tuple[Video, Time]:
+        """Frames that the network is told of as noise at t = 1: as noisy as can be, and nothing of them is left."""
+        if known.clean is None or known.known is None:
+            return x_t, t
+        alpha, sigma = (over_video(scale, x_t) for scale in self.process.scales(t))
+        noise = self.process.start((x_t - alpha * known.known.video) / sigma)
+        x_t = torch.where(known.clean[:, None, :, None, None] > 0, noise, x_t)
+        return x_t, torch.where(known.clean > 0, 1.0, t[:, None] if t.ndim == 1 else t)
 
     def sample(
         self,
@@ -294,7 +336,7 @@ class Stage:
         def endpoint(purpose: str) -> Tensor:
             return self.endpoint(noise(purpose, self.config.channels, places, area), seen)
 
-        times = grid(sampling.steps, shift=sampling.shift, start=strength).to(self.device)
+        times = sampling.times(strength).to(self.device)
         if strength < 1.0 and known is not None:
             at = torch.full((len(keys),), float(times[0]), device=self.device)
             x = self.process.add_noise(self.codec.encode(known.video), endpoint("start"), at)
@@ -325,3 +367,12 @@ class Stage:
 
 
 _TILE = 512  # pixels, or latents: what a stage with a known reach does at a time
+# what a model and a weaker one must have in common, so that both can be asked the same
+_ALIKE: dict[str, Callable[[StageConfig], object]] = {
+    "task": lambda config: config.task.kind,
+    "process": lambda config: config.process,
+    "latents": lambda config: config.latent,
+    "channels": lambda config: (config.channels, config.backbone.low_res_channels),
+    "words": lambda config: (config.backbone.text_dim, config.backbone.words),
+    "numbers": lambda config: config.backbone.numbers,
+}

@@ -11,10 +11,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from framefall.models.backbone import Condition
+from framefall.models.backbone import Condition, Predict
 from framefall.video import Time, Video
-
-Predict = Callable[[Video, Time, Condition], Video]
 
 
 def exact(tile: int, halo: int) -> Callable[[Predict], Predict]:

@@ -15,6 +15,7 @@ from framefall.cli.options import (
     Quality,
     Seed,
     device_of,
+    guidance_of,
     image_of,
     numbers_of,
     prompts_of,
@@ -60,7 +61,11 @@ def generate(
     ] = None,
     quality: Quality = "fast",
     guidance: Annotated[
-        float | None, typer.Option(help="How strongly the prompt pulls: 1 not at all beyond the model itself.")
+        str | None,
+        typer.Option(
+            metavar="SCALE|NAME=VALUE,...",
+            help="How strongly the prompt pulls: 1 not at all beyond the model itself. Or more settings, see above.",
+        ),
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     numbers: Annotated[
@@ -82,11 +87,24 @@ def generate(
     prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how.
 
     \b
+    Settings of --guidance (1, or off, is none; what is not named stays as the model has it):
+      scale=2.5           how strongly the prompt pulls (classifier-free guidance)
+      interval=0.1:0.9    diffusion times at which guidance acts
+      rescale=0.7         share of the inflated contrast that is given back
+      threshold=99.5      dynamic thresholding: this percentile becomes black or white
+      oscillate=1:4       a low scale at every second step, after the first 4
+      temporal_scale=1.2  frames go together, beyond the model itself
+      history_scale=1.3   frames follow from the given ones, beyond the model itself
+      weaker=MODEL        away from a weaker model of its kind (autoguidance)
+      weaker_scale=1.5    how far
+
+    \b
     Examples:
       framefall generate "people walk across a square" -o walk.mp4 --seed 7
       framefall generate "a cup turns" -o cup.mp4 --count 4 --quality best
       framefall generate "a ball falls" -o after.mp4 --video start.mp4 --extend after --seconds 8
       framefall generate "a ball falls" -o between.mp4 --image a.png --image b.png@2.5
+      framefall generate "a cup turns" -o cup.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
     """
     from framefall.cascade.request import Request
@@ -95,6 +113,7 @@ def generate(
 
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
+    settings, weaker = guidance_of(guidance)
     request = Request(
         prompt,
         seed=seed,
@@ -103,7 +122,7 @@ def generate(
         seconds=seconds,
         size=size_of(size),
         quality=quality,
-        guidance_scale=guidance,
+        guidance=settings,
         until=until,
         numbers=numbers_of(numbers),
         strength=strength,
@@ -114,7 +133,14 @@ def generate(
     if strength < 1 and video is None:
         raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
     run = make.events(
-        request, output, model, given=given, save_stages=save_stages, accelerate=accelerate, device=device_of(device)
+        request,
+        output,
+        model,
+        given=given,
+        weaker=weaker,
+        save_stages=save_stages,
+        accelerate=accelerate,
+        device=device_of(device),
     )
     records, tables = watched(run), []
     for record in records if report else ():

@@ -1,7 +1,7 @@
 """What commands have in common: options by type, and how text becomes a value."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -54,6 +54,43 @@ def prompts_of(texts: list[str]) -> tuple[tuple[float, str | None], ...]:
         except ValueError:
             raise ValueError(f'a later prompt must be given like "3 it bounces", and got {text!r}') from None
     return tuple(found)
+
+
+def guidance_of(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
+    """The settings in "2.5" or "scale=2.5,oscillate=1:4" by their names, and the weaker model if one is named."""
+    if text is None:
+        return None, None
+    from dataclasses import fields
+
+    from framefall.diffusion.guidance_config import Guidance
+
+    names = [field.name for field in fields(Guidance)]
+    found: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=") if "=" in part else ("scale", "", part)
+        if name in found:
+            raise ValueError(f"a setting of guidance must be given once, got {name} twice in {text!r}")
+        if name not in (*names, "weaker"):
+            raise ValueError(f"a setting of guidance must be one of {', '.join(names)}, weaker; got {name!r}")
+        found[name] = value if name == "weaker" else _setting(name, value)
+    weaker = found.pop("weaker", None)
+    return found or None, weaker
+
+
+def _setting(name: str, text: str) -> Any:
+    """2.5, the pair 0.1:0.9, or none of it: off."""
+    if text == "off" and name in ("threshold", "oscillate"):
+        return None
+    try:
+        first, *rest = (float(part) for part in text.split(":"))
+        if not rest:
+            return first
+        (second,) = rest
+    except ValueError:
+        raise ValueError(
+            f"guidance must be given like 2.5 or scale=2.5,interval=0.1:0.9,oscillate=1:4, and got {name}={text}"
+        ) from None
+    return (first, int(second)) if name == "oscillate" and second.is_integer() else (first, second)
 
 
 def size_of(text: str | None) -> tuple[int, int] | None:

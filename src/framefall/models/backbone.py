@@ -1,6 +1,7 @@
 """The one signature of every denoising network, and the conditions that it may be given."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -80,3 +81,47 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
         """A video of the size of `x_t`."""
+
+
+Predict = Callable[[Video, Time, Condition], Video]  # a network's signature, whoever answers
+
+
+def frame_by_frame(predict: Predict) -> Predict:
+    """The same asked of each frame alone, as of a clip of one frame: nothing is known of the others."""
+
+    def apart(x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
+        frames = x_t.shape[2]
+        return predict(*_frames_apart(x_t, t, condition))[:, :, 0].unflatten(0, (-1, frames)).transpose(1, 2)
+
+    return apart
+
+
+def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Tensor, Condition]:
+    """Every frame as a clip of its own, with its clip's condition and its own instant's."""
+    frames = x_t.shape[2]
+
+    def by_frame(video: Tensor | None) -> Tensor | None:
+        return None if video is None else video.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+
+    def repeat(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.repeat_interleave(frames, dim=0)
+
+    def times(t: Tensor) -> Tensor:
+        return t.repeat_interleave(frames) if t.ndim == 1 else t.flatten()
+
+    numbers = condition.numbers
+    if numbers is not None:
+        numbers = numbers.expand(-1, frames, -1).flatten(0, 1)[:, None]
+    each = replace(
+        condition,
+        seconds=condition.seconds.flatten()[:, None],
+        text=repeat(condition.text),
+        text_mask=repeat(condition.text_mask),
+        numbers=numbers,
+        low_res=by_frame(condition.low_res),
+        low_res_noise=repeat(condition.low_res_noise),
+        prior=by_frame(condition.prior),
+        until=None if condition.until is None else times(condition.until),
+        guidance_scale=repeat(condition.guidance_scale),
+    )
+    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), times(t), each

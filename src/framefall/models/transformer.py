@@ -1,7 +1,7 @@
 """Space-time diffusion transformer: spacetime patches as tokens, and a choice of which tokens see which."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -18,7 +18,7 @@ from framefall.layers.fusion import SpatialAttention, TemporalAttention
 from framefall.layers.modulation import BlockModulation, LevelEmbedding, added_later, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
-from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition, frame_by_frame
 from framefall.video import Time, Video
 
 
@@ -158,7 +158,7 @@ class SpaceTimeTransformer(Backbone):
         config = self.config
         *_, frames, height, width = x_t.shape
         if config.fusion == "per_frame" and frames > 1:
-            return self(*_frames_apart(x_t, t, condition))[:, :, 0].unflatten(0, (-1, frames)).transpose(1, 2)
+            return frame_by_frame(self)(x_t, t, condition)
         low_res = condition.low_res
         if low_res is None and config.low_res_channels:  # nothing is known
             low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
@@ -259,37 +259,6 @@ def _by_patch(t: Time, step: int) -> Float[Tensor, "batch instants"]:
 def _divisor(count: int, most: int = 8) -> int:
     """The largest divisor up to `most`."""
     return next(number for number in range(min(count, most), 0, -1) if count % number == 0)
-
-
-def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Tensor, Condition]:
-    """Every frame as a clip of its own, with its clip's condition and its own instant's."""
-    frames = x_t.shape[2]
-
-    def by_frame(video: Tensor | None) -> Tensor | None:
-        return None if video is None else video.transpose(1, 2).flatten(0, 1).unsqueeze(2)
-
-    def repeat(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.repeat_interleave(frames, dim=0)
-
-    def times(t: Tensor) -> Tensor:
-        return t.repeat_interleave(frames) if t.ndim == 1 else t.flatten()
-
-    numbers = condition.numbers
-    if numbers is not None:
-        numbers = numbers.expand(-1, frames, -1).flatten(0, 1)[:, None]
-    each = replace(
-        condition,
-        seconds=condition.seconds.flatten()[:, None],
-        text=repeat(condition.text),
-        text_mask=repeat(condition.text_mask),
-        numbers=numbers,
-        low_res=by_frame(condition.low_res),
-        low_res_noise=repeat(condition.low_res_noise),
-        prior=by_frame(condition.prior),
-        until=None if condition.until is None else times(condition.until),
-        guidance_scale=repeat(condition.guidance_scale),
-    )
-    return x_t.transpose(1, 2).flatten(0, 1).unsqueeze(2), times(t), each
 
 
 _OCTAVES = 4

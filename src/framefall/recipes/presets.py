@@ -5,6 +5,7 @@ from dataclasses import replace
 from framefall.cascade.stage import Sampling, StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data.folder import FolderConfig
+from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.times import LogitNormal
 from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
@@ -25,7 +26,7 @@ def nano() -> Recipe:
         backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM),
         times=LogitNormal(mean=0.8, std=0.9),
         fast=Sampling(steps=4, sampler="euler"),
-        best=Sampling(steps=16, sampler="dpm++2m", guidance_scale=2.5),
+        best=Sampling(steps=16, sampler="dpm++2m", guidance=Guidance(scale=2.5)),
     )
     temporal = StageConfig(
         task=TemporalSR(factor=4, intervals=5, bridge=0.5, low_res_noise=0.3, relative_loss=True),
@@ -91,7 +92,7 @@ def worlds() -> Recipe:
         low_res_channels=4,
         hide_padding=True,
     )
-    drawn = Sampling(steps=24, sampler="euler", guidance_scale=2.5, shift=3.0)
+    drawn = Sampling(steps=24, sampler="euler", guidance=Guidance(scale=2.5), shift=3.0)
     # near t = 0 a loss on velocity weighs what no patch can hold, and drowns the rest (docs/log.md)
     larger_times = LogitNormal(mean=0.8, std=0.9, uniform_share=0.0)
     small = VideoShape(frames=16, height=32, width=32, fps=6.0)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from framefall.cascade.stage import Sampling, StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, Task, TemporalSR
 from framefall.data.folder import FolderConfig
+from framefall.diffusion.guidance_config import Guidance
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import TEXT_DIM
@@ -18,7 +19,7 @@ from framefall.models.unet import UNetConfig
 from framefall.train.recipe import FEW, Recipe, StageRecipe
 from framefall.video import VideoShape
 
-_ANCESTRAL = Sampling(steps=256, sampler="ancestral", guidance_scale=2.0)
+_ANCESTRAL = Sampling(steps=256, sampler="ancestral", guidance=Guidance(scale=2.0))
 # what Imagen Video's stages take after `framefall distill --method progressive`, once for each stage
 _DISTILLED = Sampling(steps=FEW, sampler="euler")
 
@@ -131,7 +132,9 @@ def gen1_like() -> Recipe:
     )
     latent = AutoencoderConfig(latent_channels=4, dim=128, depth=3, space=8, time=1)
     stage = _stage(Base(), (8, 256, 448, 12.0), network, latent=latent)
-    stage = replace(stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, guidance_scale=7.5))
+    stage = replace(
+        stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, guidance=Guidance(scale=7.5))
+    )
     return Recipe(
         name="gen1_like", data=FolderConfig(size=256, fps=24.0), stages={"base": StageRecipe(stage=stage, batch=8)}
     )

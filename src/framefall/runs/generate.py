@@ -14,6 +14,7 @@ from framefall import publish
 from framefall.cascade.cascade import Cascade, SegmentStep
 from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Quality, Request
+from framefall.config import to_dict
 from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
@@ -47,18 +48,22 @@ def generate(
     model: str | Path | Cascade = DEFAULT,
     *,
     given: Given | None = None,
+    weaker: str | Path | Cascade | None = None,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[list[Record]]:
     """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
 
-    `model` is a shipped name, the folder of a trained cascade, or a cascade. `given` are images or videos that the
-    clips are to hold, from files; it adds to what the request says is known. With `save_stages` the clips of all stages
-    go into that folder as well. `accelerate` runs networks that are asked several times by OpenVINO, where
+    `model` is a shipped name, the folder of a trained cascade, or a cascade, and so is `weaker`, an earlier checkpoint
+    or a smaller model that guidance walks away from. `given` are images or videos that the clips are to hold, from
+    files; it adds to what the request says is known. With `save_stages` the clips of all stages go into that folder as
+    well. `accelerate` runs networks that are asked several times by OpenVINO, where
     that is installed. Equal requests give equal files. Raises `ValueError` for what the model cannot be asked.
     """
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    if weaker is not None:
+        cascade = cascade.guided_by(weaker if isinstance(weaker, Cascade) else load_cascade(weaker, device))
     if request.size is not None:
         cascade, request = cascade.sized(*request.size), replace(request, size=None)
     if request.endless:
@@ -68,6 +73,10 @@ def generate(
     if accelerate:
         cascade = with_engines(cascade)
     made_with = provenance(model, request.seed, request.quality)
+    if request.guidance is not None or weaker is not None:
+        made_with["guidance"] = to_dict(request.guided(cascade.stages[0].sampling(request.quality).guidance))
+    if weaker is not None:
+        made_with["weaker"] = _named(weaker)
     records = []
     for one, path in zip(request.one_by_one(), numbered(output, len(request.captions)), strict=True):
         (caption,) = one.captions
@@ -138,19 +147,21 @@ def provenance(model: str | Path | Cascade, seed: int, quality: Quality) -> dict
     """What made a file and how to make it again: generator, model and its hash, seed, quality, torch, processor."""
     from framefall import __version__
 
-    if isinstance(model, Cascade):
-        made: dict[str, Any] = {"model": model.config.name}
-    else:
-        made = {"model": Path(model).name, "manifest_sha256": publish.sha256(find(model) / publish.MANIFEST)}
     return {
         "ai_generated": True,
         "generator": f"framefall {__version__}",
-        **made,
+        **_named(model),
         "seed": str(seed),
         "quality": quality,
         "torch": torch.__version__,
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def _named(model: str | Path | Cascade) -> dict[str, str]:
+    if isinstance(model, Cascade):
+        return {"model": model.config.name}
+    return {"model": Path(model).name, "manifest_sha256": publish.sha256(find(model) / publish.MANIFEST)}
 
 
 def tagged(made_with: Mapping[str, Any], caption: str | None = None) -> dict[str, str]:

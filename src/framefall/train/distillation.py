@@ -46,12 +46,12 @@ def student(config: StageConfig, settings: Distillation) -> StageConfig:
         scales = backbone.baked_guidance
         if backbone.text_dim or backbone.numbers:
             low, high = scales or SCALES
-            scales = min(low, taught.guidance_scale), max(high, taught.guidance_scale)
-            scale = taught.guidance_scale
+            scales = min(low, taught.guidance.scale), max(high, taught.guidance.scale)
+            scale = taught.guidance.scale
         told = backbone.flow_map or settings.method == "flow_map"
         backbone = replace(backbone, flow_map=told, baked_guidance=scales)
     fast, best = (4, 16) if settings.method == "flow_map" else (settings.steps, settings.steps)
-    few = replace(taught, sampler="euler", guidance_scale=scale)
+    few = replace(taught, sampler="euler", guidance=replace(taught.guidance, scale=scale))
     return replace(config, backbone=backbone, fast=replace(few, steps=fast), best=replace(few, steps=best))
 
 
@@ -165,7 +165,7 @@ def taught(teacher: Stage, x_t: Video, t: Time, condition: Condition, scale: Sco
     if not (teacher.config.backbone.text_dim or teacher.config.backbone.numbers):
         return strong
     level = t if t.ndim == 1 else t.amax(1)  # of frames that are to be made
-    low, high = sampling.guidance_interval
+    low, high = sampling.guidance.interval
     inside = (level >= low) & (level <= high) & (scale != 1.0)
     if not inside.any():
         return strong
@@ -177,8 +177,8 @@ def taught(teacher: Stage, x_t: Video, t: Time, condition: Condition, scale: Sco
             _always(strong[one].clone()),
             _always(other[None]),
             scale=float(scale[index]),
-            interval=sampling.guidance_interval,
-            rescale=sampling.guidance_rescale,
+            interval=sampling.guidance.interval,
+            rescale=sampling.guidance.rescale,
         )
         strong[one] = guide(x_t[one], level[one])
     return strong
@@ -191,7 +191,7 @@ def _settings(recipe: StageRecipe) -> Distillation:
 
 def _guided(drawn: Example, stage: Stage, settings: Distillation) -> tuple[Example, Scores]:
     """The example with a guidance scale a clip, as far as the network takes it; and the scales."""
-    scales, usual = stage.config.backbone.baked_guidance, settings.sampling.guidance_scale
+    scales, usual = stage.config.backbone.baked_guidance, settings.sampling.guidance.scale
     if scales is None:
         return drawn, torch.full((len(drawn.keys),), usual, device=stage.device)
     values = []

@@ -1,0 +1,32 @@
+"""What a number must be: finite, within its range, and no truth value. One sentence says so, whoever asks."""
+
+import math
+from numbers import Integral, Real
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    example: float | None = None,
+) -> None:
+    """Refuses what is no finite number of `least`..`most`, or not `above` a bound."""
+    real = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    if real and least <= value <= most and value > above:  # type: ignore[operator]
+        return
+    parts = [f"above {above:g}"] if above > -math.inf else []
+    parts += [f"of at least {least:g}"] if least > -math.inf else []
+    parts += [f"at most {most:g}"] if most < math.inf else []
+    within = " and ".join(parts)
+    hint = "" if example is None else f"; try {example:g}"
+    raise ValueError(f"{name} must be a finite number{' ' if within else ''}{within}, got {value!r}{hint}")
+
+
+def whole(name: str, value: object, least: int | None = None) -> None:
+    """Refuses what is no whole number, or less than `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and int(value) < least):
+        lowest = "" if least is None else f" of at least {least}"
+        raise ValueError(f"{name} must be a whole number{lowest}, got {value!r}")
