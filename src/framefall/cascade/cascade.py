@@ -9,6 +9,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from framefall.cascade.card import Card
 from framefall.cascade.consistency import match_blocks
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
@@ -56,6 +57,7 @@ class Cascade:
 
     config: CascadeConfig
     stages: tuple[Stage, ...]
+    card: Card | None = None  # what it was trained on and what it knows, where that is written
 
     def stream(self, request: Request) -> Iterator[SegmentStep]:
         """Every step of every stage for the clips of a request, as it happens; closing the generator cancels."""

@@ -1,22 +1,23 @@
 """New clips into files: streamed from the stages to the encoder, segment by segment."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from framefall import publish
 from framefall.cascade.cascade import Cascade, SegmentStep
-from framefall.cascade.checkpoint import find, load_cascade
-from framefall.cascade.request import Quality, Request
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
+from framefall.cascade.vocabulary import Doubt, doubt
 from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
+from framefall.runs.tags import provenance, tagged
 from framefall.video import to_frames
 from framefall.weights import DEFAULT
 
@@ -32,6 +33,7 @@ class Record:
     width: int
     seconds: dict[str, float] = field(default_factory=dict)  # by stage; the rest is reading and encoding
     made_with: dict[str, str] = field(default_factory=dict)
+    doubt: Doubt | None = None  # what of its prompt the model does not know
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
@@ -45,6 +47,7 @@ def generate(
     output: str | Path,
     model: str | Path | Cascade = DEFAULT,
     *,
+    batch: int = 1,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
     device: str | torch.device = "cpu",
@@ -53,25 +56,93 @@ def generate(
 
     `model` is a shipped name, the folder of a trained cascade, or a cascade. With `save_stages` the clips of all
     stages go into that folder as well. `accelerate` runs networks that are asked several times by OpenVINO, where
-    that is installed. Equal requests give equal files. Raises `ValueError` for what the model cannot be asked.
+    that is installed. What a prompt says that the model does not know is noted, and stands in the record.
+
+    Clips are made one by one, and equal requests give equal files (exact). A `batch` above 1 makes so many together,
+    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). Raises
+    `ValueError` for what the model cannot be asked.
     """
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
-    if request.size is not None:
-        cascade, request = cascade.sized(*request.size), replace(request, size=None)
-    if accelerate:
-        cascade = with_engines(cascade)
-    made_with = provenance(model, request.seed, request.quality)
-    records = []
-    for one, path in zip(request.one_by_one(), numbered(output, len(request.captions)), strict=True):
-        (caption,) = one.captions
-        clip = ClipFile(path=path, fps=cascade.fps(one.until), made_with=tagged(made_with, caption), stages=save_stages)
-        record = yield from write_clip(cascade.stream(one), cascade, one.until, clip)
-        records.append(record)
-        yield Note(str(record))
+    made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
+    made_with |= {"accelerate": True} if accelerate else {}
+    making = Making(made_with=made_with, batch=batch, save_stages=save_stages, accelerate=accelerate)
+    records = yield from make(request, output, cascade, making)
     return records
 
 
 @dataclass(frozen=True, kw_only=True)
+class Making:
+    """How clips are made, beside what is asked for."""
+
+    made_with: Mapping[str, Any]  # for their tags
+    batch: int = 1
+    save_stages: str | Path | None = None
+    accelerate: bool = False
+
+
+def make(request: Request, output: str | Path, cascade: Cascade, how: Making) -> Events[list[Record]]:
+    """Makes and writes the clips of a request."""
+    asked = list(request.one_by_one())
+    paths = numbered(output, len(asked))
+    doubts = {caption: _doubt(caption, cascade) for caption in dict.fromkeys(request.captions)}
+    for found in doubts.values():
+        if found is not None:
+            yield Note(found.sentence)
+    if request.size is not None:
+        cascade, request = cascade.sized(*request.size), replace(request, size=None)
+    if how.accelerate:
+        cascade = with_engines(cascade)
+    records = []
+    for first in range(0, len(asked), how.batch):
+        group = range(first, min(first + how.batch, len(asked)))
+        clips = [_file(asked[one], paths[one], cascade, how, len(group)) for one in group]
+        made = yield from write_clips(cascade.stream(part(request, group)), cascade, request.until, clips)
+        for one, record in zip(group, made, strict=True):
+            records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
+            yield Note(str(record))
+    return records
+
+
+def part(request: Request, clips: range) -> Request:
+    """The request for some of a request's clips, under the names that they have among the others."""
+    total = len(request.captions)
+
+    def own(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value if len(value) == 1 else value[clips.start : clips.stop]
+        if isinstance(value, tuple):
+            return tuple(map(own, value))
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{one.name: own(getattr(value, one.name)) for one in fields(value)})
+        return value
+
+    if len(clips) == total:
+        return request
+    whole = {one.name: getattr(request, one.name) for one in fields(request) if one.name not in _BY_CLIP}
+    where = slice(clips.start, clips.stop)
+    return Request(
+        request.captions[where], names=request.clips[where], **{name: own(value) for name, value in whole.items()}
+    )
+
+
+_BY_CLIP = ("prompt", "names", "count")
+
+
+def _file(asked: Request, path: Path, cascade: Cascade, how: Making, together: int) -> "ClipFile":
+    made_with = {**how.made_with, **({"batch": together} if together > 1 else {})}
+    return ClipFile(path=path, fps=cascade.fps(asked.until), made_with=tagged(made_with, asked), stages=how.save_stages)
+
+
+def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:
+    """What of a caption the base does not know."""
+    base = cascade.stages[0]
+    known = None if cascade.card is None else cascade.card.stages.get(base.name)
+    return doubt(caption, cascade.config.name, known, bool(base.config.backbone.text_dim))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ClipFile:
     """A file to be written."""
 
@@ -83,36 +154,50 @@ class ClipFile:
 
 def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clip: ClipFile) -> Events[Record]:
     """Writes the last stage's segments as they come; the file is there when all of them are, or not at all."""
+    (record,) = yield from write_clips(events, cascade, until, [clip])
+    return record
+
+
+def write_clips(
+    events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clips: Sequence[ClipFile]
+) -> Events[list[Record]]:
+    """The same for clips that are made together, a file each. Of seconds each has its share."""
     last = cascade.stage(until) if until else cascade.stages[-1]
-    kept: dict[str, list[np.ndarray]] = {}
+    keeps = any(clip.stages is not None for clip in clips)
+    kept: dict[tuple[ClipFile, str], list[np.ndarray]] = {}
     seconds: dict[str, float] = {}
     height = width = 0
-    with VideoWriter(clip.path, clip.fps, clip.made_with) as writer:
+    with ExitStack() as files:
+        writers = [files.enter_context(VideoWriter(clip.path, clip.fps, clip.made_with)) for clip in clips]
         began = time.perf_counter()
         for event in events:
             name = event.stage.name if event.stage else "decode"
-            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            if event.stage is not None and event.video is not None and (name == last.name or clip.stages is not None):
-                pixels = to_frames(event.video)
-                if clip.stages is not None:
-                    kept.setdefault(name, []).append(pixels)
-                if name == last.name:
-                    writer.add(pixels)
-                    height, width = pixels.shape[1:3]
+            seconds[name] = seconds.get(name, 0.0) + (time.perf_counter() - began) / len(clips)
+            if event.stage is not None and event.video is not None and (name == last.name or keeps):
+                for clip, writer, video in zip(clips, writers, event.video.split(1), strict=True):
+                    pixels = to_frames(video)
+                    if keeps:
+                        kept.setdefault((clip, name), []).append(pixels)
+                    if name == last.name:
+                        writer.add(pixels)
+                        height, width = pixels.shape[1:3]
             yield event
             began = time.perf_counter()
-    for name, parts in kept.items():
+    for (clip, name), parts in kept.items():
         file = f"{clip.path.stem}-{name}{clip.path.suffix or '.mp4'}"
         write(Path(clip.stages or ".") / file, parts, cascade.fps(name), clip.made_with)
-    return Record(
-        path=str(clip.path),
-        frames=writer.frames,
-        fps=clip.fps,
-        height=height,
-        width=width,
-        seconds=seconds,
-        made_with=dict(clip.made_with),
-    )
+    return [
+        Record(
+            path=str(clip.path),
+            frames=writer.frames,
+            fps=clip.fps,
+            height=height,
+            width=width,
+            seconds=seconds,
+            made_with=dict(clip.made_with),
+        )
+        for clip, writer in zip(clips, writers, strict=True)
+    ]
 
 
 def with_engines(cascade: Cascade) -> Cascade:
@@ -125,30 +210,6 @@ def with_engines(cascade: Cascade) -> Cascade:
         for stage in cascade.stages
     )
     return replace(cascade, stages=tuple(stages))
-
-
-def provenance(model: str | Path | Cascade, seed: int, quality: Quality) -> dict[str, Any]:
-    """What made a file and how to make it again: generator, model and its hash, seed, quality, torch, processor."""
-    from framefall import __version__
-
-    if isinstance(model, Cascade):
-        made: dict[str, Any] = {"model": model.config.name}
-    else:
-        made = {"model": Path(model).name, "manifest_sha256": publish.sha256(find(model) / publish.MANIFEST)}
-    return {
-        "ai_generated": True,
-        "generator": f"framefall {__version__}",
-        **made,
-        "seed": str(seed),
-        "quality": quality,
-        "torch": torch.__version__,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
-def tagged(made_with: Mapping[str, Any], caption: str | None = None) -> dict[str, str]:
-    """The tags of a file: its title, and a comment that says that it is generated, and how."""
-    return {"title": caption or "", "comment": json.dumps({**made_with, "prompt": caption})}
 
 
 def numbered(path: str | Path, count: int) -> Sequence[Path]:
