@@ -15,7 +15,7 @@ wait_passively()  # whatever starts here loads torch later
 __version__ = version("framefall")
 
 __all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "evaluate", "generate", "load", "open_folder"]
-__all__ += ["open_world", "prepare", "to_pixels", "train", "upscale", "write"]
+__all__ += ["open_world", "prepare", "remake", "to_pixels", "train", "upscale", "write"]
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from framefall.runs.evaluate import assess as evaluate
     from framefall.runs.generate import generate
     from framefall.runs.prepare import prepare
+    from framefall.runs.remake import remake
     from framefall.runs.train import train
     from framefall.runs.upscale import upscale
     from framefall.video import to_pixels
@@ -47,6 +48,7 @@ else:
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
         "prepare": "framefall.runs.prepare",
+        "remake": "framefall.runs.remake",
         "to_pixels": "framefall.video",
         "train": "framefall.runs.train",
         "upscale": "framefall.runs.upscale",

@@ -79,10 +79,6 @@ class Card:
     stages: dict[str, StageCard] = field(default_factory=dict)
     format: int = FORMAT
 
-    def with_stage(self, name: str, part: StageCard) -> "Card":
-        """The same with a stage's part added or replaced."""
-        return replace(self, stages={**self.stages, name: part})
-
 
 def about(sources: Sequence[str], captions: Iterable[str | None], scenes: Scenes = _NONE) -> StageCard:
     """The part of a stage that is about to be trained on clips with these captions; None for a clip without one.

@@ -98,11 +98,10 @@ def with_stage(
     present = {one: (kept[one].config if one in kept else None) for one in config.stages}
     configs = {one: found for one, found in present.items() if found is not None}
     stages = tuple(kept[one] for one in configs)
-    card = None if before is None else before.card
-    if part is not None:
-        card = (card or Card()).with_stage(name, part)
-    elif card is not None:  # what was written is of other weights
-        card = replace(card, stages={one: found for one, found in card.stages.items() if one != name})
+    parts = {} if before is None or before.card is None else dict(before.card.stages)
+    parts.pop(name, None)  # what was written is of other weights
+    parts |= {} if part is None else {name: part}
+    card = Card(stages={one: parts[one] for one in configs if one in parts}) if parts else None
     if before is not None and any(stage.name != name for stage in before.stages):
         trained_on = list(dict.fromkeys((*before.config.trained_on, *config.trained_on)))
         config = replace(config, description=config.description or before.config.description, trained_on=trained_on)

@@ -8,12 +8,24 @@ from typing import Annotated, Any
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Device, Json, Model, Out, Quality, Seed, device_of, numbers_of, size_of
+from framefall.cli.options import (
+    Context,
+    Device,
+    Json,
+    Model,
+    Out,
+    Quality,
+    Seed,
+    device_of,
+    given,
+    numbers_of,
+    size_of,
+)
 from framefall.weights import DEFAULT
 
 
 def generate(
-    context: typer.Context,
+    context: Context,
     prompt: Annotated[
         str | None, typer.Argument(help="What to show; without it the model makes what it likes.")
     ] = None,
@@ -71,7 +83,7 @@ def generate(
     from framefall.runs.generate import generate as make
     from framefall.runs.remake import remake
 
-    if like is not None and not _given(context, "output"):
+    if like is not None and not given(context, "output"):
         output = like.with_name(f"{like.stem}-again{like.suffix}")
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
@@ -91,9 +103,9 @@ def generate(
     if like is None:
         run = make.events(Request(**asked), output, model, accelerate=accelerate, **how)
     else:
-        changes = {name: value for name, value in asked.items() if _given(context, _OPTIONS.get(name, name))}
-        chosen = model if _given(context, "model") else None
-        how["accelerate"] = accelerate if _given(context, "accelerate") else None
+        changes = {name: value for name, value in asked.items() if given(context, _OPTIONS.get(name, name))}
+        chosen = model if given(context, "model") else None
+        how["accelerate"] = accelerate if given(context, "accelerate") else None
         run = remake.events(like, output, chosen, changes=changes, **how)
     records, tables = watched(run), []
     for record in records if report else ():
@@ -111,9 +123,3 @@ def generate(
 
 
 _OPTIONS = {"guidance_scale": "guidance"}  # fields of a request whose options have other names
-
-
-def _given(context: typer.Context, option: str) -> bool:
-    """Whether an option was given, and is not there by default."""
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "COMMANDLINE"
