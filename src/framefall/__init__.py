@@ -15,7 +15,18 @@ wait_passively()  # whatever starts here loads torch later
 __version__ = version("framefall")
 
 __all__ = ["RECIPES", "Cascade", "Given", "Known", "Request", "Stage", "compare", "distill", "evaluate", "generate"]
-__all__ += ["load", "open_folder", "open_world", "prepare", "stream", "to_pixels", "train", "upscale", "write"]
+__all__ += [
+    "load",
+    "open_folder",
+    "open_world",
+    "prepare",
+    "remake",
+    "stream",
+    "to_pixels",
+    "train",
+    "upscale",
+    "write",
+]
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
@@ -32,6 +43,7 @@ if TYPE_CHECKING:
     from framefall.runs.generate import generate
     from framefall.runs.given import Given
     from framefall.runs.prepare import prepare
+    from framefall.runs.remake import remake
     from framefall.runs.stream import stream
     from framefall.runs.train import train
     from framefall.runs.upscale import upscale
@@ -54,6 +66,7 @@ else:
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
         "prepare": "framefall.runs.prepare",
+        "remake": "framefall.runs.remake",
         "stream": "framefall.runs.stream",
         "to_pixels": "framefall.video",
         "train": "framefall.runs.train",

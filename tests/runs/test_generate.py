@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep
-from framefall.cascade.checkpoint import find, load_cascade
+from framefall.cascade.checkpoint import fingerprint, load_cascade
 from framefall.cascade.request import Request
+from framefall.data.writer import BESIDE
 from framefall.models.engine import Engine
 from framefall.progress import Done, Note, Started
-from framefall.publish import MANIFEST, sha256
 from framefall.runs.generate import generate, numbered, with_engines
 from framefall.video import to_pixels
 
@@ -31,7 +31,7 @@ def test_a_file_is_what_the_cascade_makes_and_its_record_says_so(cascade: Cascad
     assert (record.path, record.frames, record.height, record.width) == (str(tmp_path / "a.npy"), 9, 32, 32)
     assert record.fps == 12.0 and record.seconds.keys() == {"base", "temporal_sr", "spatial_sr"}
     assert min(record.seconds.values()) > 0 and str(record).startswith(f"{record.path}: 9 frames of 32x32 at 12 a")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.npy", "a.npy.json"}
 
 
 def test_several_clips_are_numbered_and_each_is_what_it_is_alone(cascade: Cascade, tmp_path: Path) -> None:
@@ -52,10 +52,11 @@ def test_what_made_a_file_stands_in_it(trained: Path, tmp_path: Path) -> None:
     (by_name,) = generate(Request(seed=5, until="base"), tmp_path / "a.npy", trained)
     comment = json.loads(by_name.made_with["comment"])
     assert comment["ai_generated"] is True and comment["seed"] == "5" and comment["quality"] == "fast"
-    assert comment["model"] == "toy" and comment["manifest_sha256"] == sha256(find(trained) / MANIFEST)
+    assert comment["model"] == "toy" and comment["model_sha256"] == fingerprint(cascade)
     (given,) = generate(Request(seed=5, until="base"), tmp_path / "b.npy", cascade)
     assert json.loads(given.made_with["comment"])["model"] == cascade.config.name
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    assert json.loads((tmp_path / "a.npy.json").read_text()) == by_name.made_with == given.made_with
 
 
 def test_read_event_by_event_it_says_every_step_and_ends_with_the_records(cascade: Cascade, tmp_path: Path) -> None:
@@ -77,7 +78,8 @@ def test_whoever_leaves_on_the_way_leaves_no_file(suffix: str, cascade: Cascade,
             run.close()
     assert list(tmp_path.iterdir()) == []
     generate(Request(frames=2), tmp_path / f"a{suffix}", cascade)  # the control: read to its end there is one
-    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+    beside = {f"a{suffix}{BESIDE}"} if suffix == ".npy" else set()
+    assert {path.name for path in tmp_path.iterdir()} == {f"a{suffix}"} | beside
 
 
 def test_clips_that_were_finished_before_one_leaves_stay(cascade: Cascade, tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_clips_that_were_finished_before_one_leaves_stay(cascade: Cascade, tmp_p
     for event in run:
         if isinstance(event, Note):
             run.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["a-000.npy"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a-000.npy", "a-000.npy.json"}
 
 
 def test_numbers_and_sizes_that_a_model_does_not_have_are_refused(cascade: Cascade, tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_numbers_and_sizes_that_a_model_does_not_have_are_refused(cascade: Casca
 
 def test_every_stage_can_be_kept(cascade: Cascade, tmp_path: Path) -> None:
     generate(Request(frames=5), tmp_path / "a.npy", cascade, save_stages=tmp_path / "stages")
-    kept = {path.name: np.load(path) for path in (tmp_path / "stages").iterdir()}
+    kept = {path.name: np.load(path) for path in (tmp_path / "stages").glob("*.npy")}
     assert kept.keys() == {"a-base.npy", "a-temporal_sr.npy", "a-spatial_sr.npy"}
     assert np.array_equal(kept["a-spatial_sr.npy"], np.load(tmp_path / "a.npy"))
     assert np.array_equal(kept["a-temporal_sr.npy"][::2], kept["a-base.npy"][:3])

@@ -9,6 +9,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from framefall.cascade.card import Card
 from framefall.cascade.consistency import match_blocks
 from framefall.cascade.formats import FORMAT
 from framefall.cascade.keyframes import keyframes
@@ -59,6 +60,7 @@ class Cascade:
 
     config: CascadeConfig
     stages: tuple[Stage, ...]
+    card: Card | None = None  # what it was trained on and what it knows, where that is written
 
     def stream(self, request: Request) -> Iterator[SegmentStep]:
         """Every step of every stage for the clips of a request, as it happens; closing the generator cancels."""
@@ -174,7 +176,7 @@ def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:
     asked = request.guidance if isinstance(request.guidance, Mapping) else {}
     for name, there, what in (
         ("weaker_scale", base.weaker is not None, "a weaker model; name one"),
-        ("history_scale", request.given is not None, "given frames to go on from; give some"),
+        ("history_scale", bool(request.known), "something that is known of the clip; give some"),
     ):
         if name in asked and not there:
             raise ValueError(f"{name} needs {what}, or leave it out; got {asked[name]!r}")

@@ -1,11 +1,13 @@
-"""A cascade as a folder: `config.json`, one safetensors file a stage, and a manifest with their hashes.
+"""A cascade as a folder: `config.json`, its card, one safetensors file a stage, and a manifest with their hashes.
 
 A latent stage's autoencoder has a file of its own, `STAGE.autoencoder.safetensors`.
 Loading goes manifest, hashes, schema, names and shapes, tensors, finite numbers; nothing is unpickled and
 nothing in the config can name a class or a file.
 """
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from framefall import publish
 from framefall.cascade import formats
+from framefall.cascade.card import CARD, Card, StageCard, read_card, write_card
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.codec import build_codec
 from framefall.cascade.stage import Stage, StageConfig
@@ -33,7 +36,9 @@ def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float3
     """Publishes the cascade at `folder`, in one step."""
     with publish.folder(folder) as partial:
         (partial / CONFIG).write_text(to_json(cascade.config))
-        (partial / "README.md").write_text(card(cascade))
+        (partial / "README.md").write_text(readme(cascade))
+        if cascade.card is not None:
+            write_card(cascade.card, partial)
         for stage in cascade.stages:
             save_file(stored(stage.backbone.state_dict(), dtype), partial / f"{stage.name}.safetensors")
             if (autoencoder := stage.codec.autoencoder) is not None:
@@ -46,7 +51,7 @@ def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Casc
     publish.verify(folder)
     config = read_config(folder / CONFIG)
     stages = tuple(build_stage(name, stage, folder, device) for name, stage in config.stages.items())
-    return Cascade(config=config, stages=stages)
+    return Cascade(config=config, stages=stages, card=read_card(folder))
 
 
 def read_config(path: Path) -> CascadeConfig:
@@ -76,17 +81,63 @@ def build_stage(name: str, config: StageConfig, folder: Path, device: str | torc
     return Stage(name=name, config=config, backbone=backbone.eval(), codec=codec)
 
 
-def with_stage(folder: str | Path, name: str, stage: Stage, config: CascadeConfig, dtype: torch.dtype) -> None:
-    """Publishes `folder` anew with one stage added or replaced; the others keep their weights and place."""
-    kept = {one.name: one for one in load_cascade(folder).stages} if Path(folder).exists() else {}
+def with_stage(
+    folder: str | Path,
+    name: str,
+    stage: Stage,
+    config: CascadeConfig,
+    dtype: torch.dtype,
+    part: StageCard | None = None,
+) -> None:
+    """Publishes `folder` anew with one stage added or replaced, and `part` as its part of the card.
+
+    The others keep their weights, their place and their parts, and the model what was said of it before.
+    """
+    before = load_cascade(folder) if Path(folder).exists() else None
+    kept = {} if before is None else {one.name: one for one in before.stages}
     kept[name] = stage
     present = {one: (kept[one].config if one in kept else None) for one in config.stages}
     configs = {one: found for one, found in present.items() if found is not None}
     stages = tuple(kept[one] for one in configs)
-    save(Cascade(config=replace(config, stages=configs), stages=stages), folder, dtype)
+    parts = {} if before is None or before.card is None else dict(before.card.stages)
+    parts.pop(name, None)  # what was written is of other weights
+    parts |= {} if part is None else {name: part}
+    card = Card(stages={one: parts[one] for one in configs if one in parts}) if parts else None
+    if before is not None and any(stage.name != name for stage in before.stages):
+        trained_on = list(dict.fromkeys((*before.config.trained_on, *config.trained_on)))
+        config = replace(config, description=config.description or before.config.description, trained_on=trained_on)
+    save(Cascade(config=replace(config, stages=configs), stages=stages, card=card), folder, dtype)
 
 
-def card(cascade: Cascade) -> str:
+def with_card(folder: str | Path, card: Card) -> None:
+    """Publishes a model's folder anew with another card; every other file keeps its bytes."""
+    folder = find(folder)
+    names = publish.verify(folder).keys() - {CARD}
+    with publish.folder(folder) as partial:
+        for name in names:
+            shutil.copyfile(folder / name, partial / name)
+        write_card(card, partial)
+
+
+def fingerprint(cascade: Cascade) -> str:
+    """The SHA-256 of all that decides on what a cascade computes: its stages' configs and the values of their weights.
+
+    A card, a description or another number format of the same values changes nothing.
+    """
+    digest = hashlib.sha256()
+    for stage in cascade.stages:
+        digest.update(f"{stage.name}\0{to_json(stage.config)}".encode())
+        tensors = {f"backbone.{name}": one for name, one in stage.backbone.state_dict().items()}
+        if (autoencoder := stage.codec.autoencoder) is not None:
+            tensors |= {f"autoencoder.{name}": one for name, one in autoencoder.state_dict().items()}
+        for name, tensor in sorted(tensors.items()):
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            values = tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
+            digest.update(values.reshape(-1).numpy().data)
+    return digest.hexdigest()
+
+
+def readme(cascade: Cascade) -> str:
     """What the cascade is, for whoever finds its folder."""
     config = cascade.config
     lines = [f"# {config.name}", "", config.description or "A Framefall video diffusion cascade.", ""]
@@ -96,15 +147,20 @@ def card(cascade: Cascade) -> str:
     ]
     lines += ["| stage | task | makes | parameters |", "|---|---|---|---|"]
     for stage in cascade.stages:
-        shape, size = stage.config.shape, parameters(stage.backbone.parameters())
-        made = f"{shape.frames} frames of {shape.width}x{shape.height} at {shape.fps:g} a second"
-        made = f"{stage.task.space_factor} times the size" if stage.task.space_factor > 1 else made
-        made += "" if stage.config.latent is None else ", in latents"
-        lines.append(f"| {stage.name} | {stage.task.kind} | {made} | {size / 1e6:.2f} M |")
+        size = parameters(stage.backbone.parameters())
+        lines.append(f"| {stage.name} | {stage.task.kind} | {makes(stage.config)} | {size / 1e6:.2f} M |")
     if config.distilled_from:
         lines += ["", f"Distilled from: {config.distilled_from}."]
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]
     return "\n".join(lines) + "\n"
+
+
+def makes(stage: StageConfig) -> str:
+    """What a stage makes, in words."""
+    shape = stage.shape
+    made = f"{shape.frames} frames of {shape.width}x{shape.height} at {shape.fps:g} a second"
+    made = f"{stage.task.space_factor} times the size" if stage.task.space_factor > 1 else made
+    return made + ("" if stage.latent is None else ", in latents")
 
 
 def _fill(network: nn.Module, path: Path) -> None:

@@ -1,13 +1,15 @@
 """`framefall generate`: new clips from a prompt."""
 
 import json as jsonlib
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from framefall.cli.console import say, watched
 from framefall.cli.options import (
+    Context,
     Device,
     Json,
     Model,
@@ -20,11 +22,13 @@ from framefall.cli.options import (
     numbers_of,
     prompts_of,
     size_of,
+    was_given,
 )
 from framefall.weights import DEFAULT
 
 
 def generate(
+    context: Context,
     prompt: Annotated[
         str | None, typer.Argument(help="What to show; without it the model makes what it likes.")
     ] = None,
@@ -75,6 +79,13 @@ def generate(
     accelerate: Annotated[
         bool, typer.Option("--accelerate", help="Run the base by OpenVINO, if installed: for many clips.")
     ] = False,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Clips that are made together: faster with small networks, equal up to rounding.")
+    ] = 1,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Make this generated clip again; other options change what it says."),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")
     ] = False,
@@ -84,7 +95,8 @@ def generate(
     """Make new clips from a prompt.
 
     The base stage draws a short, small clip from noise; the stages above it make it long, smooth and sharp. The same
-    prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how.
+    prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how; --like
+    reads these tags and makes the clip again, bit for bit with the same versions on the same machine.
 
     \b
     Settings of --guidance (1, or off, is none; what is not named stays as the model has it):
@@ -106,42 +118,45 @@ def generate(
       framefall generate "a ball falls" -o between.mp4 --image a.png --image b.png@2.5
       framefall generate "a cup turns" -o cup.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
+      framefall generate --like walk.mp4 -o again.mp4
+      framefall generate --like walk.mp4 -o other.mp4 --seed 8
     """
     from framefall.cascade.request import Request
     from framefall.runs.generate import generate as make
     from framefall.runs.given import Given
+    from framefall.runs.remake import remake
 
+    if like is not None and not was_given(context, "output"):
+        output = like.with_name(f"{like.stem}-again{like.suffix}")
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
     settings, weaker = guidance_of(guidance)
-    request = Request(
-        prompt,
-        seed=seed,
-        count=count,
-        frames=frames,
-        seconds=seconds,
-        size=size_of(size),
-        quality=quality,
-        guidance=settings,
-        until=until,
-        numbers=numbers_of(numbers),
-        strength=strength,
-        loop=loop,
-        prompts_at=prompts_of(prompt_at or []),
-    )
+    asked: dict[str, Any] = {
+        "prompt": prompt,
+        "seed": seed,
+        "count": count,
+        "frames": frames,
+        "seconds": seconds,
+        "size": size_of(size),
+        "quality": quality,
+        "guidance": settings,
+        "until": until,
+        "numbers": numbers_of(numbers),
+        "strength": strength,
+        "loop": loop,
+        "prompts_at": prompts_of(prompt_at or []),
+    }
     given = Given(images=tuple(map(image_of, image or [])), video=video, extend=extend, end=end, mask=mask)
-    if strength < 1 and video is None:
-        raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
-    run = make.events(
-        request,
-        output,
-        model,
-        given=given,
-        weaker=weaker,
-        save_stages=save_stages,
-        accelerate=accelerate,
-        device=device_of(device),
-    )
+    how: dict[str, Any] = {"batch": batch, "weaker": weaker, "save_stages": save_stages, "device": device_of(device)}
+    if like is None:
+        if strength < 1 and video is None:
+            raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
+        run = make.events(Request(**asked), output, model, given=given, accelerate=accelerate, **how)
+    else:
+        changes = {name: value for name, value in asked.items() if was_given(context, _OPTIONS.get(name, name))}
+        chosen = model if was_given(context, "model") else None
+        how["accelerate"] = accelerate if was_given(context, "accelerate") else None
+        run = remake.events(like, output, chosen, changes=changes, given=None if given.empty else given, **how)
     records, tables = watched(run), []
     for record in records if report else ():
         from framefall.runs.clip_report import report as judge
@@ -153,5 +168,8 @@ def generate(
         tables.append(values)
         say(f"contact sheet {path.with_suffix('.png')}, scores {path.with_suffix('.json')}")
     if json:
-        made = {"clips": [vars(record) for record in records]}
+        made = {"clips": [asdict(record) for record in records]}
         print(jsonlib.dumps(made | ({"reports": tables} if report else {}), indent=2))
+
+
+_OPTIONS = {"prompts_at": "prompt_at"}  # fields of a request whose options have other names

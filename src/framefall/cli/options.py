@@ -7,6 +7,9 @@ import typer
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from typer import Context as Context
+else:
+    Context = typer.Context.__mro__[1]  # what a command is really given: click's, or that of newer typers
 
 
 Model = Annotated[
@@ -114,3 +117,9 @@ def device_of(name: str) -> str:
     except (RuntimeError, AssertionError):
         raise ValueError(f"device must be one this machine has, got {name!r}; try cpu") from None
     return name
+
+
+def was_given(context: Context, option: str) -> bool:
+    """Whether an option was given on the command line, and is not there by default."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"

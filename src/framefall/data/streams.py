@@ -187,6 +187,12 @@ def _starts(container: Any, stream: Any, limits: Limits) -> tuple[list[float], f
     return starts, durations[starts[-1]] if starts else 0.0
 
 
+def metadata(path: Path, kind: str, limits: Limits) -> dict[str, str]:
+    """The container's tags."""
+    with _open(path, kind, limits) as (container, _):
+        return dict(container.metadata)
+
+
 def _usual_rate(starts: list[float], average: Fraction | None) -> float:
     gaps = [after - before for before, after in itertools.pairwise(starts) if after > before]
     if not gaps:

@@ -21,6 +21,8 @@ from framefall.data import npy
 
 # a coroutine that is sent frame after frame; sent None it publishes, closed it leaves nothing
 FrameSink = Generator[None, np.ndarray | None, None]
+BESIDE = ".json"  # after the name of a .npy file: its tags
+INSIDE = "metadata.json"  # in a folder of PNG: its tags
 OpenSink = Callable[[Path, Fraction, Mapping[str, str]], FrameSink]
 
 
@@ -32,8 +34,9 @@ def write(
 ) -> int:
     """Writes windows (uint8 [frames, height, width, channels]) as they come; gives the number of frames.
 
-    `metadata` goes into the container's tags; `.npy` has no place for it. Raises `ValueError` for a suffix or a
-    number of channels that cannot be written, and for a folder that holds anything but earlier frames.
+    `metadata` goes into the container's tags; that of `.npy`, which has no place for it, into a file beside it. Raises
+    `ValueError` for a suffix or a number of channels that cannot be written, and for a folder that holds anything but
+    earlier frames.
     """
     with VideoWriter(path, fps, metadata) as writer:
         for window in windows:
@@ -207,10 +210,13 @@ def _npy(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     with publish.file(path) as partial, npy.frame_file(partial) as array:
         while (frame := (yield)) is not None:
             array.append(frame)
+    if metadata:
+        with publish.file(path.with_name(path.name + BESIDE)) as partial:
+            partial.write_text(json.dumps(dict(metadata), indent=2) + "\n")
 
 
 def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
-    """Numbered frames, `fps.txt`, and `metadata.json` if there is any."""
+    """Numbered frames, `fps.txt`, and the tags if there are any."""
     count = 0
     with publish.folder(path) as partial:
         while (frame := (yield)) is not None:
@@ -218,7 +224,7 @@ def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> Frame
             Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame).save(partial / f"{count:06d}.png")
         (partial / "fps.txt").write_text(f"{float(fps):.10g}\n")
         if metadata:
-            (partial / "metadata.json").write_text(json.dumps(dict(metadata), indent=2) + "\n")
+            (partial / INSIDE).write_text(json.dumps(dict(metadata), indent=2) + "\n")
 
 
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no library versions in the file

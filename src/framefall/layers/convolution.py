@@ -13,6 +13,25 @@ from framefall.layers.modulation import RMSNorm, zeroed
 from framefall.video import Video
 
 
+def by_row(layer: nn.Conv2d | nn.Linear, x: Tensor) -> Tensor:
+    """What `layer` gives, and for a row the same bits whatever other rows there are, and on however many threads.
+
+    In float32 a CPU's library sums in another order for more rows, and a 1x1 convolution for more threads. In bfloat16
+    it does not, and while something is learnt nobody asks.
+    """
+    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _is_traced():
+        return layer(x)
+    if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
+        found = F.linear(x.permute(0, 2, 3, 1), layer.weight[:, :, 0, 0], layer.bias)
+        return found.permute(0, 3, 1, 2)
+    return torch.cat([layer(row) for row in x.split(1)])
+
+
+def _is_traced() -> bool:
+    """Whether the network becomes a graph, in which each row would be a part of its own."""
+    return bool(torch.jit.is_tracing()) or torch.compiler.is_compiling()  # type: ignore[attr-defined]
+
+
 class PixelNorm(nn.Module):
     """Each pixel's features divided by their root mean square: a norm without statistics over space."""
 
@@ -40,9 +59,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Rows `[rows, dim, height, width]`, level `[rows, level_dim]`."""
-        scale, shift = self.time_emb_proj(level)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv1(self.norm(x).to(x.dtype))
-        return x + self.conv2(F.silu(torch.addcmul(shift, h, 1 + scale)))
+        scale, shift = by_row(self.time_emb_proj, level)[:, :, None, None].chunk(2, dim=1)
+        h = by_row(self.conv1, self.norm(x).to(x.dtype))
+        return x + by_row(self.conv2, F.silu(torch.addcmul(shift, h, 1 + scale)))
 
 
 class TemporalMixing(nn.Module):
@@ -63,7 +82,7 @@ class TemporalMixing(nn.Module):
         clips = F.silu(self.norm(x).to(x.dtype)).unflatten(0, (-1, frames))
         earlier = torch.cat((clips[:, :1], clips[:, :-1]), dim=1)
         later = torch.cat((clips[:, 1:], clips[:, -1:]), dim=1)
-        return x + self.conv(torch.cat((earlier, clips, later), dim=2).flatten(0, 1))
+        return x + by_row(self.conv, torch.cat((earlier, clips, later), dim=2).flatten(0, 1))
 
 
 class DetailHead(nn.Module):

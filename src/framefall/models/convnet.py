@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from framefall.layers.convolution import ResidualBlock, TemporalMixing
+from framefall.layers.convolution import ResidualBlock, TemporalMixing, by_row
 from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.video import Time, Video
@@ -73,12 +73,12 @@ class SpaceTimeConvNet(Backbone):
         if any(padding):
             pixels = F.pad(pixels, padding, mode="replicate")
         rows = F.pixel_unshuffle(pixels, config.unshuffle).contiguous(memory_format=torch.channels_last)
-        h = self.conv_in(rows)  # (b f) d h w
+        h = by_row(self.conv_in, rows)  # (b f) d h w
         for index, block in enumerate(self.blocks):
             h = self._run(block, h, level)
             if (index + 1) % config.mix_every == 0:
                 h = self._run(self.temporal_convs[index // config.mix_every], h, frames)
-        added = F.pixel_shuffle(self.conv_out(F.silu(h)), config.unshuffle)[..., :height, :width]
+        added = F.pixel_shuffle(by_row(self.conv_out, F.silu(h)), config.unshuffle)[..., :height, :width]
         return condition.low_res + added.float().unflatten(0, (-1, frames)).transpose(1, 2)
 
     def _run(self, block: nn.Module, h: Tensor, argument: Tensor | int) -> Tensor:

@@ -1,16 +1,20 @@
 """A model out of a training run that has not ended: its averaged weights, as they are now."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from framefall.cascade import checkpoint
+from framefall.cascade.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.formats import upgrade_recipe
 from framefall.config import from_dict
+from framefall.runs import knowledge
 from framefall.train import resume
+from framefall.train.held_out import measured
 from framefall.train.loop import initial
 from framefall.train.recipe import Recipe
 
@@ -33,10 +37,15 @@ def export(
     description: str = "",
     trained_on: tuple[str, ...] = (),
     dtype: torch.dtype = torch.bfloat16,
+    knows: StageCard | None = None,
+    failures: Sequence[str] = (),
 ) -> Exported:
     """Publishes the averaged weights of a stage's newest checkpoint as a stage of the model `output`.
 
     `run_folder` is `MODEL.training/STAGE`; the run may go on meanwhile. Stages that `output` has keep their weights.
+    `knows` is what the stage is trained on, with the clips that its first weights had seen, where the run has no note
+    of it; `failures` are known beside what its scores say. Scores are those of the newest measurement, which may be
+    older than the checkpoint.
     Raises `ValueError` for a folder that is no run, or one without a whole checkpoint.
     """
     run_folder, output = Path(run_folder), Path(output)
@@ -57,6 +66,11 @@ def export(
     stage.backbone.load_state_dict(found.tensors)
     stages = {one: recipe.stages[one].stage for one in recipe.stages}
     config = CascadeConfig(name=output.name, stages=stages, description=description, trained_on=list(trained_on))
-    checkpoint.with_stage(output, name, stage, config, dtype)
     clips = found.step * part.batch
+    if (knows := knowledge.noted(run_folder) or knows) is not None:
+        kept_back = knowledge.keeps_back(knows, recipe)
+        scored = measured(run_folder / "log.jsonl", name, kept_back)
+        knows = knowledge.concluded(knows, scored, part.stage.task.kind, clips)
+        knows = replace(knows, failures=[*knows.failures, *failures])
+    checkpoint.with_stage(output, name, stage, config, dtype, knows)
     return Exported(model=str(output), stage=name, step=found.step, clips=clips, minutes=found.minutes)

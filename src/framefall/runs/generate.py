@@ -1,24 +1,24 @@
 """New clips into files: streamed from the stages to the encoder, segment by segment."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from framefall import publish
 from framefall.cascade.cascade import Cascade, SegmentStep
-from framefall.cascade.checkpoint import find, load_cascade
-from framefall.cascade.request import Quality, Request
-from framefall.config import to_dict
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
+from framefall.cascade.vocabulary import Doubt, doubt
 from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
 from framefall.runs.given import Given, knowing
+from framefall.runs.tags import named, provenance, tagged
 from framefall.video import to_frames
 from framefall.weights import DEFAULT
 
@@ -34,6 +34,7 @@ class Record:
     width: int
     seconds: dict[str, float] = field(default_factory=dict)  # by stage; the rest is reading and encoding
     made_with: dict[str, str] = field(default_factory=dict)
+    doubt: Doubt | None = None  # what of its prompt the model does not know
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
@@ -49,6 +50,7 @@ def generate(
     *,
     given: Given | None = None,
     weaker: str | Path | Cascade | None = None,
+    batch: int = 1,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
     device: str | torch.device = "cpu",
@@ -58,36 +60,110 @@ def generate(
     `model` is a shipped name, the folder of a trained cascade, or a cascade, and so is `weaker`, an earlier checkpoint
     or a smaller model that guidance walks away from. `given` are images or videos that the clips are to hold, from
     files; it adds to what the request says is known. With `save_stages` the clips of all stages go into that folder as
-    well. `accelerate` runs networks that are asked several times by OpenVINO, where
-    that is installed. Equal requests give equal files. Raises `ValueError` for what the model cannot be asked.
+    well. `accelerate` runs networks that are asked several times by OpenVINO, where that is installed. What a prompt
+    says that the model does not know is noted, and stands in the record.
+
+    Clips are made one by one, and equal requests give equal files (exact). A `batch` above 1 makes so many together,
+    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). Raises
+    `ValueError` for what the model cannot be asked.
     """
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
-    if weaker is not None:
-        cascade = cascade.guided_by(weaker if isinstance(weaker, Cascade) else load_cascade(weaker, device))
-    if request.size is not None:
-        cascade, request = cascade.sized(*request.size), replace(request, size=None)
-    if request.endless:
-        raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
-    if given is not None and not given.empty:
-        request = yield from knowing(request, given, cascade)
-    if accelerate:
-        cascade = with_engines(cascade)
-    made_with = provenance(model, request.seed, request.quality)
-    if request.guidance is not None or weaker is not None:
-        made_with["guidance"] = to_dict(request.guided(cascade.stages[0].sampling(request.quality).guidance))
-    if weaker is not None:
-        made_with["weaker"] = _named(weaker)
-    records = []
-    for one, path in zip(request.one_by_one(), numbered(output, len(request.captions)), strict=True):
-        (caption,) = one.captions
-        clip = ClipFile(path=path, fps=cascade.fps(one.until), made_with=tagged(made_with, caption), stages=save_stages)
-        record = yield from write_clip(cascade.stream(one), cascade, one.until, clip)
-        records.append(record)
-        yield Note(str(record))
+    made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
+    made_with |= {"accelerate": True} if accelerate else {}
+    making = Making(
+        made_with=made_with, given=given, weaker=weaker, batch=batch, save_stages=save_stages, accelerate=accelerate
+    )
+    records = yield from make(request, output, cascade, making)
     return records
 
 
 @dataclass(frozen=True, kw_only=True)
+class Making:
+    """How clips are made, beside what is asked for."""
+
+    made_with: Mapping[str, Any]  # for their tags
+    given: Given | None = None
+    weaker: str | Path | Cascade | None = None
+    batch: int = 1
+    save_stages: str | Path | None = None
+    accelerate: bool = False
+
+
+def make(request: Request, output: str | Path, cascade: Cascade, how: Making) -> Events[list[Record]]:
+    """Makes and writes the clips of a request."""
+    if request.endless:
+        raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
+    asked = list(request.one_by_one())  # as it stands in the tags
+    paths = numbered(output, len(asked))
+    doubts = {caption: _doubt(caption, cascade) for caption in dict.fromkeys(request.captions)}
+    for found in doubts.values():
+        if found is not None:
+            yield Note(found.sentence)
+    made_with = dict(how.made_with)
+    if how.weaker is not None:
+        weaker = how.weaker if isinstance(how.weaker, Cascade) else load_cascade(how.weaker, cascade.stages[0].device)
+        made_with["weaker"] = named(weaker, None if isinstance(how.weaker, Cascade) else how.weaker)
+        cascade = cascade.guided_by(weaker)
+    if request.size is not None:
+        cascade, request = cascade.sized(*request.size), replace(request, size=None)
+    if how.given is not None and not how.given.empty:
+        made_with["given"] = how.given.record()
+        request = yield from knowing(request, how.given, cascade)
+    if how.accelerate:
+        cascade = with_engines(cascade)
+    records = []
+    for first in range(0, len(asked), how.batch):
+        group = range(first, min(first + how.batch, len(asked)))
+        tags = {**made_with, **({"batch": len(group)} if len(group) > 1 else {})}
+        clips = [_file(asked[one], paths[one], cascade, tags, how.save_stages) for one in group]
+        made = yield from write_clips(cascade.stream(part(request, group)), cascade, request.until, clips)
+        for one, record in zip(group, made, strict=True):
+            records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
+            yield Note(str(record))
+    return records
+
+
+def part(request: Request, clips: range) -> Request:
+    """The request for some of a request's clips, under the names that they have among the others."""
+    total = len(request.captions)
+
+    def own(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value if len(value) == 1 else value[clips.start : clips.stop]
+        if isinstance(value, tuple):
+            return tuple(map(own, value))
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{one.name: own(getattr(value, one.name)) for one in fields(value)})
+        return value
+
+    if len(clips) == total:
+        return request
+    whole = {one.name: getattr(request, one.name) for one in fields(request) if one.name not in _BY_CLIP}
+    where = slice(clips.start, clips.stop)
+    return Request(
+        request.captions[where], names=request.clips[where], **{name: own(value) for name, value in whole.items()}
+    )
+
+
+_BY_CLIP = ("prompt", "names", "count")
+
+
+def _file(
+    asked: Request, path: Path, cascade: Cascade, tags: Mapping[str, Any], stages: str | Path | None
+) -> "ClipFile":
+    return ClipFile(path=path, fps=cascade.fps(asked.until), made_with=tagged(tags, asked), stages=stages)
+
+
+def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:
+    """What of a caption the base does not know."""
+    base = cascade.stages[0]
+    known = None if cascade.card is None else cascade.card.stages.get(base.name)
+    return doubt(caption, cascade.config.name, known, bool(base.config.backbone.text_dim))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ClipFile:
     """A file to be written."""
 
@@ -99,36 +175,50 @@ class ClipFile:
 
 def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clip: ClipFile) -> Events[Record]:
     """Writes the last stage's segments as they come; the file is there when all of them are, or not at all."""
+    (record,) = yield from write_clips(events, cascade, until, [clip])
+    return record
+
+
+def write_clips(
+    events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clips: Sequence[ClipFile]
+) -> Events[list[Record]]:
+    """The same for clips that are made together, a file each. Of seconds each has its share."""
     last = cascade.stage(until) if until else cascade.stages[-1]
-    kept: dict[str, list[np.ndarray]] = {}
+    keeps = any(clip.stages is not None for clip in clips)
+    kept: dict[tuple[ClipFile, str], list[np.ndarray]] = {}
     seconds: dict[str, float] = {}
     height = width = 0
-    with VideoWriter(clip.path, clip.fps, clip.made_with) as writer:
+    with ExitStack() as files:
+        writers = [files.enter_context(VideoWriter(clip.path, clip.fps, clip.made_with)) for clip in clips]
         began = time.perf_counter()
         for event in events:
             name = event.stage.name if event.stage else "decode"
-            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            if event.stage is not None and event.video is not None and (name == last.name or clip.stages is not None):
-                pixels = to_frames(event.video)
-                if clip.stages is not None:
-                    kept.setdefault(name, []).append(pixels)
-                if name == last.name:
-                    writer.add(pixels)
-                    height, width = pixels.shape[1:3]
+            seconds[name] = seconds.get(name, 0.0) + (time.perf_counter() - began) / len(clips)
+            if event.stage is not None and event.video is not None and (name == last.name or keeps):
+                for clip, writer, video in zip(clips, writers, event.video.split(1), strict=True):
+                    pixels = to_frames(video)
+                    if keeps:
+                        kept.setdefault((clip, name), []).append(pixels)
+                    if name == last.name:
+                        writer.add(pixels)
+                        height, width = pixels.shape[1:3]
             yield event
             began = time.perf_counter()
-    for name, parts in kept.items():
+    for (clip, name), parts in kept.items():
         file = f"{clip.path.stem}-{name}{clip.path.suffix or '.mp4'}"
         write(Path(clip.stages or ".") / file, parts, cascade.fps(name), clip.made_with)
-    return Record(
-        path=str(clip.path),
-        frames=writer.frames,
-        fps=clip.fps,
-        height=height,
-        width=width,
-        seconds=seconds,
-        made_with=dict(clip.made_with),
-    )
+    return [
+        Record(
+            path=str(clip.path),
+            frames=writer.frames,
+            fps=clip.fps,
+            height=height,
+            width=width,
+            seconds=seconds,
+            made_with=dict(clip.made_with),
+        )
+        for clip, writer in zip(clips, writers, strict=True)
+    ]
 
 
 def with_engines(cascade: Cascade) -> Cascade:
@@ -141,32 +231,6 @@ def with_engines(cascade: Cascade) -> Cascade:
         for stage in cascade.stages
     )
     return replace(cascade, stages=tuple(stages))
-
-
-def provenance(model: str | Path | Cascade, seed: int, quality: Quality) -> dict[str, Any]:
-    """What made a file and how to make it again: generator, model and its hash, seed, quality, torch, processor."""
-    from framefall import __version__
-
-    return {
-        "ai_generated": True,
-        "generator": f"framefall {__version__}",
-        **_named(model),
-        "seed": str(seed),
-        "quality": quality,
-        "torch": torch.__version__,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
-def _named(model: str | Path | Cascade) -> dict[str, str]:
-    if isinstance(model, Cascade):
-        return {"model": model.config.name}
-    return {"model": Path(model).name, "manifest_sha256": publish.sha256(find(model) / publish.MANIFEST)}
-
-
-def tagged(made_with: Mapping[str, Any], caption: str | None = None) -> dict[str, str]:
-    """The tags of a file: its title, and a comment that says that it is generated, and how."""
-    return {"title": caption or "", "comment": json.dumps({**made_with, "prompt": caption})}
 
 
 def numbered(path: str | Path, count: int) -> Sequence[Path]:

@@ -1,12 +1,16 @@
 """What a person gives of a clip, in files or arrays, brought onto the frames that a cascade makes."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from framefall import publish
 from framefall.cascade import uses
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.request import Request
@@ -41,6 +45,19 @@ class Given:
             raise ValueError(f"a video is used in one way at a time, got {' and '.join(chosen)}; leave one out")
         if self.images and self.video is not None:
             raise ValueError("give images or a video, not both; cut the image into the video, or leave one out")
+
+    def record(self) -> dict[str, Any]:
+        """What it is, with the hash of each file: enough to find the same again."""
+        found: dict[str, Any] = {"images": [[_named(image), second] for image, second in self.images]}
+        found |= {name: _named(media) for name in _FILES if (media := getattr(self, name)) is not None}
+        return found | ({"extend": self.extend} if self.extend else {})
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Given":
+        """The same files. Raises `ValueError` for one that is not there, or is another by now."""
+        images = tuple((_found(image), float(second)) for image, second in record.get("images", ()))
+        files = {name: _found(record[name]) for name in _FILES if name in record}
+        return cls(images=images, extend=record.get("extend"), **files)
 
     @property
     def empty(self) -> bool:
@@ -116,3 +133,27 @@ def _read(media: Media, canvas: uses.Canvas, channels: int) -> tuple[Video, list
 
 
 _MOST_SECONDS = 600.0
+_FILES = ("video", "end", "mask")
+
+
+def _named(media: Media) -> dict[str, str]:
+    if isinstance(media, np.ndarray):
+        return {"sha256": hashlib.sha256(np.ascontiguousarray(media).data).hexdigest()}
+    return {"file": str(Path(media).resolve()), "sha256": _sha256(Path(media))}
+
+
+def _found(named: Mapping[str, str]) -> Path:
+    if "file" not in named:
+        raise ValueError("what was given as frames stands in no file; give it again")
+    path = Path(named["file"])
+    if not path.exists() or _sha256(path) != named["sha256"]:
+        raise ValueError(f"{path} must be there as it was when it was given; give it again")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of the files of a folder with their names."""
+    if path.is_dir():
+        parts = [f"{file.name} {publish.sha256(file)}" for file in sorted(path.iterdir()) if file.is_file()]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return publish.sha256(path) if path.exists() else ""

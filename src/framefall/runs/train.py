@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from framefall import publish, ranks
-from framefall.cascade import checkpoint
+from framefall.cascade import card, checkpoint
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
@@ -16,11 +16,12 @@ from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
-from framefall.runs import estimate, preflight
+from framefall.runs import estimate, knowledge, preflight
 from framefall.runs.sources import open_source
 from framefall.runs.strips import draw_strips
-from framefall.train.held_out import CLIPS, FEWEST, HeldOutLoss, held_out
-from framefall.train.loop import Budget, TrainingStep, initial, train_stage
+from framefall.train import resume
+from framefall.train.held_out import CLIPS, FEWEST, HeldOutLoss, held_out, measured
+from framefall.train.loop import Budget, TrainingStep, identity, initial, train_stage
 from framefall.train.outlook import TENTH, Outlook, Verdict, after_a_tenth, reached
 from framefall.train.recipe import Recipe
 from framefall.train.reconstruction import train_autoencoder
@@ -111,7 +112,8 @@ def train(
     found = Trained(model=str(model), skipped=_skipped(source))
     for name in names:
         own = outlooks.get(name)
-        count = min(CLIPS, max(FEWEST, own.clips if own else 0))  # measuring must not outdo training
+        clips = own.clips if own else before[name].step * recipe.stages[name].batch
+        count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
         events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start, count)
         yield from _judged(events, found, own, remedy)
     return found
@@ -178,6 +180,9 @@ def _train_stage(
             publish.sweep(parent)
         with publish.file(runs / name / "recipe.json") as partial:
             partial.write_text(to_json(recipe))
+        initially = None if start is None or start.card is None else start.card.stages.get(name)
+        knows = card.after(knowledge.known_of(training), initially)
+        knowledge.note(knows, runs / name)
     if part.stage.latent is not None:
         yield from train_autoencoder(stage, recipe, training, budget, runs / name / "autoencoder")
     look = held_out(source, part, recipe.seed, count)
@@ -190,7 +195,10 @@ def _train_stage(
             trained_on=list(training.names),
         )
         dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
-        checkpoint.with_stage(model, name, stage, config, dtype)
+        step = resume.reached(runs / name / "checkpoints", identity(recipe, name, training)).step
+        found = measured(runs / name / "log.jsonl", name, look.kept_back, step)
+        knows = knowledge.concluded(knows, found, part.stage.task.kind, step * part.batch)
+        checkpoint.with_stage(model, name, stage, config, dtype, knows)
     ranks.barrier()
 
 

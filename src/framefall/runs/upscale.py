@@ -13,7 +13,8 @@ from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality
 from framefall.data import decode as decoder
 from framefall.progress import Events, operation
-from framefall.runs.generate import ClipFile, Record, provenance, tagged, write_clip
+from framefall.runs.generate import ClipFile, Record, write_clip
+from framefall.runs.tags import provenance, tagged
 from framefall.video import Video, from_pixels
 from framefall.weights import DEFAULT
 
@@ -46,7 +47,9 @@ def upscale(
     fps = decoder.probe(source).fps or 24.0
     chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
     events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
-    clip = ClipFile(path=Path(output), fps=fps * time, made_with=tagged(provenance(model, seed, quality)))
+    made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
+    made_with |= {"seed": str(seed), "quality": quality}
+    clip = ClipFile(path=Path(output), fps=fps * time, made_with=tagged(made_with))
     record = yield from write_clip(events, cascade, stages[-1], clip)
     return record
 

@@ -186,12 +186,24 @@ class Watch:
             numbers["held_out_error"] = made.error
         if going is not None:
             numbers["trend"] = going.said(self.held_out.kept_back)
+        numbers |= {"errors": list(against)} if against else {}
         return made, numbers | {"losses": list(found), "minutes": minutes, "cooling": cooling}
 
     def _guess(self, step_seconds: float) -> float:
         """What the first measurement will take: a forward pass is a third of a clip's training."""
         calls = len(self.held_out.clips) * (DRAWS + 1)
         return step_seconds * ranks.world_size() * calls / (3 * self.part.batch)
+
+
+def measured(log: Path, stage: str, kept_back: bool, step: int | None = None) -> HeldOutLoss | None:
+    """The newest measurement that a run's journal has, of `step` if one is given; without a trend."""
+    rows = [row for row in _rows(log) if step is None or row["step"] == step]
+    if not rows:
+        return None
+    row = rows[-1]
+    error = row.get("held_out_error")
+    errors = row.get("errors") or ([math.log(error)] if error else [])
+    return HeldOutLoss("", stage, row["step"], tuple(row["losses"]), tuple(errors), kept_back)
 
 
 def said(found: HeldOutLoss) -> str:

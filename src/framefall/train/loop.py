@@ -172,7 +172,7 @@ def train_stage(
         _save(run_folder, run, recipe.keep)
         network.load_state_dict(average.tensors)
         network.eval()
-        if watch and state.step > first:
+        if watch and (state.step > first or state.step not in watch.before):  # a kill may have come between
             yield _measure(watch, stage, part, state, budget, journal)
     if strip and ranks.rank() == 0:
         strip(stage, state.step)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, Mask, corrupt, first_frames, shown
+from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, shown
+from framefall.cascade.known import Mask
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.window import Window

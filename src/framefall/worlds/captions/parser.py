@@ -41,6 +41,13 @@ def parse(text: str) -> Attributes:
     return _attributes(form, found, text)
 
 
+def sentence_words(scenario: str) -> frozenset[str]:
+    """The words of all sentences about a scenario that stand there whatever the values of its slots are."""
+    forms = [form for form in _all_forms() if form.scenario == scenario]
+    texts = (pattern(form, paraphrase) for form in forms for paraphrase in range(PARAPHRASES))
+    return frozenset(word for text in texts for word in _TOKEN.findall(text) if word.isalpha())
+
+
 def _attributes(form: Form, found: dict[str, str], text: str) -> Attributes:
     shape = ALIKE.get(form.scenario) or SAME_SIZE.get(form.scenario)
     things = tuple(
