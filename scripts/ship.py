@@ -3,7 +3,7 @@
     python scripts/ship.py BASE TEMPORAL SPATIAL src/framefall/weights/pico
 
 The first three are models that hold a stage each: stages are trained apart, so they may be trained side by side.
-The weights go out in bfloat16.
+The weights go out in bfloat16, with the cards of the models. What was looked at is added by `scripts/shipped_cards.py`.
 """
 
 import sys
@@ -15,6 +15,7 @@ import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
 # isort: split
 import torch
 
+from framefall.cascade.card import Card
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade, save
 from framefall.recipes.registry import RECIPES
@@ -32,7 +33,9 @@ ABOUT = (
 
 def main(trained: list[Path], shipped: Path) -> None:
     """Publishes the stages of the trained models, in the order of the recipe, at `shipped`."""
-    found = {stage.name: stage for model in trained for stage in load_cascade(model).stages}
+    cascades = [load_cascade(model) for model in trained]
+    found = {stage.name: stage for cascade in cascades for stage in cascade.stages}
+    parts = {name: part for cascade in cascades if cascade.card for name, part in cascade.card.stages.items()}
     stages = tuple(
         replace(found[name], config=replace(found[name].config, fast=part.stage.fast, best=part.stage.best))
         for name, part in RECIPES[shipped.name]().stages.items()
@@ -43,7 +46,8 @@ def main(trained: list[Path], shipped: Path) -> None:
         description=ABOUT,
         trained_on=SOURCES,
     )
-    save(Cascade(config=config, stages=stages), shipped, torch.bfloat16)
+    card = Card(stages={name: parts[name] for name in config.stages if name in parts}) if parts else None
+    save(Cascade(config=config, stages=stages, card=card), shipped, torch.bfloat16)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_changes_take_the_place_of_what_was_written() -> None:
     ("written", "sentence"),
     [
         ({"colour": "red"}, "a request has no colour"),
-        ({"seed": "x"}, "seed must be a whole number"),
+        ({"frames": 0}, "frames must be a whole number of at least 1"),
         ({"given": {"object": "Path"}}, "given must be written by this version"),
         ({"given": {"tensor": [1], "dtype": "load", "shape": [1]}}, "must be of a type of torch's, got 'load'"),
     ],

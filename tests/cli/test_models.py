@@ -23,8 +23,8 @@ def test_the_models_that_there_are_are_listed(framefall: Callable) -> None:
 
 def test_one_model_says_all_that_it_knows(framefall: Callable) -> None:
     said = framefall("models", "pico", "worlds")
+    assert said.out.count("licence of the weights: Apache-2.0") == 2
     for sentence in (
-        "licence of the weights: Apache-2.0",
         "caption: a big rabbit in a green meadow",
         "known failure: It knows its six captions and nothing else",
         "scenarios of the worlds: fall, projectile",

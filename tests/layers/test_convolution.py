@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from framefall.layers.convolution import DetailHead, PixelNorm, ResidualBlock, TemporalMixing
+from framefall.layers.convolution import DetailHead, PixelNorm, ResidualBlock, TemporalMixing, by_row
 
 DIM = 8
 
@@ -126,3 +126,19 @@ def test_a_fresh_detail_head_is_the_identity_and_a_trained_one_sees_two_pixels_o
         inside = torch.zeros(3, 11, 11, dtype=torch.bool)
         inside[1, 3:8, 3:8] = True
         assert torch.equal(moved, inside)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(DIM, 16, 3, padding=1), nn.Conv2d(DIM, 16, 1), nn.Linear(DIM, 16)])
+def test_a_row_does_not_depend_on_the_rows_beside_it(layer: nn.Module) -> None:
+    x = rows(34, 16, 16).float()
+    x = x.mean((2, 3)) if isinstance(layer, nn.Linear) else x.contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        together = by_row(layer, x)
+        assert torch.allclose(together, layer(x), atol=1e-5)
+        assert together.stride() == layer(x).stride()
+        for count in (1, 2, 5, 33):
+            assert torch.equal(by_row(layer, x[:count]), together[:count])
+    learning = by_row(layer, x)
+    assert torch.equal(learning, layer(x)) and learning.requires_grad  # training is as it was, to the bit
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(by_row(layer, x), layer(x))

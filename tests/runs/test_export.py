@@ -1,13 +1,16 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from framefall import publish
+from framefall.cascade.card import StageCard
 from framefall.cascade.checkpoint import load_cascade, read_tensors
 from framefall.runs.export import export
+from framefall.runs.knowledge import NOTES
 
 
 @pytest.fixture
@@ -28,6 +31,20 @@ def test_what_is_taken_out_of_a_run_is_what_its_end_published(run: Path, trained
     raw = read_tensors(run / "checkpoints" / "00000004" / "tensors.safetensors")
     current = raw["network.norm_out.linear.weight"].bfloat16().float()
     assert not torch.equal(ours["norm_out.linear.weight"], current)  # the control: the last step's are others
+
+
+def test_the_card_of_what_is_taken_out_is_that_of_its_end(run: Path, trained: Path, tmp_path: Path) -> None:
+    export(run, tmp_path / "out", failures=["It is grey."])
+    card, end = (load_cascade(one).card for one in (tmp_path / "out", trained))
+    assert card is not None and end is not None
+    part = end.stages["base"]
+    assert card.stages == {"base": replace(part, failures=[*part.failures, "It is grey."])}
+    (run / NOTES).unlink()  # a run of before there were cards
+    export(run, tmp_path / "silent")
+    assert load_cascade(tmp_path / "silent").card is None
+    export(run, tmp_path / "told", knows=StageCard(sources=["two clips"], captioned=2, seen=1000))
+    told = load_cascade(tmp_path / "told").card
+    assert told is not None and told.stages["base"].seen == 1016 and told.stages["base"].scores == part.scores
 
 
 def test_a_run_that_goes_on_gives_its_newest_whole_checkpoint(run: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from framefall.worlds.world import World
 
 def test_of_a_folder_its_clips_and_captions_are_known(folder: Folder) -> None:
     found = known_of(folder)
-    assert (found.sources, found.clips, found.captioned) == (["0001.mp4", "0002.mp4"], 2, 1)
+    assert (found.sources, found.clips, found.captioned) == (["0001.mp4", "0002.mp4"], 6, 1)  # takes
     assert found.captions == ["a man talks in a moving car"] and found.words["car"] == 1 and found.scenes == {}
 
 

@@ -28,7 +28,7 @@ def test_a_trained_model_says_what_it_was_trained_on(trained: Path) -> None:
     assert {name: stage.parameters for name, stage in model.stages.items()} == sizes
     assert model.words == {"a": 1, "man": 1, "talks": 1, "in": 1, "moving": 1, "car": 1}
     base = model.stages["base"].card
-    assert (base.sources, base.clips, base.captioned, base.seen) == (["0001.mp4", "0002.mp4"], 2, 1, 16)
+    assert (base.sources, base.clips, base.captioned, base.seen) == (["0001.mp4", "0002.mp4"], 6, 1, 16)
     assert base.scores.keys() == {"held_out_loss", "held_out_error"}
     assert any("Base has seen 16 clips and makes" in one for one in base.failures)
     assert any("none is held out" in one for one in base.failures)

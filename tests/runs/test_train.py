@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,32 @@ def test_a_run_that_is_cancelled_leaves_no_half_a_model_and_goes_on_to_the_same_
     found = train(folder, tmp_path / "toy", toy(), steps=4, resume=True)
     assert found.steps == dict.fromkeys(STAGES, 4)
     assert publish.verify(tmp_path / "toy") == publish.verify(trained)
+
+
+def test_a_measurement_before_which_a_run_was_killed_is_made_up_for(
+    folder: Folder, trained: Path, tmp_path: Path
+) -> None:
+    """The last step's checkpoint was there, and nothing after it: neither its measurement nor the model."""
+    runs = shutil.copytree(trained.with_name("toy.training"), tmp_path / "toy.training")
+    for name in STAGES:
+        log = runs / name / "log.jsonl"
+        rows = [line for line in log.read_text().splitlines(keepends=True) if '"held_out_loss"' not in line]
+        log.write_text("".join(rows))
+    assert train(folder, tmp_path / "toy", toy(), steps=4, resume=True).steps == {}
+    assert publish.verify(tmp_path / "toy") == publish.verify(trained)  # with the same card
+
+
+def test_a_training_that_starts_from_a_model_knows_what_that_knew(trained: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    write(source / "zebra.mkv", [np.random.default_rng(0).integers(0, 255, (24, 64, 64, 3), np.uint8)], 12.0)
+    train(source, tmp_path / "m", toy(), stages=["base"], steps=1, init=trained)
+    card, before = (load_cascade(one).card for one in (tmp_path / "m", trained))
+    assert card is not None and before is not None and list(card.stages) == ["base"]
+    now, then = card.stages["base"], before.stages["base"]
+    assert now.captions == ["a man talks in a moving car", "zebra"] and now.words["zebra"] == now.words["car"] == 1
+    assert now.sources == ["0001.mp4", "0002.mp4", "zebra.mkv"] and now.seen == then.seen + 4
+    assert now.scores != then.scores
 
 
 def test_stages_may_be_trained_one_by_one_in_any_order(folder: Folder, trained: Path, tmp_path: Path) -> None:

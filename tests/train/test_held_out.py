@@ -26,6 +26,7 @@ from framefall.train.held_out import (
     errors,
     held_out,
     losses,
+    measured,
 )
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
@@ -184,6 +185,10 @@ def test_a_measurement_is_written_down_and_told(name: str, recipe: Recipe, folde
         assert last.text.startswith(f"{name}, step 2: {where}") and last.text.endswith(shown)
         again = losses(stage, part, look.clips, recipe.seed, objective.loss)
         assert again == last.losses  # of the averaged weights, which the stage has now
+        back = measured(run / "log.jsonl", name, found.kept_back)
+        assert back == replace(last, text="", trend=None, relative=False)
+        assert measured(run / "log.jsonl", name, found.kept_back, step=1) is None
+        assert measured(run / "nowhere.jsonl", name, found.kept_back) is None
 
 
 def test_nothing_is_measured_where_nothing_was_trained(recipe: Recipe, folder: Folder, tmp_path: Path) -> None:

@@ -73,7 +73,10 @@ def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
     line = long_run.weights(home, shipped, totals)
     clips = json.loads(totals.read_text())["clips"]
     assert clips > 1000 and clips % 4 == 0 and f"has seen {clips:,} clips in" in line
-    assert [stage.name for stage in load_cascade(shipped).stages] == ["base"]
+    published = load_cascade(shipped)
+    assert [stage.name for stage in published.stages] == ["base"] and published.card is not None
+    card = published.card.stages["base"]
+    assert list(card.scenes) == ["fall"] and card.seen == clips and set(long_run.FAILURES) <= set(card.failures)
     monkeypatch.setattr(long_run, "SHIPPED", shipped)
     assert long_run.command(tmp_path / "another")[-2:] == ["--init", str(shipped)]  # a clean clone begins with these
     long_run.anew(home)

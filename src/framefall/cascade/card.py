@@ -48,7 +48,8 @@ class StageCard:
             listed: Sequence[str] | Mapping[str, object] = getattr(self, name)
             if len(listed) > most:
                 raise ValueError(f"a card must list at most {most} {name}, got {len(listed)}; leave the rest out")
-            if long := next((text for text in listed if not 0 < len(text) <= LONGEST), None):
+            long = next((text for text in listed if not 0 < len(text) <= LONGEST), None)
+            if long is not None:
                 raise ValueError(f"a card's {name} must be of 1 to {LONGEST} characters, got {long[:40]!r}; cut them")
         if any(len(words) > WORDS for words in self.scenes.values()):
             raise ValueError(f"a card must list at most {WORDS} words of a scene; leave the rest out")

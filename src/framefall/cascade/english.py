@@ -16,7 +16,7 @@ def forms(word: str) -> frozenset[str]:
     word = _IRREGULAR.get(word, word)
     stems = {word}
     for ending, stem in _ENDINGS:
-        if len(word) >= len(ending) + 3 and word.endswith(ending):
+        if word.endswith(ending) and len(word) >= len(ending) + 3 - len(stem):
             stems.add(word.removesuffix(ending) + stem)
     return frozenset(re.sub(r"(.)\1$", r"\1", stem.removesuffix("e")) for stem in stems)
 

@@ -76,9 +76,8 @@ def nearest(words: Sequence[str], known: Mapping[str, int]) -> list[str]:
     candidates = [word for word in known if is_content(word)][:CANDIDATES]
     if not candidates:
         return ["" for _ in words]
-    directions = _directions((*candidates, *words))
     often = torch.tensor([math.log10(1 + known[word]) for word in candidates])
-    found = (directions[len(candidates) :] @ directions[: len(candidates)].T + OFTEN * often).argmax(dim=1)
+    found = (_directions(tuple(words)) @ _directions(tuple(candidates)).T + OFTEN * often).argmax(dim=1)
     return [candidates[place] for place in found.tolist()]
 
 
@@ -97,6 +96,7 @@ def _farthest(asked: Iterable[str], part: StageCard) -> str | None:
     return max(shared, key=lambda name: shared[name])
 
 
+@lru_cache(maxsize=64)
 def _directions(words: tuple[str, ...]) -> torch.Tensor:
     """Mean states of length one."""
     states = CaptionEncoder(words=8)(words)
