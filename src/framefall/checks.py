@@ -8,10 +8,10 @@ def number(
     name: str,
     value: object,
     *,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-    example: float | None = None,
+    least: int | float = -math.inf,
+    most: int | float = math.inf,
+    above: int | float = -math.inf,
+    example: int | float | None = None,
 ) -> None:
     """Refuses what is no finite number of `least`..`most`, or not `above` a bound."""
     real = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

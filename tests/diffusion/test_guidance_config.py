@@ -154,7 +154,7 @@ def test_what_is_no_number_of_its_range_is_refused_in_one_sentence(values, sente
 
 def test_the_ends_of_the_ranges_are_taken():
     ends = {"scale": 100, "temporal_scale": 0, "history_scale": 0.0, "rescale": 1, "threshold": 100, "interval": (0, 1)}
-    assert Guidance(**ends, oscillate=(0, 0)).scale == 100
+    assert settings(**ends, oscillate=(0, 0)).scale == 100
 
 
 def test_it_is_part_of_a_config():

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from framefall.cascade.checkpoint import read_config
 from framefall.config import from_json, to_dict, to_json
+from framefall.weights import SHIPPED
 from framefall.worlds.captions.parser import parse
 from framefall.worlds.render.renderer import RENDERER
 from framefall.worlds.scenarios.registry import SCENARIOS, draw_scene
@@ -63,6 +65,9 @@ def test_a_name_may_say_size_and_version() -> None:
     assert open_world("all@1") == open_world("all")
     assert version_trained_on(["worlds:fall/train/6000"]) == version_trained_on([]) == version_trained_on(["a@2"]) == 1
     assert version_trained_on(["worlds:all:300k@2", "my clips"]) == 2
+    shipped = read_config(SHIPPED / "worlds" / "config.json")
+    assert shipped.trained_on[0].startswith("worlds:all:60k@2, ") and version_trained_on(shipped.trained_on) == 2
+    assert version_trained_on(["worlds:all@2x"]) == 1
 
 
 def test_a_scene_is_drawn_in_a_third_of_a_millisecond() -> None:

@@ -9,6 +9,7 @@ from framefall.bench.attention import attention_bench
 from framefall.bench.backbones import backbones_bench
 from framefall.bench.engines import engines_bench
 from framefall.bench.generate import generate_bench
+from framefall.bench.guidance import guidance_bench
 from framefall.bench.limits import limits_bench
 from framefall.bench.presets import presets_bench
 from framefall.bench.render import render_bench
@@ -27,6 +28,7 @@ class Options:
 
     seconds: float = 5.0  # for about how long each thing is timed
     model: str | None = None  # a shipped model or a folder
+    weaker: str | None = None  # a weaker model of the same kind, for guidance to walk away from
     recipe: str | None = None  # a recipe's name
     stage: str | None = None  # one of its stages
     settings: tuple[str, ...] = ()  # of the recipe, as "stages.base.batch=8"
@@ -42,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "backbones": lambda given: backbones_bench.inside(given.peers, given.seconds),
     "engines": lambda given: engines_bench.inside(given.seconds),
     "generate": lambda given: generate_bench.inside(given.model, max(1, round(given.seconds)), seed=given.seed),
+    "guidance": lambda given: guidance_bench.inside(given.model, given.clips, given.seed, given.weaker),
     "limits": lambda given: limits_bench.inside(given.seconds),
     "presets": lambda given: presets_bench.inside(),
     "render": lambda given: render_bench.inside(given.seconds),

@@ -14,11 +14,15 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="attention, backbones, engines, generate, limits, presets, render, trackers, train, validity, worlds.",
+            help="attention, backbones, engines, generate, guidance, limits, presets, render, trackers, train,"
+            " validity, worlds.",
         ),
     ],
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FOLDER", help="The model to measure, where a benchmark measures one.")
+    ] = None,
+    weaker: Annotated[
+        str | None, typer.Option(metavar="NAME|FOLDER", help="guidance: a weaker model, which one kind needs.")
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="train: the recipe instead of every preset.")
@@ -45,8 +49,9 @@ def bench(
 
     Things that are compared take turns, round by round, and CPU time is measured, not wall time, so that what else runs
     counts little; a ratio has its median and the range of its middle half. generate alone measures wall time, of the
-    command beside no, one and two busy cores: it wants an idle machine, and takes minutes. presets, trackers, validity
-    and worlds measure no time.
+    command beside no, one and two busy cores: it wants an idle machine, and takes minutes. guidance makes the same
+    clips with and without each kind of guidance, and says what it buys. presets, trackers, validity and worlds measure
+    no time.
 
     \b
     Examples:
@@ -54,6 +59,7 @@ def bench(
       framefall bench render --json
       framefall bench train --recipe worlds --stage base
       framefall bench generate --json
+      framefall bench guidance --count 30 --weaker an_earlier_model
       framefall bench worlds --model my_world_model --count 24
     """
     from framefall.bench.registry import Options, benchmark
@@ -63,6 +69,7 @@ def bench(
     options = Options(
         seconds=seconds,
         model=model,
+        weaker=weaker,
         recipe=recipe,
         stage=stage,
         settings=tuple(settings or ()),

@@ -95,6 +95,6 @@ def strengthened(guidance: Guidance, sides: Sides, times: TimeGrid) -> Denoise:
     return moved if guidance.threshold is None else thresholded(moved, guidance.threshold)
 
 
-def _check_pair(name: str, value: object, of: str, example: tuple[float, float]) -> None:
+def _check_pair(name: str, value: object, of: str, example: tuple[float, float | int]) -> None:
     if not isinstance(value, tuple) or len(value) != 2:
         raise ValueError(f"{name} must be a tuple of {of}, got {value!r}; try {example}")

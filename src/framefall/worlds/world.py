@@ -110,7 +110,8 @@ def open_world(name: str, split: str = "train", size: int = 30_000, seed: int = 
 
 def version_trained_on(sources: Sequence[str]) -> int:
     """The newest version of a world among what a model was trained on (`worlds:fall/train/6000@2`); 1 without any."""
-    found = (re.fullmatch(r"worlds:[^@]*@(\d+)", source) for source in sources)
+    # scenarios are told apart by commas, and so is what somebody says of the source after its name
+    found = (re.match(r"worlds:[^@]*@(\d+)(?:,|$)", source) for source in sources)
     return max((int(match[1]) for match in found if match), default=1)
 
 
