@@ -57,6 +57,7 @@ def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
         "bench",
         "compare",
         "diagnose",
+        "distill",
         "evaluate",
         "generate",
         "prepare",
