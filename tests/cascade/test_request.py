@@ -5,11 +5,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-<<<<<<< HEAD
-from framefall.cascade.known import Known
-=======
 from examples import examples
->>>>>>> guidance
+from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 from framefall.diffusion.guidance_config import Guidance
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.known import Known
 from framefall.cascade.request import Quality, Request
 from framefall.diffusion.guidance_config import Guidance
 from framefall.evaluate.metrics.cadence import cadence
@@ -169,7 +170,7 @@ def _make(cascade: Cascade, setting: Setting, batch: Sequence[Case], quality: Qu
         seed=protocol.seed,
         names=tuple(case.name for case in batch),
         guidance=setting.guidance,
-        given=_beginnings(batch).to(stage.device) if setting.given else None,
+        known=(Known(video=_beginnings(batch), fps=protocol.fps),) if setting.given else (),
     )
     began = time.process_time()
     videos = cascade.sample(request).cpu()
