@@ -211,7 +211,7 @@ def _other(stage):
 def test_guidance_that_nothing_reads_or_that_the_model_cannot_do_is_refused(cascade, configs, learned):
     with pytest.raises(ValueError, match="weaker_scale needs a weaker model; name one, or leave it out; got 2"):
         cascade.stream(Request(TALK, guidance={"weaker_scale": 2.0}))
-    with pytest.raises(ValueError, match="history_scale needs given frames"):
+    with pytest.raises(ValueError, match="history_scale needs something that is known of the clip"):
         cascade.stream(Request(TALK, guidance={"history_scale": 1.5}))
     small = of(learned("base", replace(configs["base"], process="cosine")))
     with pytest.raises(ValueError, match="must have the process of the model, rectified_flow, got cosine; try an"):

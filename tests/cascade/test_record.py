@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from framefall.cascade import record
+from framefall.cascade.known import Known
 from framefall.cascade.record import NUMBERS, from_record, to_record
 from framefall.cascade.request import Request
+from framefall.diffusion.guidance_config import Guidance
 
 # a value of each field that is not its default; a new field of a request needs one here, and nothing else
 OTHER = {
@@ -22,8 +24,11 @@ OTHER = {
     "quality": "best",
     "until": "base",
     "numbers": torch.tensor([[[1.5, math.pi]]]),
-    "given": torch.rand(1, 3, 2, 4, 4) * 2 - 1,
-    "guidance_scale": 1.7,
+    "prompts_at": ((1.5, "b"), (2.0, None)),
+    "known": (Known(video=torch.rand(1, 3, 2, 4, 4), mask=torch.rand(1, 1, 2, 1, 1), start=0.5, fps=6.0),),
+    "strength": 0.5,
+    "loop": True,
+    "guidance": Guidance(scale=1.7, interval=(0.2, 0.8)),
     "names": ("left",),
 }
 
@@ -31,7 +36,16 @@ OTHER = {
 def equal(one: object, other: object) -> bool:
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, tuple):
+        return isinstance(other, tuple) and len(one) == len(other) and all(map(equal, one, other))
+    if isinstance(one, Known) and isinstance(other, Known):
+        return all(equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Known))
     return type(one) is type(other) and one == other
+
+
+def test_settings_of_guidance_by_their_names_come_back() -> None:
+    written = json.loads(json.dumps(to_record(Request(guidance={"scale": 2.0, "oscillate": (1.0, 4)}))))
+    assert from_record(written).guidance == {"scale": 2.0, "oscillate": (1.0, 4)}
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Request)])
@@ -49,13 +63,14 @@ def test_a_request_of_defaults_says_nothing() -> None:
 def test_what_is_too_large_is_named_by_its_hash_and_must_be_given_again() -> None:
     large = torch.zeros(1, 3, 2, 32, 32)
     assert large.numel() > NUMBERS
-    written = to_record(Request(given=large, seed=3))
-    assert len(written["given"]["sha256"]) == 64 and written["given"]["shape"] == [1, 3, 2, 32, 32]
-    assert written["given"] != to_record(Request(given=large + 1))["given"]
-    with pytest.raises(ValueError, match=r"given \(1x3x2x32x32 numbers\) is too large"):
+    written = to_record(Request(known=(Known(video=large),), seed=3))
+    (piece,) = written["known"]
+    assert len(piece["video"]["sha256"]) == 64 and piece["video"]["shape"] == [1, 3, 2, 32, 32]
+    assert piece != to_record(Request(known=(Known(video=large + 1),)))["known"][0]
+    with pytest.raises(ValueError, match=r"known.video \(1x3x2x32x32 numbers\) is too large"):
         from_record(written)
-    again = from_record(written, {"given": large})
-    assert torch.equal(again.given, large) and again.seed == 3
+    again = from_record(written, {"known": (Known(video=large),)})
+    assert torch.equal(again.known[0].video, large) and again.seed == 3
 
 
 def test_changes_take_the_place_of_what_was_written() -> None:
@@ -74,8 +89,8 @@ def test_changes_take_the_place_of_what_was_written() -> None:
     [
         ({"colour": "red"}, "a request has no colour"),
         ({"frames": 0}, "frames must be a whole number of at least 1"),
-        ({"given": {"object": "Path"}}, "given must be written by this version"),
-        ({"given": {"tensor": [1], "dtype": "load", "shape": [1]}}, "must be of a type of torch's, got 'load'"),
+        ({"known": {"object": "Path"}}, "known must be written by this version"),
+        ({"numbers": {"tensor": [1], "dtype": "load", "shape": [1]}}, "must be of a type of torch's, got 'load'"),
     ],
 )
 def test_what_nobody_wrote_is_refused(written: dict, sentence: str) -> None:

@@ -61,9 +61,9 @@ def test_settings_of_guidance_reach_the_clip_and_its_tags(trained: Path, framefa
         return np.load(tmp_path / "a.npy"), json.loads(record["made_with"]["comment"])
 
     plain, made_with = clip(None)
-    assert "guidance" not in made_with and np.array_equal(clip("1")[0], plain)
+    assert "guidance" not in made_with["request"] and np.array_equal(clip("1")[0], plain)
     strong, made_with = clip("scale=9,interval=0:1,rescale=0")
-    assert not np.array_equal(strong, plain) and made_with["guidance"]["interval"] == [0.0, 1.0]
+    assert not np.array_equal(strong, plain) and made_with["request"]["guidance"]["settings"]["interval"] == [0.0, 1.0]
     away, made_with = clip(f"weaker={trained},interval=0:1")
     assert not np.array_equal(away, plain)
-    assert made_with["weaker"]["model"] == "toy" and made_with["guidance"]["weaker_scale"] == 1.5
+    assert made_with["weaker"].keys() == {"model", "model_sha256"} and made_with["weaker"]["model"] == trained.name

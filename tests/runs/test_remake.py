@@ -15,6 +15,7 @@ from framefall.data.tags import read_tags
 from framefall.data.writer import WRITERS, write
 from framefall.progress import Note
 from framefall.runs.generate import generate
+from framefall.runs.given import Given
 from framefall.runs.remake import remake
 
 
@@ -54,7 +55,7 @@ def test_a_clip_made_again_is_the_same_bytes(suffix: str, here: Path) -> None:
 
 
 def test_all_that_was_asked_for_is_asked_for_again(here: Path) -> None:
-    request = Request(("a man talks", None, "dogs"), seed=3, seconds=0.8, quality="best", guidance_scale=2.0)
+    request = Request(("a man talks", None, "dogs"), seed=3, seconds=0.8, quality="best", guidance=2.0)
     generate(request, "a.npy", "toy")
     (record,) = remake("a-002.npy")
     assert record.path == "a-002-again.npy"
@@ -106,9 +107,10 @@ def test_a_clip_cannot_be_made_again_over_itself_nor_without_what_was_given(here
         remake("a.npy", here / "a.npy")
     tags = read_tags("a.npy")
     made = json.loads(tags["comment"])
-    made["request"]["given"] = {"sha256": "0" * 64, "shape": [1, 3, 2, 64, 64], "dtype": "float32"}
+    video = {"sha256": "0" * 64, "shape": [1, 3, 2, 64, 64], "dtype": "float32"}
+    made["request"]["known"] = [{"object": "Known", "video": video}]
     write("b.npy", [np.load("a.npy")], 6.0, {**tags, "comment": json.dumps(made)})
-    with pytest.raises(ValueError, match=r"b\.npy cannot be made again: given \(1x3x2x64x64 numbers\) is too large"):
+    with pytest.raises(ValueError, match=r"b\.npy cannot be made again: known.video \(1x3x2x64x64 numbers"):
         remake("b.npy", "c.npy")
 
 
@@ -130,8 +132,23 @@ def test_the_command_line_makes_clips_again(here: Path, framefall: Callable) -> 
     said = framefall("generate", "--like", "a.mp4", "-o", "b.mp4", "--seed", 8, "--guidance", 2, "--json")
     made = json.loads(json.loads(said.out)["clips"][0]["made_with"]["comment"])
     assert said.code == 0 and made["request"] == {
-        "prompt": ["a man talks"], "seed": 8, "until": "base", "guidance_scale": 2.0, "names": ["0"],
+        "prompt": ["a man talks"], "seed": 8, "until": "base", "guidance": {"settings": {"scale": 2.0}}, "names": ["0"],
     }  # fmt: skip
     (here / "c.mp4").write_text("words")
     refused = framefall("generate", "--like", "c.mp4")
     assert refused.code == 1 and "does not begin like any of the kinds" in refused.err
+
+
+def test_what_files_gave_is_given_again_and_must_be_as_it_was(here: Path) -> None:
+    video = np.zeros((4, 16, 16, 3), np.uint8)
+    video[:, 4:8] = 200
+    write("start.mkv", [video], 6.0)
+    generate(Request(until="base"), "a.npy", "toy", given=Given(video="start.mkv"))
+    remake("a.npy", "b.npy")
+    assert np.array_equal(np.load("a.npy"), np.load("b.npy"))
+    generate(Request(until="base"), "c.npy", "toy")
+    assert not np.array_equal(np.load("a.npy")[:8], np.load("c.npy"))  # the control
+    write("start.mkv", [255 - video], 6.0)
+    with pytest.raises(ValueError, match=r"start\.mkv must be there as it was when it was given; give it again"):
+        remake("a.npy", "d.npy")
+    remake("a.npy", "d.npy", given=Given(video="start.mkv"))
