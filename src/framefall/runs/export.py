@@ -44,9 +44,9 @@ def export(
 
     `run_folder` is `MODEL.training/STAGE`; the run may go on meanwhile. Stages that `output` has keep their weights.
     `knows` is what the stage is trained on, with the clips that its first weights had seen, in the place of the
-    run's own note of it; `failures` are known beside what its scores say. Scores are those of the newest measurement, which may be
-    older than the checkpoint.
-    Raises `ValueError` for a folder that is no run, or one without a whole checkpoint.
+    run's own note of it; `failures` are known beside what its scores say. Scores are those of the newest measurement,
+    which may be older than the checkpoint. Raises `ValueError` for a folder that is no run, or one without a whole
+    checkpoint.
     """
     run_folder, output = Path(run_folder), Path(output)
     name = run_folder.name
