@@ -43,10 +43,10 @@ def export(
     """Publishes the averaged weights of a stage's newest checkpoint as a stage of the model `output`.
 
     `run_folder` is `MODEL.training/STAGE`; the run may go on meanwhile. Stages that `output` has keep their weights.
-    `knows` is what the stage is trained on, with the clips that its first weights had seen, where the run has no note
-    of it; `failures` are known beside what its scores say. Scores are those of the newest measurement, which may be
-    older than the checkpoint.
-    Raises `ValueError` for a folder that is no run, or one without a whole checkpoint.
+    `knows` is what the stage is trained on, with the clips that its first weights had seen, in the place of the
+    run's own note of it; `failures` are known beside what its scores say. Scores are those of the newest measurement,
+    which may be older than the checkpoint. Raises `ValueError` for a folder that is no run, or one without a whole
+    checkpoint.
     """
     run_folder, output = Path(run_folder), Path(output)
     name = run_folder.name
@@ -67,7 +67,7 @@ def export(
     stages = {one: recipe.stages[one].stage for one in recipe.stages}
     config = CascadeConfig(name=output.name, stages=stages, description=description, trained_on=list(trained_on))
     clips = found.step * part.batch
-    if (knows := knowledge.noted(run_folder) or knows) is not None:
+    if (knows := knows or knowledge.noted(run_folder)) is not None:
         kept_back = knowledge.keeps_back(knows, recipe)
         scored = measured(run_folder / "log.jsonl", name, kept_back)
         knows = knowledge.concluded(knows, scored, part.stage.task.kind, clips)
