@@ -14,12 +14,25 @@ wait_passively()  # whatever starts here loads torch later
 
 __version__ = version("framefall")
 
-__all__ = ["RECIPES", "Cascade", "Request", "Stage", "compare", "evaluate", "generate", "load", "open_folder"]
-__all__ += ["open_world", "prepare", "to_pixels", "train", "upscale", "write"]
+__all__ = [
+    "RECIPES",
+    "Cascade",
+    "Given",
+    "Known",
+    "Request",
+    "Stage",
+    "compare",
+    "evaluate",
+    "generate",
+    "load",
+    "open_folder",
+]
+__all__ += ["open_world", "prepare", "stream", "to_pixels", "train", "upscale", "write"]
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
     from framefall.cascade.checkpoint import load_cascade as load
+    from framefall.cascade.known import Known
     from framefall.cascade.request import Request
     from framefall.cascade.stage import Stage
     from framefall.data.folder import open_folder
@@ -28,7 +41,9 @@ if TYPE_CHECKING:
     from framefall.runs.compare import compare
     from framefall.runs.evaluate import assess as evaluate
     from framefall.runs.generate import generate
+    from framefall.runs.given import Given
     from framefall.runs.prepare import prepare
+    from framefall.runs.stream import stream
     from framefall.runs.train import train
     from framefall.runs.upscale import upscale
     from framefall.video import to_pixels
@@ -37,6 +52,8 @@ else:
     # public name: the module it lives in, and its name there where that is another
     _PUBLIC = {
         "Cascade": "framefall.cascade.cascade",
+        "Given": "framefall.runs.given",
+        "Known": "framefall.cascade.known",
         "RECIPES": "framefall.recipes.registry",
         "Request": "framefall.cascade.request",
         "Stage": "framefall.cascade.stage",
@@ -47,6 +64,7 @@ else:
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
         "prepare": "framefall.runs.prepare",
+        "stream": "framefall.runs.stream",
         "to_pixels": "framefall.video",
         "train": "framefall.runs.train",
         "upscale": "framefall.runs.upscale",

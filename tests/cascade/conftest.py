@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import save
+from framefall.cascade.known import Known
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.models import precision
 from framefall.models.registry import build
@@ -127,11 +128,16 @@ def run() -> Callable[..., Tensor]:
         frames: range,
         sampling: Sampling,
         keys: Sequence[Key] = (Key(0, "sample", "0"),),
+        given: Tensor | None = None,
     ) -> Tensor:
-        shape = stage.config.shape
+        shape, known = stage.config.shape, None
+        if given is not None:  # the first frames
+            rest = given.new_zeros(*given.shape[:2], len(frames) - given.shape[2], *given.shape[3:])
+            mask = (torch.arange(len(frames)) < given.shape[2]).float()[None, None, :, None, None]
+            known = Known(video=torch.cat((given, rest), dim=2), mask=mask)
         size = (shape.height, shape.width) if low is None else stage.task.output_size(low)
         condition = stage.condition([None] * len(keys), frames=len(frames), fps=shape.fps)
-        *_, last = stage.sample(condition, low, size, frames, keys, sampling)
+        *_, last = stage.sample(condition, low, size, frames, keys, sampling, known)
         return last.x
 
     return make

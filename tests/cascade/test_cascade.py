@@ -1,20 +1,23 @@
 """Stages in a row: new clips, real videos made larger, clips of other sizes, clips that go on from given frames."""
 
 import copy
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, _frame_counts, _Held, finished
+from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, _Held, finished, frame_counts
+from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
 from framefall.cascade.tasks import Base, TemporalSR
 from framefall.data.buckets import Bucket
 from framefall.diffusion.guidance_config import Guidance
+from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.progress import Stepped
 from framefall.video import resize
@@ -71,13 +74,11 @@ def test_stages_below_make_enough_for_every_number_of_frames(configs, fresh, fac
     temporal = fresh("temporal_sr", replace(configs["temporal_sr"], task=TemporalSR(factor=factor)))
     spatial = fresh("spatial_sr", configs["spatial_sr"])
     for frames in range(1, 131):
-        below, middle, above = _frame_counts((base, temporal, spatial), Request(frames=frames))
+        below, middle, above = frame_counts((base, temporal, spatial), Request(frames=frames))
         assert above == middle == frames
         assert below * factor >= frames
         if below != 8:  # the last frame lies between two given ones, and none is given beyond need
             assert frames - 1 <= (below - 1) * factor < frames + factor - 1
-        segment = base.next_segment(0, 0, True, total=below, sampling=base.sampling("fast"))
-        assert segment is not None and len(segment.keep) == below
 
 
 def test_every_step_of_every_stage_is_there_in_order(cascade):
@@ -208,9 +209,9 @@ def _other(stage):
 
 
 def test_guidance_that_nothing_reads_or_that_the_model_cannot_do_is_refused(cascade, configs, learned):
-    with pytest.raises(ValueError, match="weaker_scale needs a weaker model; name one, or leave it out; got 2"):
+    with pytest.raises(ValueError, match=r"weaker_scale needs a weaker model, got 2\.0 without one; leave it out"):
         cascade.stream(Request(TALK, guidance={"weaker_scale": 2.0}))
-    with pytest.raises(ValueError, match="history_scale needs given frames"):
+    with pytest.raises(ValueError, match="history_scale needs a model that can be told of frames, got"):
         cascade.stream(Request(TALK, guidance={"history_scale": 1.5}))
     small = of(learned("base", replace(configs["base"], process="cosine")))
     with pytest.raises(ValueError, match="must have the process of the model, rectified_flow, got cosine; try an"):
@@ -266,33 +267,118 @@ def knowing(configs, learned) -> Cascade:
     return of(*(learned(name, config) for name, config in {**configs, "base": base}.items()))
 
 
+def first(given: Tensor) -> tuple[Known]:
+    """Given as the first frames of the base's rate."""
+    return (Known(video=given, fps=6.0),)
+
+
 def test_a_cascade_goes_on_from_given_frames_through_all_stages(knowing, moving):
     given = moving(3, 16, 16, clips=2)
-    out = knowing.sample(Request((None, None), given=given, until="base"))
+    out = knowing.sample(Request((None, None), known=first(given), until="base"))
     assert torch.equal(out[:, :, :3], given)
-    longer = knowing.sample(Request((None, None), given=given, until="temporal_sr"))
+    longer = knowing.sample(Request((None, None), known=first(given), until="temporal_sr"))
     assert torch.equal(longer[:, :, :5:2], given)  # twice the frames; the given ones stay
-    alone = knowing.sample(Request(given=given[1:], names=("1",), until="base"))
+    alone = knowing.sample(Request(known=first(given[1:]), names=("1",), until="base"))
     assert (alone - out[1:]).abs().max() < 0.05  # a clip does not depend on its neighbours but for rounding
-    assert knowing.sample(Request(given=given[:1])).shape[-1] == 32
+    assert knowing.sample(Request(known=first(given[:1]))).shape[-1] == 32
 
 
 def test_frames_given_once_are_given_to_every_clip(knowing, moving):
     given = moving(2, 16, 16)
-    out = knowing.sample(Request(count=2, given=given, until="base"))
+    out = knowing.sample(Request(count=2, known=first(given), until="base"))
     assert torch.equal(out[:, :, :2], given.expand(2, -1, -1, -1, -1)) and not torch.equal(out[0], out[1])
 
 
-@pytest.mark.parametrize("count", [0, 4])
-def test_more_frames_than_a_stage_was_trained_with_are_refused(knowing, moving, count):
-    given = moving(4, 16, 16)[:, :, :count]
-    with pytest.raises(ValueError, match=f"up to 3 given frames, got {count}"):
-        knowing.sample(Request(given=given))
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_a_base_that_cannot_be_told_keeps_what_is_given_all_the_same(cascade, knowing, moving, count):
+    given = moving(8, 16, 16)[:, :, :count]
+    for one in (cascade, knowing):
+        out = one.sample(Request(known=first(given), until="base"))
+        assert torch.equal(out[:, :, :count], given)
+        assert not torch.equal(out, one.sample(Request(until="base")))
 
 
-def test_a_stage_that_knows_nothing_refuses_given_frames(cascade, moving):
-    with pytest.raises(ValueError, match="up to 0 given frames, got 1"):
-        cascade.sample(Request(given=moving(1, 16, 16)))
+def test_what_is_given_is_kept_in_every_stage_as_large_as_it_is(knowing, moving):
+    """A video at the finished rate and size: its own pixels come out, and the stages below see it made small."""
+    given = moving(5, 32, 32)
+    out = knowing.sample(Request(known=(Known(video=given, fps=12.0, start=0.5),)))  # frames 6 to 10 of 15
+    assert torch.equal(out[:, :, 6:11], given)
+    small = knowing.sample(Request(known=(Known(video=given, fps=12.0, start=0.5),), until="base"))
+    assert torch.equal(small[:, :, 3:6], resize(given, 16, 16, "area")[:, :, ::2])
+    free = knowing.sample(Request())
+    assert not torch.equal(out[:, :, 6:11], free[:, :, 6:11])
+
+
+def test_a_part_of_the_picture_is_kept_and_the_rest_is_made(knowing, moving):
+    video, mask = moving(15, 32, 32), torch.zeros(1, 1, 15, 32, 32)
+    mask[..., :16, :] = 1.0
+    out = knowing.sample(Request(known=(Known(video=video, mask=mask, fps=12.0),)))
+    assert torch.equal(out[..., :16, :], video[..., :16, :]) and not torch.equal(out[..., 16:, :], video[..., 16:, :])
+    soft = knowing.sample(Request(known=(Known(video=video, mask=mask / 2, fps=12.0),)))
+    assert (soft - video)[..., :16, :].abs().mean() < (knowing.sample(Request()) - video)[..., :16, :].abs().mean()
+
+
+def test_a_clip_begun_from_a_video_begins_there_with_as_much_noise_as_strength(knowing, moving, monkeypatch):
+    video, seen = moving(15, 32, 32), []
+    start = Known(video=video, mask=torch.zeros(1, 1, 15, 1, 1), fps=12.0)
+    small = resize(video, 16, 16, "area")[:, :, ::2]
+    forward = type(knowing.stages[0].backbone).forward
+
+    def spy(self: nn.Module, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        seen.append((float(t.max()), float((x_t - (1 - t.max()) * small).std())))
+        return forward(self, x_t, t, condition)
+
+    monkeypatch.setattr(type(knowing.stages[0].backbone), "forward", spy)
+    for strength in (0.25, 0.5, 1.0):
+        seen.clear()
+        knowing.sample(Request(known=(start,), strength=strength, until="base", quality="best"))
+        assert seen[0] == pytest.approx((strength, strength), rel=0.05)
+    with pytest.raises(ValueError, match=r"a strength of 0\.5 needs a video to begin from, got none"):
+        knowing.sample(Request(strength=0.5))
+    with pytest.raises(ValueError, match="must not be longer than it, got 16 frames of a video that has 8 at 6"):
+        knowing.sample(Request(known=(start,), strength=0.5, until="base", frames=16))
+
+
+# clips of any length
+
+
+@pytest.mark.parametrize("frames", [16, 17, 41])
+def test_a_long_clip_is_made_in_windows_that_each_know_what_came_before(knowing, frames):
+    events = list(knowing.stream(Request(until="base", frames=frames)))
+    parts = [event for event in events if event.video is not None]
+    assert [frame for part in parts for frame in part.frames] == list(range(frames)) and len(parts) > 1
+    assert torch.equal(
+        torch.cat([part.video for part in parts], dim=2)[:, :, :8], knowing.sample(Request(until="base"))
+    )
+
+
+def test_a_loop_ends_where_it_begins(knowing):
+    out = knowing.sample(Request(loop=True, frames=14, until="temporal_sr"))
+    assert out.shape[2] == 14
+    around = knowing.sample(Request(loop=True, frames=7, until="base"))
+    assert around.shape[2] == 8 and torch.equal(around[:, :, 7], around[:, :, 0])
+    with pytest.raises(ValueError, match="a loop must have a multiple of 2 frames, got 15; try 14"):
+        knowing.sample(Request(loop=True, frames=15))
+
+
+def test_a_clip_without_an_end_goes_on_for_as_long_as_it_is_read(knowing):
+    videos = finished(knowing.stream(Request(seconds=math.inf)), "spatial_sr")
+    assert sum(next(videos).shape[2] for _ in range(5)) > 15
+
+
+def test_another_prompt_begins_where_it_is_asked_for(configs, learned):
+    told = []
+
+    def captions(self: Stage, captions: Sequence[str | None], **others: object) -> Condition:
+        told.append(tuple(captions))
+        return plain(self, captions, **others)
+
+    plain = Stage.condition
+    one = of(*(learned(name, config) for name, config in configs.items()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stage, "condition", captions)
+        one.sample(Request("a", until="base", frames=16, prompts_at=((1.0, "b"), (2.0, None))))
+    assert told[0] == ("a",) and told[-1] == (None,) and ("b",) in told
 
 
 # clips of another size

@@ -9,6 +9,7 @@ from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.codec import Latents, Pixels, build_codec
 from framefall.cascade.conditioning import Conditioning
+from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base
@@ -103,16 +104,17 @@ def test_frames_that_are_known_stay_as_they_are(configs, latents, moving, run):
     base = latents("base", configs["base"], known=3)
     given = moving(3, 16, 16)
     cascade = Cascade(config=CascadeConfig(name="toy", stages={"base": base.config}), stages=(base,))
-    made = cascade.sample(Request(given=given))
+    made = cascade.sample(Request(known=(Known(video=given, fps=6.0),)))
     assert torch.equal(made[:, :, :3], given)
-    other = cascade.sample(Request(given=given.flip(-1)))
+    other = cascade.sample(Request(known=(Known(video=given.flip(-1), fps=6.0),)))
     assert (made[:, :, 3:] - other[:, :, 3:]).abs().max() > 1e-3  # and the others follow from them
 
 
 def test_what_is_known_is_encoded_and_what_is_no_video_is_taken_at_the_end_of_each_group(latents, configs, moving):
     codec, video = latents("base", configs["base"], known=3).codec, moving(8, 16, 16)
-    seen = codec.conditioning(Base(known=3).conditioning(video[:, :, :3], 8))
-    assert seen.low_res.shape == (1, 5, 5, 8, 8) and seen.given is None and seen.given_at == ()
+    first = Known(video=video, mask=(torch.arange(8) < 3).float()[None, None, :, None, None])
+    seen = codec.conditioning(Base(known=3).conditioning(None, 8, known=first))
+    assert seen.low_res.shape == (1, 5, 5, 8, 8) and seen.known is None
     assert seen.low_res[0, 4, :, 0, 0].tolist() == [1, 1, 0, 0, 0]  # frame 0, frames 1 and 2
     still = torch.cat((video[:, :, :3], torch.zeros_like(video[:, :, 3:])), dim=2)
     assert torch.equal(seen.low_res[:, :4], codec.encode(still))

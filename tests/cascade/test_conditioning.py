@@ -5,7 +5,7 @@ from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, 
 
 def test_nothing_is_known_unless_it_is_said():
     known = Conditioning()
-    assert known.low_res is known.prior is known.given is None and known.given_at == ()
+    assert known.low_res is known.prior is known.known is known.clean is None
 
 
 def test_first_frames_are_kept_the_rest_is_zero_and_a_channel_says_which(moving):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from examples import examples
+from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 from framefall.diffusion.guidance_config import Guidance
 
@@ -69,7 +70,7 @@ REFUSED = [
     ({"count": False}, "count must be a whole number of at least 1, got False"),
     ({"seed": True}, "seed must be a whole number, got True"),
     ({"seconds": NAN}, "seconds must be a finite number above 0, got nan"),
-    ({"seconds": INF}, "seconds must be a finite number above 0, got inf"),
+    ({"seconds": -INF}, "seconds must be a finite number above 0, got -inf"),
     ({"seconds": 0.0}, r"seconds must be a finite number above 0, got 0\.0"),
     ({"seconds": -1.0}, r"seconds must be a finite number above 0, got -1\.0"),
     ({"seconds": True}, "seconds must be a finite number above 0, got True"),
@@ -83,7 +84,12 @@ REFUSED = [
     ({"prompt": ("a", "b"), "count": 2}, "a tuple of prompts must have one for each clip, got 2 and count=2"),
     ({"count": 2, "names": ("a",)}, "there must be a name for each clip if names are given, got 1 names for 2 clips"),
     ({"count": 2, "numbers": NUMBERS}, "numbers must be of 1 clip or of all 2, got 3"),
-    ({"count": 2, "given": torch.zeros(3, 3, 1, 4, 4)}, "given must be of 1 clip or of all 2, got 3"),
+    ({"count": 2, "known": (Known(video=torch.zeros(3, 3, 1, 4, 4)),)}, "known must be of 1 clip or of all 2, got 3"),
+    ({"strength": 0}, r"strength must be a finite number above 0 and at most 1, got 0; try 0\.6"),
+    ({"strength": float("nan")}, "strength must be a finite number above 0 and at most 1, got nan"),
+    ({"prompts_at": ((0.0, "a"),)}, "the seconds of a later prompt must be a finite number above 0"),
+    ({"prompts_at": ((1.0, 3),)}, "a prompt must be text"),
+    ({"seconds": float("inf"), "loop": True}, "a loop must have an end, got seconds=inf"),
 ]
 
 
@@ -118,14 +124,15 @@ def test_guidance_is_a_scale_or_settings_by_name_or_all_of_it():
 
 
 def test_clips_can_be_asked_for_one_by_one_under_the_names_that_they_have_together():
-    given = torch.rand(1, 3, 2, 4, 4)
-    whole = Request(("a", None, "c"), seed=5, frames=9, quality="best", numbers=NUMBERS, given=given)
+    given = Known(video=torch.rand(1, 3, 2, 4, 4), mask=torch.rand(3, 1, 2, 1, 1))
+    whole = Request(("a", None, "c"), seed=5, frames=9, quality="best", numbers=NUMBERS, known=(given,))
     parts = list(whole.one_by_one())
     assert [part.captions for part in parts] == [("a",), (None,), ("c",)]
     assert [part.clips for part in parts] == [("0",), ("1",), ("2",)]
     assert {(part.seed, part.frames, part.quality) for part in parts} == {(5, 9, "best")}
     for index, part in enumerate(parts):
-        assert torch.equal(part.numbers, NUMBERS[index : index + 1]) and part.given is given  # one for all stays
+        assert torch.equal(part.numbers, NUMBERS[index : index + 1]) and part.known[0].video is given.video
+        assert torch.equal(part.known[0].mask, given.mask[index : index + 1])
     assert [part.clips for part in Request("a", count=2, names=("x", "y")).one_by_one()] == [("x",), ("y",)]
     (alone,) = Request("a").one_by_one()
     assert (alone.captions, alone.clips, alone.numbers) == (("a",), ("0",), None)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from framefall.cascade.codec import build_codec
 from framefall.cascade.conditioning import Conditioning, frame_seconds
+from framefall.cascade.known import Known
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.diffusion.guidance_config import Guidance
@@ -204,11 +205,11 @@ def knowing(configs, learned) -> Stage:
 def test_given_frames_come_out_as_they_went_in_and_the_others_follow_from_them(run, knowing, moving, sampler, given):
     low = moving(given, 16, 16)
     sampling = replace(THREE, sampler=sampler)
-    out = run(knowing, low, range(8), sampling)
+    out = run(knowing, None, range(8), sampling, given=low)
     assert torch.equal(out[:, :, :given], low)
     assert out.isfinite().all()
     assert not torch.equal(out[:, :, given:], run(knowing, None, range(8), sampling)[:, :, given:])
-    assert not torch.equal(out[:, :, given:], run(knowing, -low, range(8), sampling)[:, :, given:])
+    assert not torch.equal(out[:, :, given:], run(knowing, None, range(8), sampling, given=-low)[:, :, given:])
 
 
 @pytest.fixture
@@ -234,7 +235,7 @@ def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
 
     monkeypatch.setattr(type(any_frames.backbone), "forward", spy)
     low, sampling = moving(given, 16, 16), replace(THREE, guidance=Guidance(scale=guidance))
-    out = run(any_frames, low, range(8), sampling)
+    out = run(any_frames, None, range(8), sampling, given=low)
     assert torch.equal(out[:, :, :given], low) and out.isfinite().all()
     for x_t, t, low_res in seen:
         assert torch.equal(x_t[:, :, :given], low) and not t[:, :given].any()
@@ -247,7 +248,7 @@ def test_a_stage_of_any_frames_is_shown_given_ones_clean_and_told_so(
 
 def test_a_longer_clip_can_be_asked_for(run, knowing, moving):
     low = moving(2, 16, 16)
-    assert torch.equal(run(knowing, low, range(12), THREE)[:, :, :2], low)
+    assert torch.equal(run(knowing, None, range(12), THREE, given=low)[:, :, :2], low)
 
 
 # sampling
@@ -336,7 +337,8 @@ def test_history_leads_from_what_is_said_without_the_given_frames(run, moving, r
     stage, low = request.getfixturevalue(fixture), moving(3, 16, 16)
 
     def clip(low: Tensor | None, scale: float) -> Tensor:
-        return run(stage, low, range(8), Sampling(steps=2, guidance=Guidance(history_scale=scale, **BARE)))
+        sampling = Sampling(steps=2, guidance=Guidance(history_scale=scale, **BARE))
+        return run(stage, None, range(8), sampling, given=low)
 
     told, forgot, beyond = (clip(low, scale) for scale in (1.0, 0.0, 2.0))
     assert all(torch.equal(one[:, :, :3], low) for one in (told, forgot, beyond))
@@ -357,7 +359,8 @@ def test_forgotten_frames_are_shown_as_pure_noise(any_frames, moving, monkeypatc
 
     monkeypatch.setattr(type(any_frames.backbone), "forward", spy)
     low, noise = moving(2, 16, 16), torch.randn(1, 3, 8, 16, 16, generator=torch.Generator().manual_seed(4))
-    known = any_frames.task.conditioning(low, 8)
+    mask = (torch.arange(8) < 2).float().reshape(1, 1, 8, 1, 1)
+    known = any_frames.task.conditioning(None, 8, known=Known(video=torch.cat((low, low, low, low), dim=2), mask=mask))
     condition = any_frames.conditioned(any_frames.condition([None], frames=8, fps=6.0), known, torch.zeros(1))
     denoise = any_frames.denoiser(condition, known, Sampling(guidance=Guidance(history_scale=1.5)))
     t = torch.tensor([0.5])

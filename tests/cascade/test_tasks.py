@@ -1,12 +1,13 @@
 """What the three kinds of stages make: training examples, what is known beforehand, and the plan of long work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from framefall.cascade.known import Known
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, SpatialSR, TaskKind, TemporalSR
 from framefall.config import from_dict, from_json, to_dict, to_json
@@ -40,19 +41,6 @@ def handed_on(segments: list[Segment]) -> list[int]:
 
 def given_for(total: int, factor: int) -> int:
     return -(-(total - 1) // factor) + 1
-
-
-@pytest.mark.parametrize("usual", [1, 16])
-def test_a_base_stage_makes_what_is_asked_for_in_one_piece(usual):
-    for total in range(1, 131):
-        (segment,) = plan(Base(), iter([]), frames=usual, total=total)
-        assert segment.keep == range(total) and segment.frames == range(max(usual, total)) and not segment.inputs
-    assert plan(Base(), iter([]), frames=usual)[0].keep == range(usual)
-
-
-def test_a_base_stage_waits_for_all_frames_that_it_is_given():
-    assert Base(known=3).next_segment(0, 2, False, frames=8, total=None, halo=0) is None
-    assert Base(known=3).next_segment(0, 3, True, frames=8, total=None, halo=0) == Segment(range(3), range(8), range(8))
 
 
 @pytest.mark.parametrize("intervals", [1, 2, 3, 4, 5])
@@ -218,10 +206,9 @@ def test_a_training_example_in_time_is_what_sampling_meets(factor, moving):
     target, low = task.example(video)
     assert torch.equal(low, video[:, :, ::factor]) and torch.equal(target, video[:, :, 1:])
     known = task.conditioning(low, target.shape[2])
-    assert known.given_at == tuple(range(factor - 1, 3 * factor, factor))
-    assert torch.equal(target[:, :, list(known.given_at)], known.given)  # given frames are right where they stand
-    wrong = [place - 1 for place in known.given_at]
-    assert not torch.equal(target[:, :, wrong], known.given)
+    assert known.known.whole_frames()[0].tolist() == 3 * [*(factor - 1) * [0.0], 1.0]
+    assert torch.equal(known.known.kept(target), target)  # given frames are right where they stand
+    assert not torch.equal(known.known.kept(target.roll(1, dims=2)), target.roll(1, dims=2))
     assert known.low_res.shape[1:3] == (task.low_res_channels(3), 3 * factor)
 
 
@@ -262,7 +249,7 @@ def test_corruption_reaches_what_is_seen_and_never_what_is_given(moving):
     low, task = moving(4, 16, 16), TemporalSR(factor=2, intervals=3)
     dirty = low + 0.3
     known, clean = task.conditioning(low, 6, dirty), task.conditioning(low, 6)
-    assert torch.equal(known.given, low[:, :, 1:])
+    assert torch.equal(known.known.video[:, :, 1::2], low[:, :, 1:])
     assert (known.prior - clean.prior).abs().min() > 0.1 and (known.low_res - clean.low_res).abs().max() > 0.2
     large = SpatialSR(factor=2).conditioning(low, 4, dirty)
     torch.testing.assert_close(large.prior, resize(dirty, 32, 32))
@@ -276,29 +263,50 @@ def test_a_training_example_in_space_is_what_sampling_meets(factor, moving):
     cell = video[..., factor : 2 * factor, :factor]
     torch.testing.assert_close(low[..., 1, 0], cell.mean((-2, -1)))
     known = task.conditioning(low, 2)
-    assert known.low_res.shape == video.shape and known.given is None and torch.equal(known.prior, known.low_res)
+    assert known.low_res.shape == video.shape and known.known is None and torch.equal(known.prior, known.low_res)
 
 
 def test_a_base_stage_knows_nothing_beforehand(moving):
     video = moving(2)
     assert Base().example(video)[0] is video and Base().example(video)[1] is None
     known = Base().conditioning(None, 2)
-    assert known.low_res is None and known.prior is None and known.given is None and not known.given_at
+    assert known.low_res is None and known.prior is None and known.known is None
     assert Base().low_res_channels(3) == 0 and Base(known=1).low_res_channels(3) == 4
 
 
+def frames_of(video: Tensor, places: Sequence[int]) -> Known:
+    """Those frames of a video are known."""
+    mask = torch.zeros(1, 1, video.shape[2], 1, 1)
+    mask[:, :, places] = 1.0
+    return Known(video=video, mask=mask)
+
+
 def test_a_base_stage_that_is_given_frames_knows_them_and_where_they_are(moving):
-    low = moving(2)
-    known = Base(known=3).conditioning(low, 8)
-    assert known.given is low and known.given_at == (0, 1) and known.prior is None
-    assert torch.equal(known.low_res[:, :3, :2], low) and not known.low_res[:, :, 2:].any()
+    given = frames_of(moving(8), range(2))
+    known = Base(known=3).conditioning(None, 8, known=given)
+    assert known.known is given and known.prior is None and known.clean is None
+    assert torch.equal(known.low_res[:, :3, :2], given.video[:, :, :2]) and not known.low_res[:, :, 2:].any()
     assert known.low_res[0, 3, :, 0, 0].tolist() == [1.0, 1.0, *6 * [0.0]]
 
 
-@pytest.mark.parametrize(("known", "frames", "given"), [(0, 8, 1), (3, 8, 4), (3, 2, 2), (3, 8, 0)])
-def test_more_given_frames_than_a_base_stage_can_take_are_refused(moving, known, frames, given):
-    with pytest.raises(ValueError, match=f"can be given up to {known} first frames, got {given}; give fewer"):
-        Base(known=known).conditioning(moving(4)[:, :, :given], frames)
+@pytest.mark.parametrize(
+    ("known", "places", "able"),
+    [(0, [0], False), (3, [0], True), (3, [0, 1, 2], True), (3, [0, 1, 2, 3], False), (3, [1], False)]
+    + [("any", places, True) for places in ([0], [7], [2, 5])],
+)
+def test_a_base_stage_is_told_only_what_it_was_trained_to_be_told(moving, known, places, able):
+    told = Base(known=known).conditioning(None, 8, known=frames_of(moving(8), places))
+    assert (told.low_res is not None) is able and told.known is not None
+
+
+def test_frames_that_a_stage_is_told_of_have_time_0_and_no_noise(moving):
+    given = frames_of(moving(8), [3])
+    told = Base(known="any").conditioning(None, 8, known=given)
+    x_t, t = told.applied(torch.full((1, 3, 8, 8, 8), 9.0), torch.tensor([0.5]))
+    assert t[0].tolist() == [0.5, 0.5, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5]
+    assert torch.equal(x_t[:, :, 3], given.video[:, :, 3]) and (x_t[:, :, 4] == 9).all()
+    first = Base(known=3).conditioning(None, 8, known=frames_of(moving(8), [0]))
+    assert first.applied(x_t, torch.tensor([0.5]))[1].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.checkpoint import load_cascade
 from framefall.runs.worlds import WorldFormat, write_world
 from framefall.worlds.world import open_world
 
@@ -26,3 +29,13 @@ def generated(once: Callable) -> Path:
 def unseen(once: Callable) -> Path:
     """Eight others of the same kind."""
     return once("unseen", lambda folder: simulated(folder / "clips", 100, 8)) / "clips"
+
+
+@pytest.fixture(scope="module")
+def cascade(trained: Path) -> Cascade:
+    """The toy with weights moved by noise: after a few steps it would make nothing but grey."""
+    cascade, generator = load_cascade(trained), torch.Generator().manual_seed(0)
+    for stage in cascade.stages:
+        for parameter in stage.backbone.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return cascade

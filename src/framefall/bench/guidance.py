@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.known import Known
 from framefall.cascade.request import Quality, Request
 from framefall.diffusion.guidance_config import Guidance
 from framefall.evaluate.metrics.cadence import cadence
@@ -169,7 +169,7 @@ def _make(cascade: Cascade, setting: Setting, batch: Sequence[Case], quality: Qu
         seed=protocol.seed,
         names=tuple(case.name for case in batch),
         guidance=setting.guidance,
-        given=_beginnings(batch).to(stage.device) if setting.given else None,
+        known=(_beginnings(batch),) if setting.given else (),
     )
     began = time.process_time()
     videos = cascade.sample(request).cpu()
@@ -211,8 +211,9 @@ def edges(video: Video) -> float:
     return float((shown.diff(dim=-1).square().mean() + shown.diff(dim=-2).square().mean()).sqrt())
 
 
-def _beginnings(batch: Sequence[Case]) -> Tensor:
-    return torch.cat([case.video[:, :, : case.protocol.given] for case in batch])
+def _beginnings(batch: Sequence[Case]) -> Known:
+    protocol = batch[0].protocol
+    return Known(video=torch.cat([case.video[:, :, : protocol.given] for case in batch]), fps=protocol.fps)
 
 
 def _batches(todo: Sequence[Case]) -> Iterator[list[Case]]:

@@ -10,6 +10,7 @@ from scipy.stats import ks_2samp
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.known import Known
 from framefall.cascade.request import Quality, Request
 from framefall.evaluate.metrics.cadence import cadence
 from framefall.evaluate.stages.blame import cascade_links
@@ -108,7 +109,7 @@ def continued(cascade: Cascade, case: Case, quality: Quality) -> Video:
     given = case.video[:, :, : case.protocol.given]
     request = Request(
         describe(case.log.scene),
-        given=given.to(cascade.stages[0].device),
+        known=(Known(video=given, fps=case.protocol.fps),),
         frames=case.frames,
         until=cascade.stages[0].name,
         quality=quality,

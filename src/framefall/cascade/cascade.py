@@ -11,6 +11,8 @@ from torch import Tensor
 
 from framefall.cascade.consistency import match_blocks
 from framefall.cascade.formats import FORMAT
+from framefall.cascade.keyframes import keyframes
+from framefall.cascade.known import placed
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
@@ -61,32 +63,25 @@ class Cascade:
         """Every step of every stage for the clips of a request, as it happens; closing the generator cancels."""
         if request.size is not None:
             return self.sized(*request.size).stream(replace(request, size=None))
-        stages = self._until(request.until)
+        stages = self.up_to(request.until)
         base = stages[0]
         if not isinstance(base.task, Base):
             raise ValueError(f"generating needs a base stage first, this cascade begins with {base.name}; use upscale")
-        most = base.task.most_given(base.config.shape.frames)
-        if request.given is not None and not 0 < request.given.shape[2] <= most:
-            raise ValueError(
-                f"this model can go on from up to {most} given frames, got {request.given.shape[2]};"
-                + (" give fewer" if most else " train its base stage with `known` above 0")
-            )
         takes = base.config.backbone.numbers
         if request.numbers is not None and request.numbers.shape[-1] != takes:
             raise ValueError(
                 f"this model takes {takes} numbers, got {request.numbers.shape[-1]}; give as many, or none"
             )
         keys = [Key(request.seed, "sample", name) for name in request.clips]
-        given = request.given if request.given is None else request.given.expand(len(keys), -1, -1, -1, -1)
-        events: Iterator[SegmentStep] = iter(()) if given is None else _real(iter([given]))
-        below = None
-        for stage, total in zip(stages, _frame_counts(stages, request), strict=True):
+        events: Iterator[SegmentStep] = iter(())
+        below: Stage | None = None
+        for stage, total in zip(stages, frame_counts(stages, request), strict=True):
             sampling = stage.sampling(request.quality)
             if stage is base:
                 sampling = replace(sampling, guidance=_guidance(request, base, sampling))
             fps = stage.config.shape.fps
             run = _Run(stage=stage, below=below, total=total, sampling=sampling, fps=fps, request=request, keys=keys)
-            events, below = _stream(run, events), stage
+            events, below = _base(run) if stage is base else _stream(run, events), stage
         return events
 
     def upscale(
@@ -119,7 +114,7 @@ class Cascade:
 
     def stage(self, name: str) -> Stage:
         """The stage of that name."""
-        return self._until(name)[-1]
+        return self.up_to(name)[-1]
 
     def sized(self, height: int, width: int) -> "Cascade":
         """The same cascade for clips of another size, one of those its base was trained on (`StageConfig.buckets`).
@@ -156,14 +151,15 @@ class Cascade:
 
     def sample(self, request: Request) -> Video:
         """The finished clips `[clips, channels, frames, height, width]`: the end of `stream`."""
-        segments = finished(self.stream(request), self._until(request.until)[-1].name)
+        segments = finished(self.stream(request), self.up_to(request.until)[-1].name)
         return torch.cat(list(segments), dim=2)
 
     def fps(self, until: str | None = None) -> float:
         """Frames a second of what `stream` makes."""
-        return self._until(until)[-1].config.shape.fps
+        return self.up_to(until)[-1].config.shape.fps
 
-    def _until(self, name: str | None) -> tuple[Stage, ...]:
+    def up_to(self, name: str | None) -> tuple[Stage, ...]:
+        """The stages up to the one of that name; all of them for None."""
         if name is None:
             return self.stages
         names = [stage.name for stage in self.stages]
@@ -176,11 +172,11 @@ def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:
     """The base's own guidance with what the request changes; refused is what the base cannot do, or nothing reads."""
     asked = request.guidance if isinstance(request.guidance, Mapping) else {}
     for name, there, what in (
-        ("weaker_scale", base.weaker is not None, "a weaker model; name one"),
-        ("history_scale", request.given is not None, "given frames to go on from; give some"),
+        ("weaker_scale", base.weaker is not None, "a weaker model"),
+        ("history_scale", base.task.most_given(base.config.shape.frames) > 0, "a model that can be told of frames"),
     ):
         if name in asked and not there:
-            raise ValueError(f"{name} needs {what}, or leave it out; got {asked[name]!r}")
+            raise ValueError(f"{name} needs {what}, got {asked[name]!r} without one; leave it out")
     guidance = request.guided(sampling.guidance)
     base.config.check(replace(sampling, guidance=guidance))
     return guidance
@@ -193,18 +189,24 @@ def finished(events: Iterator[SegmentStep], last: str) -> Iterator[Video]:
             yield event.video
 
 
-def _frame_counts(stages: Sequence[Stage], request: Request) -> list[int]:
-    """How many frames each stage must make, found from the last one backwards."""
+def frame_counts(stages: Sequence[Stage], request: Request) -> list[int | None]:
+    """How many frames each stage must make, found from the last one backwards; None: without end."""
+    if request.endless:
+        return [None for _ in stages]
     usual = [stage.config.shape.frames for stage in stages if not stage.task.crops]
     need = request.length(stages[-1].config.shape.fps) or usual[-1]
-    counts = []
+    counts: list[int | None] = []
     for stage in reversed(stages):
         counts.append(need)
         factor = stage.task.time_factor
         if factor > 1:
             usual.pop()
+            if request.loop and need % factor:
+                fitting = max(1, need // factor) * factor
+                raise ValueError(f"a loop must have a multiple of {factor} frames, got {need}; try {fitting}")
             # n given frames carry up to n * factor frames (the last few go on from the last given one)
-            need = usual[-1] if need <= usual[-1] * factor else -(-(need - 1) // factor) + 1
+            few = need <= usual[-1] * factor and not request.loop
+            need = need // factor if request.loop else usual[-1] if few else -(-(need - 1) // factor) + 1
     return counts[::-1]
 
 
@@ -214,11 +216,31 @@ class _Run:
 
     stage: Stage
     below: Stage | None
-    total: int | None
+    total: int | None  # frames that it makes; None: as many as come from below, or without end
     sampling: Sampling
     fps: float
     request: Request
     keys: Sequence[Key]
+
+
+def _base(run: _Run) -> Iterator[SegmentStep]:
+    """The first stage: nothing comes from below, but what is known and what it has made itself."""
+    shape = run.stage.config.shape
+    if run.request.strength < 1:
+        if not run.request.known:
+            raise ValueError(
+                f"a strength of {run.request.strength} needs a video to begin from, got none; give one as known"
+            )
+        most = max(1, math.ceil(max(piece.end for piece in run.request.known) * shape.fps - 1e-6))
+        if run.total is None or most < run.total:
+            raise ValueError(
+                f"a clip begun from a video with strength {run.request.strength} must not be longer than it,"
+                f" got {run.total} frames of a video that has {most} at {shape.fps:g} a second; ask for fewer seconds"
+            )
+    for frames, step, video in keyframes(run.stage, run.request, run.keys, run.total, run.sampling):
+        done, total = (step.index + 1, step.total) if step else (1, 1)
+        what = f"{run.stage.name}, frames {frames.start}-{frames.stop - 1}"
+        yield SegmentStep(done, total, what, run.stage, frames, step, video)
 
 
 def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
@@ -234,24 +256,30 @@ def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
             if segment is None:
                 break
             held.forget(segment.inputs.start)
-            yield from _sample(run, segment, held.take(segment.inputs) if segment.inputs else None)
+            yield from _sample(run, segment, held.take(segment.inputs))
             made = segment.keep.stop
 
 
-def _sample(run: _Run, segment: Segment, low: Video | None) -> Iterator[SegmentStep]:
-    stage, shape = run.stage, run.stage.config.shape
-    size = (shape.height, shape.width) if low is None else stage.task.output_size(low)
+def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
+    stage = run.stage
+    size = stage.task.output_size(low)
     condition = stage.condition(
-        run.request.captions, frames=len(segment.frames), fps=run.fps, numbers=run.request.numbers
+        run.request.captions_at(segment.frames.start / run.fps),
+        frames=len(segment.frames),
+        fps=run.fps,
+        numbers=run.request.numbers_of(segment.frames, run.total),
     )
+    known = placed(run.request.known, segment.frames, run.fps, size, len(run.keys), stage.device)
     what = f"{stage.name}, frames {segment.keep.start}-{segment.keep.stop - 1}"
-    for step in stage.sample(condition, low, size, segment.frames, run.keys, run.sampling):
+    for step in stage.sample(condition, low, size, segment.frames, run.keys, run.sampling, known):
         video = None
         if step.index == step.total - 1:
             video, first = step.x, segment.frames.start
-            if run.sampling.consistent and low is not None and stage.task.space_factor > 1:
+            if run.sampling.consistent and stage.task.space_factor > 1:
                 video = match_blocks(video.float(), low.float())
-            if segment.keep.start < first and low is not None:  # the very first given frame goes on as it is
+            if known is not None:
+                video = known.kept(video)
+            if segment.keep.start < first:  # the very first given frame goes on as it is
                 video, first = torch.cat((low[:, :, :1], video), dim=2), first - 1
             video = video[:, :, segment.keep.start - first : segment.keep.stop - first]
         yield SegmentStep(step.index + 1, step.total, what, stage, segment.keep, step, video)

@@ -102,8 +102,7 @@ class Latents(Codec):
             known,
             low_res=None if known.low_res is None else self._encode_channels(known.low_res),
             prior=None if known.prior is None else self.encode(known.prior),
-            given=None,  # a latent is never known exactly: `finish` puts known frames where they belong
-            given_at=(),
+            known=None,  # a latent is never known exactly: `finish` puts what is known where it belongs
         )
 
     def condition(self, condition: Condition) -> Condition:
@@ -114,13 +113,13 @@ class Latents(Codec):
         return replace(condition, seconds=condition.seconds[:, places], numbers=numbers)
 
     def finish(self, step: Step, known: Conditioning, frames: int, size: tuple[int, int]) -> Step:
-        """The last step decoded, with the known frames as they are."""
+        """The last step decoded, with what is known as it is."""
         if step.index < step.total - 1:
             return step
         with torch.no_grad(), autocast(step.x.device):
             video = self.autoencoder.decode(step.x, frames, *size, tile=_TILE)
-        if known.given is not None:
-            video[:, :, list(known.given_at)] = known.given
+        if known.known is not None:
+            video = known.known.kept(video)
         return replace(step, x=video, x0=video)
 
     def _encode_channels(self, low_res: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from framefall.cascade.known import Known, Mask
+from framefall.diffusion.process import Process, over_video
 from framefall.video import Time, Video
-
-Mask = Float[Tensor, "batch 1 frames height width"]  # 1 where a video is known, 0 where it is to be made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,27 @@ class Conditioning:
     # channels beside the noisy video, on its grid
     low_res: Float[Tensor, "batch shown frames height width"] | None = None
     prior: Video | None = None  # the plain guess that a bridge starts from
-    given: Float[Tensor, "batch channels known height width"] | None = None  # frames that are known exactly ...
-    given_at: tuple[int, ...] = ()  # ... and where they stand among the stage's frames
+    known: Known | None = None  # what must come out as it is
+    clean: Float[Tensor, "batch frames"] | None = None  # 1 where the network is shown a known frame at time 0
+
+    def applied(self, x_t: Video, t: Time) -> tuple[Video, Time]:
+        """A noisy video and its time as the network is to see them: frames that it is told of are clean."""
+        if self.clean is None or self.known is None:
+            return x_t, t
+        t = (t[:, None] if t.ndim == 1 else t) * (1.0 - self.clean)
+        return torch.where(self.clean[:, None, :, None, None] > 0, self.known.video, x_t), t
+
+    def forgotten(self, x_t: Video, t: Time, process: Process) -> tuple[Video, Time]:
+        """The same as a network is to see them that is told of nothing: known frames are pure noise, at time 1.
+
+        The noise is what x_t is beside the known video, so that nothing of that is left.
+        """
+        if self.clean is None or self.known is None:
+            return x_t, t
+        alpha, sigma = (over_video(scale, x_t) for scale in process.scales(t))
+        noise = process.start((x_t - alpha * self.known.video) / sigma)
+        t = torch.where(self.clean > 0, 1.0, t[:, None] if t.ndim == 1 else t)
+        return torch.where(self.clean[:, None, :, None, None] > 0, noise, x_t), t
 
 
 def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Mask:
@@ -31,7 +50,7 @@ def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Mask:
 
 def shown(video: Video, mask: Mask) -> Float[Tensor, "batch shown frames height width"]:
     """What is known of a video: its pixels where the mask is 1, zeros elsewhere, and the mask as a channel."""
-    return torch.cat((video * mask, mask), dim=1)
+    return torch.cat((video * mask, mask.expand(len(video), 1, *video.shape[2:])), dim=1)
 
 
 def corrupt(low: Video, noise: Video, level: Time) -> Video:

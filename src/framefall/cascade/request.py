@@ -1,6 +1,7 @@
 """What is asked of a cascade: one frozen object, made once by the command line or by Python, and handed down whole."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall import checks
+from framefall.cascade.known import Known
 from framefall.diffusion.guidance_config import Guidance
 
 Quality = Literal["fast", "best"]
@@ -27,12 +29,15 @@ class Request:
     seed: int = 0
     count: int = 1  # clips of one prompt
     frames: int | None = None  # of a clip; met exactly
-    seconds: int | float | None = None  # the same as a duration; by default as long as the last stage makes it
+    seconds: int | float | None = None  # the same as a duration, inf for no end; by default what the last stage makes
     size: tuple[int, int] | None = None  # height and width, of a model that was trained on several
     quality: Quality = "fast"  # few steps, or more of them
     until: str | None = None  # the last stage to run; by default the last there is
     numbers: Float[Tensor, "clips instants count"] | None = None  # one instant for a clip, or one a frame
-    given: Float[Tensor, "given_clips channels given height width"] | None = None  # first frames to go on from
+    prompts_at: tuple[tuple[float, str | None], ...] = ()  # (seconds, prompt): what is to be seen from then on
+    known: tuple[Known, ...] = ()  # what is given of every clip, or of each: images, videos, parts of the picture
+    strength: float = 1.0  # below 1: how far to go away from the known video, which must cover the clip (SDEdit)
+    loop: bool = False  # whether the frame after the last is the first
     # of the base, by default the model's own: its scale, some of its settings by their names, or all of it
     guidance: int | float | Mapping[str, Any] | Guidance | None = None
     names: tuple[str, ...] | None = None  # of the clips: 0, 1, ... by default
@@ -43,8 +48,10 @@ class Request:
         checks.whole("count", self.count, 1)
         if self.frames is not None:
             checks.whole("frames", self.frames, 1)
-        if self.seconds is not None:
+        if self.seconds not in (None, math.inf):
             checks.number("seconds", self.seconds, above=0, example=2.5)
+        if self.endless and self.loop:
+            raise ValueError("a loop must have an end, got seconds=inf; try 2.5")
         self.guided(Guidance())
         if self.size is not None:
             if not isinstance(self.size, tuple) or len(self.size) != 2:
@@ -67,9 +74,14 @@ class Request:
                 f"there must be a name for each clip if names are given, got {len(self.names)} names"
                 f" for {len(self.captions)} clips"
             )
-        for name, tensor in (("numbers", self.numbers), ("given", self.given)):
+        tensors = [("numbers", self.numbers), *(("known", piece.video) for piece in self.known)]
+        for name, tensor in tensors:
             if tensor is not None and len(tensor) not in (1, len(self.captions)):
                 raise ValueError(f"{name} must be of 1 clip or of all {len(self.captions)}, got {len(tensor)}")
+        checks.number("strength", self.strength, above=0, most=1, example=0.6)
+        for second, _ in self.prompts_at:
+            checks.number("the seconds of a later prompt", second, above=0, example=3)
+        _check_prompt(tuple(prompt for _, prompt in self.prompts_at) or None)
 
     @property
     def captions(self) -> tuple[str | None, ...]:
@@ -80,6 +92,11 @@ class Request:
     def clips(self) -> tuple[str, ...]:
         """The clips' names."""
         return self.names or tuple(map(str, range(len(self.captions))))
+
+    @property
+    def endless(self) -> bool:
+        """Whether clips go on until nobody reads them any more."""
+        return self.seconds is not None and math.isinf(self.seconds)
 
     def length(self, fps: float) -> int | None:
         """How many frames are asked for at a rate; none if that is left to the model."""
@@ -100,11 +117,24 @@ class Request:
     def one_by_one(self) -> Iterator["Request"]:
         """A request for each clip alone, under the name that it has among the others."""
         for index, (caption, name) in enumerate(zip(self.captions, self.clips, strict=True)):
-            numbers, given = (
-                tensor if tensor is None or len(tensor) == 1 else tensor[index : index + 1]
-                for tensor in (self.numbers, self.given)
-            )
-            yield replace(self, prompt=(caption,), count=1, names=(name,), numbers=numbers, given=given)
+            numbers, known = self.numbers, tuple(piece.clip(index) for piece in self.known)
+            if numbers is not None and len(numbers) > 1:
+                numbers = numbers[index : index + 1]
+            yield replace(self, prompt=(caption,), count=1, names=(name,), numbers=numbers, known=known)
+
+    def captions_at(self, seconds: float) -> tuple[str | None, ...]:
+        """One a clip, of what is to be seen at that moment."""
+        now = [prompt for second, prompt in sorted(self.prompts_at, key=lambda at: at[0]) if second <= seconds + 1e-6]
+        return (now[-1],) * len(self.captions) if now else self.captions
+
+    def numbers_of(self, frames: Sequence[int], total: int | None) -> Float[Tensor, "clips instants count"] | None:
+        """The numbers of a stage's frames, of which it makes `total`: theirs, where there is one instant for each."""
+        if self.numbers is None or self.numbers.shape[1] == 1:
+            return self.numbers
+        instants = self.numbers.shape[1]
+        step = 1.0 if total is None else instants / total  # instants are spread over all frames
+        places = [min(max(int(frame * step), 0), instants - 1) for frame in frames]
+        return self.numbers[:, places]
 
 
 def _check_prompt(prompt: object) -> None:

@@ -10,8 +10,9 @@ from torch import Tensor
 from framefall import checks
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
+from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
-from framefall.cascade.tasks import Segment, Task
+from framefall.cascade.tasks import Segment, SuperResolution, Task
 from framefall.cascade.tiles import blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
@@ -51,10 +52,9 @@ class Sampling:
         """How often the network is asked in a row, each time about what it said before."""
         return 2 * self.steps - 1 if self.sampler == "heun" else self.steps
 
-    @property
-    def times(self) -> TimeGrid:
-        """The diffusion times of the walk."""
-        return grid(self.steps, shift=self.shift)
+    def times(self, start: float = 1.0) -> TimeGrid:
+        """The diffusion times of the walk, which may begin later than at 1."""
+        return grid(self.steps, shift=self.shift, start=start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,8 @@ class Stage:
     def next_segment(
         self, made: int, have: int, ended: bool, *, total: int | None, sampling: Sampling
     ) -> Segment | None:
-        """The next piece of the work after `made` frames, when `have` frames of the stage below have come."""
+        """The next piece of super-resolution after `made` frames, when `have` frames of the stage below have come."""
+        assert isinstance(self.task, SuperResolution)
         reach = self.backbone.halo[0] if self.backbone.halo else 0
         halo = reach * self.codec.time * sampling.calls
         return self.task.next_segment(made, have, ended, frames=self.config.shape.frames, total=total, halo=halo)
@@ -247,28 +248,27 @@ class Stage:
                 )
         return replace(self, weaker=weaker)
 
-    def denoiser(self, condition: Condition, known: Conditioning, sampling: Sampling) -> Denoise:
-        """(x_t, t) -> x0 with guidance, tiles and given frames; gradients are switched off here, once.
+    def denoiser(
+        self, condition: Condition, known: Conditioning, sampling: Sampling, times: TimeGrid | None = None
+    ) -> Denoise:
+        """(x_t, t) -> x0 with guidance, tiles and what is known; gradients are switched off here, once.
 
-        A side that forgets is shown given frames as pure noise at t = 1, and nothing beside the noisy video.
+        `times` are the walk's, by default those of `sampling`. A side that forgets is shown known frames as pure noise
+        at t = 1, and nothing beside the noisy video.
         """
-        given, at = known.given, list(known.given_at)
-        null = condition.without_text()
+        null, kept = condition.without_text(), known.known
 
         def side(told: Condition, predict: Predict = self.x0, forgets: bool = False) -> Denoise:
             predict = self._tiles()(predict)
 
             def denoise(x_t: Video, t: Time) -> Video:
-                if given is not None and self.task.known == "any":  # given frames are clean, and the network is told so
-                    shown, level = (self._noise(x_t[:, :, at], given, t), 1.0) if forgets else (given, 0.0)
-                    x_t, t = x_t.clone(), t[:, None].repeat(1, x_t.shape[2])
-                    x_t[:, :, at], t[:, at] = shown, level
+                x_t, t = known.forgotten(x_t, t, self.process) if forgets else known.applied(x_t, t)
                 with torch.no_grad(), autocast(self.device):
                     return predict(x_t, t, told)
 
             return denoise
 
-        remembers = given is not None and not self.task.super_resolution
+        remembers = kept is not None and condition.low_res is not None and not self.task.super_resolution
         sides = Sides(
             full=side(condition),
             without_text=side(null),
@@ -277,20 +277,10 @@ class Stage:
             without_history=side(replace(condition, low_res=None), forgets=True) if remembers else None,
             weaker=None if self.weaker is None else side(condition, self.weaker.x0),
         )
-        strong = strengthened(sampling.guidance, sides, sampling.times)
-
-        def keeping(x_t: Video, t: Time) -> Video:
-            x0 = strong(x_t, t)
-            if given is not None:  # last, because guidance would move them
-                x0[:, :, at] = given
-            return x0
-
-        return keeping
-
-    def _noise(self, x_t: Video, x0: Video, t: Time) -> Video:
-        """What x_t is beside x0, at t = 1: as noisy as can be, and nothing of x0 is left."""
-        alpha, sigma = (over_video(scale, x_t) for scale in self.process.scales(t))
-        return self.process.start((x_t - alpha * x0) / sigma)
+        strong = strengthened(sampling.guidance, sides, sampling.times() if times is None else times)
+        if kept is None:
+            return strong
+        return lambda x_t, t: kept.kept(strong(x_t, t))  # last, because guidance would move it
 
     def sample(
         self,
@@ -300,10 +290,14 @@ class Stage:
         frames: range,
         keys: Sequence[Key],
         sampling: Sampling,
+        known: Known | None = None,
+        strength: float = 1.0,
     ) -> Iterator[Step]:
         """Every step of one window: `frames` are absolute, so that noise does not depend on the window.
 
-        The last step is frames; the steps before it are latents where the stage works on latents.
+        What is `known` of these frames comes out as it is. With a `strength` below 1 the walk begins at that diffusion
+        time from the known video with noise on it, also where its mask is 0 (SDEdit, Meng et al. 2021). The last step
+        is frames; the steps before it are latents where the stage works on latents.
         """
 
         def noise(purpose: str, channels: int, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
@@ -319,20 +313,24 @@ class Stage:
             first = frames.start // self.task.time_factor
             span = range(first, first + low.shape[2])
             corrupted = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
-        known = self.task.conditioning(low, len(frames), corrupted)
-        seen = self.codec.conditioning(known)
+        conditioning = self.task.conditioning(low, len(frames), corrupted, known)
+        seen = self.codec.conditioning(conditioning)
         condition = self.conditioned(condition, seen, level)
         places, area = self.codec.grid(frames, size)
 
         def endpoint(purpose: str) -> Tensor:
             return self.endpoint(noise(purpose, self.config.channels, places, area), seen)
 
-        x = self.process.start(endpoint("start"))
-        times = sampling.times.to(self.device)
-        denoise = self.denoiser(condition, seen, sampling)
+        times = sampling.times(strength).to(self.device)
+        if strength < 1.0 and known is not None:
+            at = torch.full((len(keys),), float(times[0]), device=self.device)
+            x = self.process.add_noise(self.codec.encode(known.video), endpoint("start"), at)
+        else:
+            x = self.process.start(endpoint("start"))
+        denoise = self.denoiser(condition, seen, sampling, times)
         walk = SAMPLERS[sampling.sampler](denoise, self.process, x, times, lambda step: endpoint(f"fresh/{step}"))
         for step in walk:
-            yield self.codec.finish(step, known, len(frames), size)
+            yield self.codec.finish(step, conditioning, len(frames), size)
 
     def _tiles(self) -> Callable[[Predict], Predict]:
         """Large pictures go through the network in parts: exactly where its reach is known, blended elsewhere."""

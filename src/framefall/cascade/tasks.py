@@ -13,7 +13,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, first_frames, shown
+from framefall.cascade.conditioning import Conditioning, shown
+from framefall.cascade.known import Known, Mask
 from framefall.data.buckets import Bucket
 from framefall.layers.motion import bidirectional_flow, warp_between
 from framefall.video import Video, resize
@@ -95,8 +96,10 @@ class TaskKind(ABC):
         """A training example: the clean target, and what the stage below would have made of it."""
 
     @abstractmethod
-    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
-        """What the stage is conditioned on to make `frames` from the stage below's `low`.
+    def conditioning(
+        self, low: Video | None, frames: int, corrupted: Video | None = None, known: Known | None = None
+    ) -> Conditioning:
+        """What the stage is conditioned on to make `frames` from the stage below's `low`, and what of them is `known`.
 
         `corrupted` is what it sees of `low`, where noise-conditioning augmentation is on.
         """
@@ -104,15 +107,6 @@ class TaskKind(ABC):
     def output_size(self, low: Video) -> tuple[int, int]:
         """Height and width of what is made of `low`."""
         return low.shape[-2] * self.space_factor, low.shape[-1] * self.space_factor
-
-    @abstractmethod
-    def next_segment(
-        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
-    ) -> Segment | None:
-        """The next piece after `made` frames; none when all is done or more than `have` inputs must come first.
-
-        `frames` are made by default, `total` are asked for, and `halo` is the network's reach in frames.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,26 +133,29 @@ class Base(TaskKind):
         """The clip itself; there is no stage below."""
         return video, None
 
-    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
-        """The given first frames and where they are; nothing without any."""
-        if low is None:
+    def conditioning(
+        self, low: Video | None, frames: int, corrupted: Video | None = None, known: Known | None = None
+    ) -> Conditioning:
+        """What is known and where it is, as far as the network can be told; nothing without any."""
+        if known is None:
             return Conditioning()
-        given, most = low.shape[2], self.most_given(frames)
-        if not 0 < given <= min(most, frames - 1):
-            raise ValueError(f"this base stage can be given up to {most} first frames, got {given}; give fewer")
-        rest = low.new_zeros(*low.shape[:2], frames - given, *low.shape[3:])
-        video = torch.cat((low, rest), dim=2)
-        mask = first_frames(video, torch.full((low.shape[0],), given, device=low.device))
-        return Conditioning(low_res=shown(video, mask), given=low, given_at=tuple(range(given)))
+        if not self.can_be_told(known):
+            return Conditioning(known=known)
+        clean = known.whole_frames() if self.known == "any" else None
+        return Conditioning(low_res=shown(known.video, _sure(known)), known=known, clean=clean)
 
-    def next_segment(
-        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
-    ) -> Segment | None:
-        """The whole clip at once, when all given frames have come."""
-        if made or not ended:
-            return None
-        frames = max(frames, total or 0)
-        return Segment(range(have), range(frames), range(min(frames, total or frames)))
+    def can_be_told(self, known: Known) -> bool:
+        """Whether the network takes such knowledge as an input; what it does not take must be kept from outside."""
+        if self.known == "any":
+            return True
+        whole = known.whole_frames()
+        count = int(whole[0].cumprod(0).sum())
+        first = torch.arange(whole.shape[1], device=whole.device) < count
+        return 0 < count <= self.known and bool((_sure(known) == first.float()[:, None, None]).all())
+
+    def history(self, frames: int) -> int:
+        """How many frames a window of `frames` is told of those before it, in a clip longer than that."""
+        return frames * 3 // 8 if self.known == "any" else min(self.known or frames // 4, frames - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +175,15 @@ class SuperResolution(TaskKind):
         if self.bridge is not None and not (self.bridge > 0 and self.spread > 0):
             given = f"bridge={self.bridge}, spread={self.spread}"
             raise ValueError(f"bridge and spread must be above 0, got {given}; try bridge=0.5, spread=0.1")
+
+    @abstractmethod
+    def next_segment(
+        self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
+    ) -> Segment | None:
+        """The next piece after `made` frames; none when all is done or more than `have` inputs must come first.
+
+        `frames` are made by default, `total` are asked for, and `halo` is the network's reach in frames.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +220,9 @@ class TemporalSR(SuperResolution):
         """Of `1 + intervals * factor` frames, those after the first; and every `factor`-th of all."""
         return video[:, :, 1:], video[:, :, :: self.factor]
 
-    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
+    def conditioning(
+        self, low: Video | None, frames: int, corrupted: Video | None = None, known: Known | None = None
+    ) -> Conditioning:
         """For each frame the given ones around it, moved to its moment, and how far it is on the way; their
         blend as the prior. Motion is found in the uncorrupted frames.
         """
@@ -231,9 +239,22 @@ class TemporalSR(SuperResolution):
         return Conditioning(
             low_res=torch.cat((before, after, fraction), dim=1),
             prior=torch.lerp(before, after, fraction),
-            given=low[:, :, 1:],
-            given_at=tuple(range(self.factor - 1, before.shape[2], self.factor)),
+            known=self._keyframes(low, known),
         )
+
+    def _keyframes(self, low: Video, known: Known | None) -> Known:
+        """The given frames of a segment after its first, where they stand, over whatever else is known."""
+        batch, channels, given, height, width = low.shape
+        frames = (given - 1) * self.factor
+        at = range(self.factor - 1, frames, self.factor)
+        video = low.new_zeros(batch, channels, frames, height, width) if known is None else known.video.clone()
+        mask = (
+            low.new_zeros(1, 1, frames, 1, 1)
+            if known is None
+            else known.weights.expand(batch, 1, frames, height, width).clone()
+        )
+        video[:, :, at], mask[:, :, at] = low[:, :, 1:], 1.0
+        return Known(video=video, mask=mask)
 
     def next_segment(
         self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
@@ -280,12 +301,14 @@ class SpatialSR(SuperResolution):
         """The clip, and the mean of each `factor` x `factor` block of it."""
         return video, resize(video, video.shape[-2] // self.factor, video.shape[-1] // self.factor, "area")
 
-    def conditioning(self, low: Video | None, frames: int, corrupted: Video | None = None) -> Conditioning:
+    def conditioning(
+        self, low: Video | None, frames: int, corrupted: Video | None = None, known: Known | None = None
+    ) -> Conditioning:
         """The bicubic enlargement."""
         if low is None:
             raise ValueError("spatial super-resolution needs a small video, got none; give it one")
         large = resize(low if corrupted is None else corrupted, *self.output_size(low))
-        return Conditioning(low_res=large, prior=large)
+        return Conditioning(low_res=large, prior=large, known=known)
 
     def next_segment(
         self, made: int, have: int, ended: bool, *, frames: int, total: int | None, halo: int
@@ -299,3 +322,8 @@ class SpatialSR(SuperResolution):
 
 
 Task = Annotated[Base | TemporalSR | SpatialSR, Field(discriminator="kind")]
+
+
+def _sure(known: Known) -> Mask:
+    """1 where it is known for certain: a network is told of nothing that is half to be made anew."""
+    return (known.weights >= 1.0).to(known.video.dtype)

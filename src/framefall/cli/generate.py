@@ -2,12 +2,25 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Device, Json, Model, Out, Quality, Seed, device_of, guidance_of, numbers_of, size_of
+from framefall.cli.options import (
+    Device,
+    Json,
+    Model,
+    Out,
+    Quality,
+    Seed,
+    device_of,
+    guidance_of,
+    image_of,
+    numbers_of,
+    prompts_of,
+    size_of,
+)
 from framefall.weights import DEFAULT
 
 
@@ -25,6 +38,26 @@ def generate(
     seconds: Annotated[float | None, typer.Option(help="The length of a clip instead of its frames.")] = None,
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Pixels of a clip, for a model trained with buckets.")
+    ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(metavar="F[@S]", help="Show this image, at second S (0 by default); give it again for others."),
+    ] = None,
+    video: Annotated[Path | None, typer.Option(metavar="F", help="A video to go on from, or to change.")] = None,
+    extend: Annotated[
+        Literal["before", "after", "both"] | None, typer.Option(help="Make what comes before or after --video.")
+    ] = None,
+    end: Annotated[Path | None, typer.Option(metavar="F", help="A video or image that the clip ends with.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(metavar="F", help="Make --video anew where this image or video is white.")
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(help="Below 1: draw --video again, so far away from it (0.3 a little, 0.8 a lot).")
+    ] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Let the clip end where it begins.")] = False,
+    prompt_at: Annotated[
+        list[str] | None,
+        typer.Option(metavar='"S PROMPT"', help='Another prompt from second S on, as "3 it bounces"; repeatable.'),
     ] = None,
     quality: Quality = "fast",
     guidance: Annotated[
@@ -69,11 +102,14 @@ def generate(
     Examples:
       framefall generate "people walk across a square" -o walk.mp4 --seed 7
       framefall generate "a cup turns" -o cup.mp4 --count 4 --quality best
+      framefall generate "a ball falls" -o after.mp4 --video start.mp4 --extend after --seconds 8
+      framefall generate "a ball falls" -o between.mp4 --image a.png --image b.png@2.5
       framefall generate "a cup turns" -o cup.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
     """
     from framefall.cascade.request import Request
     from framefall.runs.generate import generate as make
+    from framefall.runs.given import Given
 
     if report and output.suffix.lower() in (".npy", ".png"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
@@ -89,11 +125,18 @@ def generate(
         guidance=settings,
         until=until,
         numbers=numbers_of(numbers),
+        strength=strength,
+        loop=loop,
+        prompts_at=prompts_of(prompt_at or []),
     )
+    given = Given(images=tuple(map(image_of, image or [])), video=video, extend=extend, end=end, mask=mask)
+    if strength < 1 and video is None:
+        raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
     run = make.events(
         request,
         output,
         model,
+        given=given,
         weaker=weaker,
         save_stages=save_stages,
         accelerate=accelerate,

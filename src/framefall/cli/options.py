@@ -70,6 +70,29 @@ def _setting(name: str, text: str) -> Any:
     return (first, int(second)) if name == "oscillate" and second.is_integer() else (first, second)
 
 
+def image_of(text: str) -> tuple[str, float]:
+    """The file and the second in "a.png@2.5"; second 0 without one."""
+    path, sign, second = text.rpartition("@")
+    if not sign:
+        return text, 0.0
+    try:
+        return path, float(second)
+    except ValueError:
+        return text, 0.0  # the sign is part of the name
+
+
+def prompts_of(texts: list[str]) -> tuple[tuple[float, str | None], ...]:
+    """The seconds and the prompts in "3 it bounces", "5.5 it stops"."""
+    found: list[tuple[float, str | None]] = []
+    for text in texts:
+        second, _, prompt = text.strip().partition(" ")
+        try:
+            found.append((float(second), prompt.strip() or None))
+        except ValueError:
+            raise ValueError(f'a later prompt must be given like "3 it bounces", and got {text!r}') from None
+    return tuple(found)
+
+
 def size_of(text: str | None) -> tuple[int, int] | None:
     """Height and width in "256x144", width first; none of none."""
     if text is None:

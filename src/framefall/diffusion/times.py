@@ -43,14 +43,20 @@ class LogitNormal:
         return 1.0 / (1.0 + math.exp(-self.mean - self.std * key.named("logit").gauss(*counters)))
 
 
-def grid(steps: int, shift: float = 1.0) -> Float[Tensor, " {steps}+1"]:
+def grid(steps: int, shift: float = 1.0, start: float = 1.0) -> Float[Tensor, " times"]:
     """Times of `steps` sampling steps, from 1 down to 0, in float64.
 
-    `shift` above 1 spends more of them on noise: t' = a t / (1 + (a - 1) t).
+    `shift` above 1 spends more of them on noise: t' = a t / (1 + (a - 1) t). A walk that begins later, at `start`, has
+    that share of the steps, and at least one.
     """
+    if not 0 < start <= 1:
+        raise ValueError(f"start must be above 0 and at most 1, got {start}; try 0.6")
     if steps < 1 or shift <= 0:
         raise ValueError(
             f"steps must be at least 1 and shift above 0, got steps={steps}, shift={shift}; try steps=20, shift=1"
         )
     even = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    if start < 1:
+        first = start / (shift - (shift - 1.0) * start)  # of the even grid: shifted it is `start`
+        even = torch.linspace(first, 0.0, max(1, round(steps * start)) + 1, dtype=torch.float64)
     return shift * even / (1.0 + (shift - 1.0) * even)

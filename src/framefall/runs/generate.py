@@ -18,6 +18,7 @@ from framefall.config import to_dict
 from framefall.data.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
+from framefall.runs.given import Given, knowing
 from framefall.video import to_frames
 from framefall.weights import DEFAULT
 
@@ -46,6 +47,7 @@ def generate(
     output: str | Path,
     model: str | Path | Cascade = DEFAULT,
     *,
+    given: Given | None = None,
     weaker: str | Path | Cascade | None = None,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
@@ -54,15 +56,20 @@ def generate(
     """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
 
     `model` is a shipped name, the folder of a trained cascade, or a cascade, and so is `weaker`, an earlier checkpoint
-    or a smaller model that guidance walks away from. With `save_stages` the clips of all
-    stages go into that folder as well. `accelerate` runs networks that are asked several times by OpenVINO, where
-    that is installed. Equal requests give equal files. Raises `ValueError` for what the model cannot be asked.
+    or a smaller model that guidance walks away from. `given` are images or videos that the clips are to hold, from
+    files; it adds to what the request says is known. With `save_stages` the clips of all stages go into that folder as
+    well. `accelerate` runs networks that are asked several times by OpenVINO, where that is installed. Equal requests
+    give equal files. Raises `ValueError` for what the model cannot be asked.
     """
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
     if weaker is not None:
         cascade = cascade.guided_by(weaker if isinstance(weaker, Cascade) else load_cascade(weaker, device))
     if request.size is not None:
         cascade, request = cascade.sized(*request.size), replace(request, size=None)
+    if request.endless:
+        raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
+    if given is not None and not given.empty:
+        request = yield from knowing(request, given, cascade)
     if accelerate:
         cascade = with_engines(cascade)
     made_with = provenance(model, request.seed, request.quality)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from framefall.cascade.known import Known
 from framefall.cascade.stage import Stage
 from framefall.diffusion.loss import denoising_loss
 from framefall.diffusion.prediction import Prediction
@@ -69,10 +70,12 @@ def denoising_error(
     _check_times(times)
     device = stage.device
     answer, low = stage.task.example(videos.to(device))
+    shown = None
     if given:
-        low = answer[:, :, :given]
+        mask = (torch.arange(answer.shape[2], device=device) < given).float()[None, None, :, None, None]
+        shown = Known(video=answer, mask=mask)
     x0 = stage.codec.encode(answer)
-    known = stage.codec.conditioning(stage.task.conditioning(low, answer.shape[2]))
+    known = stage.codec.conditioning(stage.task.conditioning(low, answer.shape[2], known=shown))
     condition = stage.condition(captions, frames=answer.shape[2], fps=fps)
     condition = stage.conditioned(condition, known, torch.zeros(len(x0), device=device))
 
@@ -80,7 +83,7 @@ def denoising_error(
         return stage.endpoint(_noise(keys, index, x0), known)
 
     def denoise(x_t: Video, t: Scores) -> Video:
-        return stage.x0(x_t, t, condition)
+        return stage.x0(*known.applied(x_t, t), condition)
 
     return _errors(denoise, stage.process, x0, endpoint, times.to(device), space or stage.config.loss)
 

@@ -1,0 +1,96 @@
+"""A base stage makes the clips of a request, however long: window by window, each told what is there already."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+
+import torch
+
+from framefall.cascade.known import Known, known_frames, placed
+from framefall.cascade.request import Request
+from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.tasks import Base
+from framefall.cascade.windows import Window, looped, windows
+from framefall.diffusion.samplers import Step
+from framefall.noise import Key
+from framefall.video import Video
+
+
+def plan(stage: Stage, request: Request, total: int | None) -> Iterator[Window]:
+    """The windows in which a stage makes `total` frames for a request; None: without end."""
+    shape, task = stage.config.shape, stage.task
+    horizon = total or round(max([piece.end for piece in request.known], default=0.0) * shape.fps) + 1
+    known = known_frames(request.known, shape.fps, horizon)
+    assert isinstance(task, Base)
+    history = task.history(shape.frames)
+    if request.loop and total is not None:
+        return looped(total, shape.frames, history, known)
+    cuts = [round(second * shape.fps) for second, _ in request.prompts_at]
+    return windows(total, shape.frames, history, known, cuts)
+
+
+def keyframes(
+    stage: Stage, request: Request, keys: Sequence[Key], total: int | None, sampling: Sampling
+) -> Iterator[tuple[range, Step | None, Video | None]]:
+    """Every step of every window, with the frames that come out of it in their order, as soon as all before are there.
+
+    Of a loop of `total` frames `total` + 1 come out: the last is the first again.
+    """
+    shape = stage.config.shape
+    around = total if request.loop else None  # frames after which the clip begins anew
+    made: dict[int, Video] = {}
+    out = 0
+    for window in plan(stage, request, total):
+        last: Step | None = None
+        if window.frames:
+            told = _told(stage, request, window, made, len(keys), total)
+            condition = stage.condition(
+                request.captions_at(window.keep.start / shape.fps),
+                frames=len(window.frames),
+                fps=shape.fps,
+                numbers=request.numbers_of(window.frames, total),
+            )
+            size = shape.height, shape.width
+            for last in stage.sample(condition, None, size, window.frames, keys, sampling, told, request.strength):
+                if last.index < last.total - 1:
+                    yield window.keep, last, None
+            assert last is not None
+            made |= {frame: last.x[:, :, [frame - window.frames.start]] for frame in window.keep}
+        else:
+            given = _placed(stage, request, window.keep, len(keys))
+            assert given is not None
+            made |= {frame: given.video[:, :, [at]] for at, frame in enumerate(window.keep)}
+        ready = range(out, next(frame for frame in count(out) if frame not in made))
+        yield ready or window.keep, last, torch.cat([made[frame] for frame in ready], dim=2) if ready else None
+        out = ready.stop
+        if around is None:
+            made = {frame: video for frame, video in made.items() if frame >= out - shape.frames}
+    if around is not None:
+        yield range(around, around + 1), None, made[0]
+
+
+def _placed(stage: Stage, request: Request, frames: Sequence[int], clips: int) -> Known | None:
+    shape = stage.config.shape
+    return placed(request.known, frames, shape.fps, (shape.height, shape.width), clips, stage.device)
+
+
+def _told(
+    stage: Stage, request: Request, window: Window, made: Mapping[int, Video], clips: int, total: int | None
+) -> Known | None:
+    """What is given of a window's frames, and those that are there already."""
+    frames = [frame % total for frame in window.frames] if request.loop and total else window.frames
+    given = _placed(stage, request, frames, clips)
+    there = [at for at, frame in enumerate(frames) if frame in made and window.frames[at] not in window.keep]
+    if given is None and not there:
+        return None
+    shape = stage.config.shape
+    if given is None:
+        empty = torch.zeros(clips, shape.channels + 1, len(frames), shape.height, shape.width, device=stage.device)
+        given = Known(video=empty[:, :-1], mask=empty[:, -1:])
+    video, mask = given.video, given.weights
+    if request.strength < 1 and total is not None:  # beyond the end there is nothing to begin from: it stands still
+        video[:, :, max(0, total - window.frames.start) :] = video[
+            :, :, [min(len(frames), total - window.frames.start) - 1]
+        ]
+    for at in there:
+        video[:, :, [at]], mask[:, :, at] = made[frames[at]].to(video.dtype), 1.0
+    return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps)

@@ -1,0 +1,61 @@
+"""Windows of a base stage: what they are told, and in which order their frames come out."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from framefall.cascade.keyframes import keyframes, plan
+from framefall.cascade.known import Known
+from framefall.cascade.request import Request
+from framefall.cascade.tasks import Base
+from framefall.noise import Key
+
+KEYS = [Key(0, "sample", "0")]
+
+
+@pytest.fixture
+def base(configs, learned):
+    """A toy base that can be told any frames."""
+    config = configs["base"]
+    return learned(
+        "base", replace(config, task=Base(known="any"), backbone=replace(config.backbone, low_res_channels=4))
+    )
+
+
+def made(base, request: Request, total: int) -> torch.Tensor:
+    """All frames in the order in which they come."""
+    parts = [
+        (frames, video)
+        for frames, _, video in keyframes(base, request, KEYS, total, base.config.fast)
+        if video is not None
+    ]
+    assert [frame for frames, _ in parts for frame in frames] == list(range(total + request.loop))
+    return torch.cat([video for _, video in parts], dim=2)
+
+
+def test_frames_before_a_video_are_made_backward_and_come_out_forward(base, moving):
+    given = moving(5, 16, 16)
+    out = made(base, Request(known=(Known(video=given, fps=6.0, start=15 / 6),)), 20)
+    assert out.shape[2] == 20 and torch.equal(out[:, :, 15:], given)
+
+
+def test_what_lies_between_two_videos_depends_on_both(base, moving):
+    first, last = Known(video=moving(3, 16, 16), fps=6.0), Known(video=-moving(3, 16, 16), fps=6.0, start=17 / 6)
+    both = made(base, Request(known=(first, last)), 20)
+    assert torch.equal(both[:, :, :3], first.video) and torch.equal(both[:, :, 17:], last.video)
+    alone = made(base, Request(known=(first,)), 20)
+    assert not torch.equal(both[:, :, 16], alone[:, :, 16])
+
+
+def test_a_window_is_told_of_those_before_it_and_would_be_another_without(base, monkeypatch):
+    long = made(base, Request(), 14)
+    monkeypatch.setattr("framefall.cascade.keyframes._told", lambda *rest: None)
+    assert not torch.equal(made(base, Request(), 14)[:, :, 8:], long[:, :, 8:])
+
+
+def test_numbers_and_prompts_follow_the_frames(base):
+    assert [window.keep for window in plan(base, Request(prompts_at=((1.0, "b"),)), 10)][1].start == 6
+    request = Request(numbers=torch.arange(20.0)[None, :, None])
+    assert request.numbers_of(range(3, 6), 10).flatten().tolist() == [6.0, 8.0, 10.0]
+    assert request.numbers_of(range(8, 12), 10).flatten().tolist() == [16.0, 18.0, 19.0, 19.0]
