@@ -7,6 +7,8 @@ import torch
 
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.diffusion.guidance import oscillating
+from framefall.diffusion.times import grid
 from framefall.models.registry import build
 from framefall.recipes.systems import SYSTEMS, miniature
 from framefall.runs.sources import WorldSource
@@ -52,3 +54,12 @@ def test_a_miniature_trains_end_to_end_and_makes_a_clip(name: str, tmp_path: Pat
         height *= part.stage.task.space_factor
     assert list(video.shape) == [1, 3, frames, height, height]
     assert torch.isfinite(video).all()
+
+
+def test_imagen_video_oscillates_in_its_small_stages_alone() -> None:
+    stages = {name: part.stage for name, part in SYSTEMS["imagen_video"]().stages.items()}
+    small = {"base", "temporal_sr_1", "spatial_sr_1"}
+    assert {name for name, stage in stages.items() if stage.best.guidance.oscillate is not None} == small
+    scale = oscillating(stages["base"].best.guidance.scale, *stages["base"].best.guidance.oscillate, grid(128))
+    assert scale(grid(128)[:-1])[:12].tolist() == [15] * 8 + [1, 15, 1, 15]
+    assert all(stage.best.guidance.threshold for name, stage in stages.items() if name in small)

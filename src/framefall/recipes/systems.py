@@ -20,6 +20,7 @@ from framefall.train.recipe import FEW, Recipe, StageRecipe
 from framefall.video import VideoShape
 
 _ANCESTRAL = Sampling(steps=256, sampler="ancestral", guidance=Guidance(scale=2.0))
+_OSCILLATING = Guidance(scale=15.0, oscillate=(1.0, 8), threshold=99.5, interval=(0.0, 1.0), rescale=0.0)
 # what Imagen Video's stages take after `framefall distill --method progressive`, once for each stage
 _DISTILLED = Sampling(steps=FEW, sampler="euler")
 
@@ -59,8 +60,9 @@ def imagen_video() -> Recipe:
     """Imagen Video (Ho et al. 2022, arXiv:2210.02303): seven models from 16 frames of 40 x 24 to 128 of 1280 x 768.
 
     Temporal attention in the base, temporal convolution in super-resolution; velocity prediction, noise-conditioning
-    augmentation, text in every stage. Published are frames, sizes and parameters (5.6, 1.7, 1.4, 1.2, 0.78, 0.63 and
-    0.34 billion); widths are chosen to meet these, with MiniLM's words in the place of T5-XXL's.
+    augmentation, text in every stage; up to 80 x 48 guidance oscillates between 15 and 1 with dynamic thresholding (for
+    how many steps it stays at 15 first is a guess). Published are frames, sizes and parameters (5.6, 1.7, 1.4, 1.2,
+    0.78, 0.63 and 0.34 billion); widths are chosen to meet these, with MiniLM's words in the place of T5-XXL's.
     """
     base = UNetConfig(
         dim=1088, multipliers=(1, 2, 3, 4), blocks=(3, 3, 4, 6), head_dim=32, spatial_from=1, text_dim=TEXT_DIM
@@ -86,7 +88,8 @@ def imagen_video() -> Recipe:
         # from 192 rows on there is no attention within frames: these stages are convolutional, and train on crops
         network = network if shape[1] < 192 else replace(network, spatial_from=9)
         stage = _stage(task, shape, network)
-        stage = replace(stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, steps=128))
+        drawn = replace(_ANCESTRAL, steps=128, guidance=_OSCILLATING if shape[1] <= 48 else _ANCESTRAL.guidance)
+        stage = replace(stage, process="cosine", prediction="velocity", best=drawn)
         stages[name] = StageRecipe(stage=replace(stage, fast=_DISTILLED))
     return Recipe(name="imagen_video", data=FolderConfig(size=768, fps=24.0), stages=stages)
 
