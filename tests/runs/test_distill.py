@@ -127,7 +127,7 @@ def test_the_recipe_is_that_of_the_network_at_lower_rates(trained: Path) -> None
     found, micro = recipe_for(cascade, "base"), RECIPES["micro"]()
     part, own = found.stages["base"], micro.stages["base"]
     assert found.data == micro.data and (part.batch, part.flip) == (own.batch, own.flip)
-    assert part.optim.adam_lr == pytest.approx(0.3 * own.optim.adam_lr)
+    assert 0 < part.optim.adam_lr < own.optim.adam_lr and 0 < part.optim.muon_lr < own.optim.muon_lr
     assert part.distillation is not None and part.distillation.sampling == own.stage.best
     changed = recipe_for(cascade, "base", settings=("batch=8", "data.looks=1", "distillation.ramp_steps=7"))
     assert changed.stages["base"].batch == 8 and changed.data.looks == 1
