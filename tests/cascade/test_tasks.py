@@ -12,6 +12,7 @@ from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, SpatialSR, TaskKind, TemporalSR
 from framefall.config import from_dict, from_json, to_dict, to_json
 from framefall.data.buckets import Bucket
+from framefall.diffusion.process import RectifiedFlow
 from framefall.video import resize
 
 FACTORS = [2, 3, 4, 8]
@@ -284,7 +285,7 @@ def frames_of(video: Tensor, places: Sequence[int]) -> Known:
 def test_a_base_stage_that_is_given_frames_knows_them_and_where_they_are(moving):
     given = frames_of(moving(8), range(2))
     known = Base(known=3).conditioning(None, 8, known=given)
-    assert known.known is given and known.prior is None and known.clean is None
+    assert known.known is given and known.prior is None and known.levels is None
     assert torch.equal(known.low_res[:, :3, :2], given.video[:, :, :2]) and not known.low_res[:, :, 2:].any()
     assert known.low_res[0, 3, :, 0, 0].tolist() == [1.0, 1.0, *6 * [0.0]]
 
@@ -302,11 +303,11 @@ def test_a_base_stage_is_told_only_what_it_was_trained_to_be_told(moving, known,
 def test_frames_that_a_stage_is_told_of_have_time_0_and_no_noise(moving):
     given = frames_of(moving(8), [3])
     told = Base(known="any").conditioning(None, 8, known=given)
-    x_t, t = told.applied(torch.full((1, 3, 8, 8, 8), 9.0), torch.tensor([0.5]))
+    x_t, t = told.applied(torch.full((1, 3, 8, 8, 8), 9.0), torch.tensor([0.5]), RectifiedFlow())
     assert t[0].tolist() == [0.5, 0.5, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5]
     assert torch.equal(x_t[:, :, 3], given.video[:, :, 3]) and (x_t[:, :, 4] == 9).all()
     first = Base(known=3).conditioning(None, 8, known=frames_of(moving(8), [0]))
-    assert first.applied(x_t, torch.tensor([0.5]))[1].tolist() == [0.5]
+    assert first.applied(x_t, torch.tensor([0.5]), RectifiedFlow())[1].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from framefall.cascade.known import Known, Mask
+from framefall.diffusion.process import Process, over_video
 from framefall.video import Time, Video
 
 
@@ -18,14 +19,26 @@ class Conditioning:
     low_res: Float[Tensor, "batch shown frames height width"] | None = None
     prior: Video | None = None  # the plain guess that a bridge starts from
     known: Known | None = None  # what must come out as it is
-    clean: Float[Tensor, "batch frames"] | None = None  # 1 where the network is shown a known frame at time 0
+    # diffusion time at which the network is shown each known frame; NaN: a frame that has the time of the step
+    levels: Float[Tensor, "batch frames"] | None = None
 
-    def applied(self, x_t: Video, t: Time) -> tuple[Video, Time]:
-        """A noisy video and its time as the network is to see them: frames that it is told of are clean."""
-        if self.clean is None or self.known is None:
+    def applied(self, x_t: Video, t: Time, process: Process, forgotten: bool = False) -> tuple[Video, Time]:
+        """A noisy video and its times as the network is to see them: known frames at times of their own.
+
+        A known frame's noise is what x_t has beside it, so that at time 0 it is clean, and at time 1, where all are
+        `forgotten`, nothing of it is left.
+        """
+        if self.levels is None or self.known is None:
             return x_t, t
-        t = (t[:, None] if t.ndim == 1 else t) * (1.0 - self.clean)
-        return torch.where(self.clean[:, None, :, None, None] > 0, self.known.video, x_t), t
+        told = self.levels.isfinite()
+        levels = torch.where(told, 1.0, self.levels) if forgotten else self.levels
+        shown = self.known.video
+        if bool((levels > 0).any()):
+            alpha, sigma = (over_video(scale, x_t) for scale in process.scales(t))
+            at = torch.where(told, levels, 0.0).to(t)
+            shown = process.add_noise(shown, (x_t - alpha * shown) / sigma, at)
+        t = torch.where(told, levels.to(t), t[:, None] if t.ndim == 1 else t)
+        return torch.where(told[:, None, :, None, None], shown, x_t), t
 
 
 def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Mask:

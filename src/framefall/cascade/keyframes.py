@@ -42,7 +42,7 @@ def keyframes(
     for window in plan(stage, request, total):
         last: Step | None = None
         if window.frames:
-            told = _told(stage, request, window, made, len(keys), total)
+            told = _told(stage, request, window, made, len(keys), total, sampling.history_noise)
             condition = stage.condition(
                 request.captions_at(window.keep.start / shape.fps),
                 frames=len(window.frames),
@@ -74,7 +74,13 @@ def _placed(stage: Stage, request: Request, frames: Sequence[int], clips: int) -
 
 
 def _told(
-    stage: Stage, request: Request, window: Window, made: Mapping[int, Video], clips: int, total: int | None
+    stage: Stage,
+    request: Request,
+    window: Window,
+    made: Mapping[int, Video],
+    clips: int,
+    total: int | None,
+    history_noise: float,
 ) -> Known | None:
     """What is given of a window's frames, and those that are there already."""
     frames = [frame % total for frame in window.frames] if request.loop and total else window.frames
@@ -87,10 +93,11 @@ def _told(
         empty = torch.zeros(clips, shape.channels + 1, len(frames), shape.height, shape.width, device=stage.device)
         given = Known(video=empty[:, :-1], mask=empty[:, -1:])
     video, mask = given.video, given.weights
+    doubt = torch.zeros(len(frames), device=stage.device)
+    doubt[[at for at in there if not bool((mask[:, :, at] >= 1.0).all())]] = history_noise
     if request.strength < 1 and total is not None:  # beyond the end there is nothing to begin from: it stands still
-        video[:, :, max(0, total - window.frames.start) :] = video[
-            :, :, [min(len(frames), total - window.frames.start) - 1]
-        ]
+        last = min(len(frames), total - window.frames.start) - 1
+        video[:, :, last + 1 :] = video[:, :, [last]]
     for at in there:
         video[:, :, [at]], mask[:, :, at] = made[frames[at]].to(video.dtype), 1.0
-    return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps)
+    return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps, doubt=doubt)

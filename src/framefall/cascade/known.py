@@ -26,6 +26,8 @@ class Known:
     mask: Mask | None = None  # None: all of it
     start: float = 0.0  # seconds
     fps: float = 24.0
+    # diffusion time at which a network is shown each frame: above 0 for what was made before and may err; None: 0
+    doubt: Float[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
         if self.video.ndim != 5 or not self.video.shape[2]:

@@ -38,6 +38,7 @@ class Sampling:
     guidance: Guidance = field(default_factory=Guidance)
     shift: float = 1.0  # above 1: more of the steps at high noise
     low_res_noise: float = 0.05  # how far to distrust the stage below; 0 on real video
+    history_noise: float = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
     consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:
@@ -267,7 +268,7 @@ class Stage:
             predict = self._tiles()(predict)
 
             def denoise(x_t: Video, t: Time) -> Video:
-                x_t, t = self._forgotten(x_t, t, known) if forgets else known.applied(x_t, t)
+                x_t, t = known.applied(x_t, t, self.process, forgets)
                 here = told if ahead is None else replace(told, until=following(t, ahead))
                 with torch.no_grad(), autocast(self.device):
                     return predict(x_t, t, here)
@@ -287,15 +288,6 @@ class Stage:
         if kept is None:
             return strong
         return lambda x_t, t: kept.kept(strong(x_t, t))  # last, because guidance would move it
-
-    def _forgotten(self, x_t: Video, t: Time, known: Conditioning) -> tuple[Video, Time]:
-        """Frames that the network is told of as noise at t = 1: as noisy as can be, and nothing of them is left."""
-        if known.clean is None or known.known is None:
-            return x_t, t
-        alpha, sigma = (over_video(scale, x_t) for scale in self.process.scales(t))
-        noise = self.process.start((x_t - alpha * known.known.video) / sigma)
-        x_t = torch.where(known.clean[:, None, :, None, None] > 0, noise, x_t)
-        return x_t, torch.where(known.clean > 0, 1.0, t[:, None] if t.ndim == 1 else t)
 
     def sample(
         self,

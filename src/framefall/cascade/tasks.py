@@ -141,8 +141,12 @@ class Base(TaskKind):
             return Conditioning()
         if not self.can_be_told(known):
             return Conditioning(known=known)
-        clean = known.whole_frames() if self.known == "any" else None
-        return Conditioning(low_res=shown(known.video, _sure(known)), known=known, clean=clean)
+        levels, sure = None, _sure(known)
+        if self.known == "any":
+            doubt = torch.zeros(known.frames, device=known.video.device) if known.doubt is None else known.doubt
+            levels = torch.where(known.whole_frames() > 0, doubt, torch.nan)
+            sure = sure * (doubt == 0).to(sure.dtype)[:, None, None]  # what is in doubt is noisy, and not shown beside
+        return Conditioning(low_res=shown(known.video, sure), known=known, levels=levels)
 
     def can_be_told(self, known: Known) -> bool:
         """Whether the network takes such knowledge as an input; what it does not take must be kept from outside."""

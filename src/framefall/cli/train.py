@@ -51,7 +51,7 @@ def train(
     Examples:
       framefall train my_clips -o my_model --minutes 30
       framefall train my_clips -o my_model --minutes 30 --resume
-      framefall train my_clips -o mine --recipe pico --init pico --minutes 60
+      framefall train my_clips -o mine --recipe worlds --stage base --init worlds --minutes 60
       framefall train projectile,occluder -o physics --recipe worlds --stage base --steps 20000
       framefall train my_clips -o wide --set stages.base.stage.task.buckets=auto --set stages.base.batch=8
     """

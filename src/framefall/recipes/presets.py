@@ -14,6 +14,19 @@ from framefall.models.transformer import TransformerConfig
 from framefall.train.recipe import Optim, Recipe, StageRecipe
 from framefall.video import VideoShape
 
+# patches of two frames would draw frames in pairs (docs/log.md)
+_TRUNK = TransformerConfig(
+    dim=256,
+    depth=8,
+    heads=4,
+    patch=(1, 16, 16),
+    detail=32,
+    text_dim=TEXT_DIM,
+    low_res_channels=4,  # what is known, and where
+    hide_padding=True,
+)
+_NARROW = replace(_TRUNK, dim=192, depth=6, heads=3)
+
 
 def nano() -> Recipe:
     """Base 16 frames at 64 x 64 -> 60 frames -> 256 x 256, on 24 frames a second.
@@ -21,10 +34,11 @@ def nano() -> Recipe:
     framefall train CLIPS -o MODEL --recipe nano
     """
     base = StageConfig(
-        task=Base(),
+        task=Base(known="any"),
         shape=VideoShape(frames=16, height=64, width=64, fps=6.0),
-        backbone=TransformerConfig(dim=256, depth=8, heads=4, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM),
-        times=LogitNormal(mean=0.8, std=0.9),
+        backbone=_TRUNK,
+        # near t = 0 a loss on velocity weighs what no patch can hold, and drowns the rest (docs/log.md)
+        times=LogitNormal(mean=0.8, std=0.9, uniform_share=0.0),
         fast=Sampling(steps=4, sampler="euler"),
         best=Sampling(steps=16, sampler="dpm++2m", guidance=Guidance(scale=2.5)),
     )
@@ -64,11 +78,10 @@ def pico() -> Recipe:
     """
     recipe = nano()
     base, temporal = recipe.stages["base"], recipe.stages["temporal_sr"]
-    narrow = TransformerConfig(dim=192, depth=6, heads=3, patch=(2, 8, 8), detail=32, text_dim=TEXT_DIM)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=192, depth=4, heads=3, patch=(4, 8, 8)))
     stages = {
         **recipe.stages,
-        "base": replace(base, batch=4, flip=False, stage=replace(base.stage, backbone=narrow)),
+        "base": replace(base, batch=8, flip=False, stage=replace(base.stage, backbone=_NARROW)),
         "temporal_sr": replace(temporal, stage=replace(temporal.stage, backbone=shallow)),
     }
     return replace(recipe, name="pico", stages=stages)
@@ -81,20 +94,8 @@ def worlds() -> Recipe:
     """
     recipe = pico()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
-    trunk = TransformerConfig(
-        dim=192,
-        depth=6,
-        heads=3,
-        patch=(1, 8, 8),
-        detail=32,
-        text_dim=TEXT_DIM,
-        words=48,
-        low_res_channels=4,
-        hide_padding=True,
-    )
+    trunk = replace(_NARROW, patch=(1, 8, 8), words=48)
     drawn = Sampling(steps=24, sampler="euler", guidance=Guidance(scale=2.5), shift=3.0)
-    # near t = 0 a loss on velocity weighs what no patch can hold, and drowns the rest (docs/log.md)
-    larger_times = LogitNormal(mean=0.8, std=0.9, uniform_share=0.0)
     small = VideoShape(frames=16, height=32, width=32, fps=6.0)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=128, depth=4, heads=2, patch=(4, 4, 4)))
     stages = {
@@ -103,9 +104,7 @@ def worlds() -> Recipe:
             batch=16,
             image_share=0.0,  # single frames of a world say nothing that its clips do not
             optim=Optim(adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
-            stage=replace(
-                base.stage, shape=small, backbone=trunk, task=Base(known="any"), times=larger_times, best=drawn
-            ),
+            stage=replace(base.stage, shape=small, backbone=trunk, best=drawn),
         ),
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)
@@ -126,6 +125,7 @@ def micro() -> Recipe:
             batch=4,
             stage=replace(
                 base.stage,
+                task=Base(),
                 shape=VideoShape(frames=8, height=16, width=16, fps=6.0),
                 backbone=replace(trunk, text_dim=TEXT_DIM),
             ),

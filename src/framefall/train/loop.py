@@ -183,6 +183,8 @@ def identity(recipe: Recipe, stage: str, source: Folder | Source) -> dict[str, o
     part = to_dict(recipe.stages[stage])
     for free in ("steps", "share", "accumulate"):
         part.pop(free)
+    for free in ("fast", "best"):  # how it will be sampled changes no weight
+        part["stage"].pop(free)
     return {"stage": stage, "recipe": part, "seed": recipe.seed, "data": source.fingerprint, "torch": torch.__version__}
 
 

@@ -195,7 +195,9 @@ def _completed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         whole = to_dict(from_dict(StageRecipe, recipe))
     except (KeyError, ValueError):  # no recipe, or one with settings that are gone
         return old
-    return {**old, "recipe": {name: value for name, value in whole.items() if name in new["recipe"]}}
+    recipe = {name: value for name, value in whole.items() if name in new["recipe"]}
+    recipe["stage"] = {name: value for name, value in whole["stage"].items() if name in new["recipe"]["stage"]}
+    return {**old, "recipe": recipe}
 
 
 def _difference(name: str, old: object, new: object) -> str | None:

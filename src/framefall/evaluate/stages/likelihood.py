@@ -83,7 +83,7 @@ def denoising_error(
         return stage.endpoint(_noise(keys, index, x0), known)
 
     def denoise(x_t: Video, t: Scores) -> Video:
-        return stage.x0(*known.applied(x_t, t), condition)
+        return stage.x0(*known.applied(x_t, t, stage.process), condition)
 
     return _errors(denoise, stage.process, x0, endpoint, times.to(device), space or stage.config.loss)
 
