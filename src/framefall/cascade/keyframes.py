@@ -1,5 +1,6 @@
 """A base stage makes the clips of a request, however long: window by window, each told what is there already."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
@@ -88,9 +89,9 @@ def _told(
         given = Known(video=empty[:, :-1], mask=empty[:, -1:])
     video, mask = given.video, given.weights
     if request.strength < 1 and total is not None:  # beyond the end there is nothing to begin from: it stands still
-        video[:, :, max(0, total - window.frames.start) :] = video[
-            :, :, [min(len(frames), total - window.frames.start) - 1]
-        ]
+        end = min(total, math.ceil(max(piece.end for piece in request.known) * shape.fps - 1e-6))
+        covered = min(max(1, end - window.frames.start), len(frames))
+        video[:, :, covered:] = video[:, :, [covered - 1]]
     for at in there:
         video[:, :, [at]], mask[:, :, at] = made[frames[at]].to(video.dtype), 1.0
     return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps)
