@@ -339,6 +339,28 @@ def test_a_clip_begun_from_a_video_begins_there_with_as_much_noise_as_strength(k
         knowing.sample(Request(known=(start,), strength=0.5, until="base", frames=16))
 
 
+@pytest.mark.parametrize(("frames", "covered"), [(6, 3), (15, 8), (14, 7)])
+def test_a_clip_begun_from_a_video_may_be_as_long_as_it_though_the_base_makes_more(
+    knowing, moving, monkeypatch, frames, covered
+):
+    """The base makes 8 frames at least; beyond those that the video covers it begins from the last of them."""
+    video, seen = moving(frames, 32, 32), []
+    start = Known(video=video, mask=torch.zeros(1, 1, frames, 1, 1), fps=12.0)
+    small = resize(video, 16, 16, "area")[:, :, ::2][:, :, [min(frame, covered - 1) for frame in range(8)]]
+    forward = type(knowing.stages[0].backbone).forward
+
+    def spy(self: nn.Module, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        if x_t.shape == small.shape:  # the base's
+            seen.append((x_t - (1 - t.max()) * small).std(dim=(0, 1, 3, 4)))
+        return forward(self, x_t, t, condition)
+
+    monkeypatch.setattr(type(knowing.stages[0].backbone), "forward", spy)
+    out = knowing.sample(Request(known=(start,), strength=0.25, frames=frames))
+    assert out.shape == video.shape and seen[0] == pytest.approx(torch.full((8,), 0.25), rel=0.1)
+    with pytest.raises(ValueError, match=f"got {frames + 1} frames of a video that has {frames} at 12"):
+        knowing.sample(Request(known=(start,), strength=0.5, frames=frames + 1))
+
+
 # clips of any length
 
 

@@ -17,8 +17,10 @@ from framefall.bench.table import report
 from framefall.bench.timing import ROUNDS
 from framefall.bench.trackers import trackers_bench
 from framefall.bench.train import train_bench
+from framefall.bench.uses import uses_bench
 from framefall.bench.validity import validity_bench
 from framefall.bench.worlds import worlds_bench
+from framefall.cascade.request import Quality
 from framefall.progress import Events, operation
 
 
@@ -37,6 +39,8 @@ class Options:
     version: int | None = None  # of the worlds, where a benchmark has them: by itself the one that the model knows
     peers: Path | None = None  # the folder that other packages were installed into, to be measured against
     picture: Path | None = None  # where a picture goes, of a benchmark that has one
+    quality: Quality = "best"  # of what is made, where a benchmark leaves it open
+    videos: Path | None = None  # a folder of real ones
 
 
 BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
@@ -50,6 +54,9 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "render": lambda given: render_bench.inside(given.seconds),
     "trackers": lambda given: trackers_bench.inside(given.clips, given.seed),
     "train": lambda given: train_bench.inside(given.recipe, given.stage, given.settings, given.seconds),
+    "uses": lambda given: uses_bench.inside(
+        given.model, given.clips, given.seed, given.quality, given.videos, given.picture
+    ),
     "validity": lambda given: validity_bench.inside(given.clips, given.seed),
     "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed, version=given.version),
 }

@@ -75,6 +75,8 @@ class Cascade:
             raise ValueError(
                 f"this model takes {takes} numbers, got {request.numbers.shape[-1]}; give as many, or none"
             )
+        if request.strength < 1:
+            _check_beginning(stages, request)
         keys = [Key(request.seed, "sample", name) for name in request.clips]
         events: Iterator[SegmentStep] = iter(())
         below: Stage | None = None
@@ -213,6 +215,19 @@ def frame_counts(stages: Sequence[Stage], request: Request) -> list[int | None]:
     return counts[::-1]
 
 
+def _check_beginning(stages: Sequence[Stage], request: Request) -> None:
+    """Refuses a strength without a video that lasts as long as the finished clip."""
+    if not request.known:
+        raise ValueError(f"a strength of {request.strength} needs a video to begin from, got none; give one as known")
+    fps, total = stages[-1].config.shape.fps, frame_counts(stages, request)[-1]
+    most = max(1, math.ceil(max(piece.end for piece in request.known) * fps - 1e-6))
+    if total is None or most < total:
+        raise ValueError(
+            f"a clip begun from a video with strength {request.strength} must not be longer than it,"
+            f" got {total} frames of a video that has {most} at {fps:g} a second; ask for fewer seconds"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     """What all segments of one stage share."""
@@ -228,18 +243,6 @@ class _Run:
 
 def _base(run: _Run) -> Iterator[SegmentStep]:
     """The first stage: nothing comes from below, but what is known and what it has made itself."""
-    shape = run.stage.config.shape
-    if run.request.strength < 1:
-        if not run.request.known:
-            raise ValueError(
-                f"a strength of {run.request.strength} needs a video to begin from, got none; give one as known"
-            )
-        most = max(1, math.ceil(max(piece.end for piece in run.request.known) * shape.fps - 1e-6))
-        if run.total is None or most < run.total:
-            raise ValueError(
-                f"a clip begun from a video with strength {run.request.strength} must not be longer than it,"
-                f" got {run.total} frames of a video that has {most} at {shape.fps:g} a second; ask for fewer seconds"
-            )
     for frames, step, video in keyframes(run.stage, run.request, run.keys, run.total, run.sampling):
         done, total = (step.index + 1, step.total) if step else (1, 1)
         what = f"{run.stage.name}, frames {frames.start}-{frames.stop - 1}"

