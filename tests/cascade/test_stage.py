@@ -415,6 +415,19 @@ def test_forgotten_frames_are_shown_as_pure_noise(any_frames, moving, monkeypatc
     assert torch.equal(forgot[:, :, 2:], told[:, :, 2:])
 
 
+def test_a_stage_that_cannot_be_told_is_led_to_what_is_known_by_reconstruction(run, base, knowing, moving):
+    low = moving(3, 16, 16)
+
+    def clip(stage: Stage, scale: float) -> Tensor:
+        guidance = Guidance(reconstruction_scale=scale, **BARE)
+        return run(stage, None, range(8), Sampling(steps=4, guidance=guidance), given=low)
+
+    kept, led = clip(base, 0.0), clip(base, 1.0)
+    assert torch.equal(led[:, :, :3], low) and not led.requires_grad
+    assert not torch.equal(led[:, :, 3:], kept[:, :, 3:])
+    assert torch.equal(clip(knowing, 1.0), clip(knowing, 0.0))  # one that is told needs none
+
+
 def test_no_gradients_come_of_any_guidance(base):
     every = Guidance(scale=2.0, temporal_scale=1.5, threshold=99.0, oscillate=(1.0, 0), weaker_scale=2.0)
     condition = base.condition(["a ball"], frames=8, fps=6.0)

@@ -13,6 +13,8 @@ from framefall.progress import Note
 from framefall.runs.generate import generate
 from framefall.runs.given import Given, knowing
 
+UNTOLD = "toy cannot be told what is known: it is kept (replacement), and what is made may not fit to it"
+
 
 def drifting(frames: int, height: int = 32, width: int = 32) -> np.ndarray:
     """A bright square that moves a pixel a frame."""
@@ -68,13 +70,14 @@ def test_a_file_of_another_size_shape_and_rate_is_fitted_and_that_is_said(cascad
     request, said = brought(cascade, Given(video=tmp_path / "wide.mkv"))
     assert request.known[0].video.shape[-2:] == (32, 32) and request.known[0].fps == 12.0
     assert said == [
+        UNTOLD,
         "wide.mkv is shown at 12 frames a second, not its 30",
         "wide.mkv, 80x48, is made 32x32 and cut to the model's shape",
     ]
     exact, nothing = brought(cascade, Given(video=drifting(4)))
-    assert nothing == [] and exact.frames == 4 + 15
+    assert nothing == [UNTOLD] and exact.frames == 4 + 15
     _, said = brought(cascade, Given(images=((drifting(1), 0.42),)))
-    assert said == ["the image for 0.42 s is put at 0.50 s, where the base has a frame"]
+    assert said == [UNTOLD, "the image for 0.42 s is put at 0.50 s, where the base has a frame"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,11 @@ class Conditioning:
     # diffusion time at which the network is shown each known frame; NaN: a frame that has the time of the step
     levels: Float[Tensor, "batch frames"] | None = None
 
+    @property
+    def told(self) -> bool:
+        """Whether the network is told what is known, or of frames around it."""
+        return self.low_res is not None or self.levels is not None
+
     def applied(self, x_t: Video, t: Time, process: Process, forgotten: bool = False) -> tuple[Video, Time]:
         """A noisy video and its times as the network is to see them: known frames at times of their own.
 

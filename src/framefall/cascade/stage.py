@@ -18,6 +18,7 @@ from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
 from framefall.diffusion.guidance_config import Guidance, Sides, strengthened
 from framefall.diffusion.process import PROCESSES, Process, over_video
+from framefall.diffusion.reconstruction_guidance import reconstruction_guided
 from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
 from framefall.diffusion.times import LogitNormal, following, grid
 from framefall.models.autoencoder import AutoencoderConfig
@@ -263,6 +264,8 @@ class Stage:
             condition = replace(condition, guidance_scale=self._baked(guidance.scale, condition))
             guidance = replace(guidance, scale=1.0)
         null = condition.without_text()
+        # a model that is not told what is known can be led to it by the gradient of its error there
+        led = guidance.reconstruction_scale > 0 and kept is not None and not known.told
 
         def side(told: Condition, predict: Predict = self.x0, forgets: bool = False) -> Denoise:
             predict = self._tiles()(predict)
@@ -270,7 +273,7 @@ class Stage:
             def denoise(x_t: Video, t: Time) -> Video:
                 x_t, t = known.applied(x_t, t, self.process, forgets)
                 here = told if ahead is None else replace(told, until=following(t, ahead))
-                with torch.no_grad(), autocast(self.device):
+                with torch.set_grad_enabled(led), autocast(self.device):
                     return predict(x_t, t, here)
 
             return denoise
@@ -287,6 +290,9 @@ class Stage:
         strong = strengthened(guidance, sides, times)
         if kept is None:
             return strong
+        if led:
+            weights = kept.weights.expand(len(kept.video), 1, *kept.video.shape[2:])
+            strong = reconstruction_guided(strong, self.process, kept.video, weights, guidance.reconstruction_scale)
         return lambda x_t, t: kept.kept(strong(x_t, t))  # last, because guidance would move it
 
     def sample(

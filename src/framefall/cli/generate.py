@@ -107,6 +107,7 @@ def generate(
       oscillate=1:4       a low scale at every second step, after the first 4
       temporal_scale=1.2  frames go together, beyond the model itself
       history_scale=1.3   frames follow from the given ones, beyond the model itself
+      reconstruction_scale=1  of a model that cannot be told what is known: led to it by a gradient
       weaker=MODEL        away from a weaker model of its kind (autoguidance)
       weaker_scale=1.5    how far
 

@@ -13,7 +13,8 @@ STRONGEST = 100.0  # any scale: far beyond use, and no number overflows
 class Guidance:
     """Which guidance acts and how strongly; by default none does.
 
-    A scale of 1 is off, and costs nothing: 0 is the weaker side alone, above 1 is away from it. Raises `ValueError`
+    A scale of 1 is off, and costs nothing: 0 is the weaker side alone, above 1 is away from it. That of reconstruction
+    is off at 0. Raises `ValueError`
     for what is no number of its range.
     """
 
@@ -25,9 +26,11 @@ class Guidance:
     temporal_scale: float = 1.0  # temporal consistency: away from frames that do not know each other
     history_scale: float = 1.0  # away from what is said without the given frames
     weaker_scale: float = 1.5  # autoguidance: away from a weaker model, where there is one
+    # of a model that cannot be told what is known: towards what fits to it, by a gradient (VDM); 0: it is only kept
+    reconstruction_scale: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("scale", "temporal_scale", "history_scale", "weaker_scale"):
+        for name in ("scale", "temporal_scale", "history_scale", "weaker_scale", "reconstruction_scale"):
             checks.number(name, getattr(self, name), least=0, most=STRONGEST, example=1.5)
         checks.number("rescale", self.rescale, least=0, most=1, example=0.7)
         if self.threshold is not None:

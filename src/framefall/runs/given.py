@@ -68,6 +68,8 @@ class Given:
 def knowing(request: Request, given: Given, cascade: Cascade) -> Events[Request]:
     """The request with what is given in `known`, and the length that follows; on the way, what was done to fit it."""
     canvas = uses.Canvas.of(cascade, request.until)
+    if (said := _untold(cascade)) and request.strength == 1:
+        yield Note(said)
     channels = cascade.stages[0].config.shape.channels
     asked = request.length(canvas.fps)
 
@@ -104,6 +106,15 @@ def knowing(request: Request, given: Given, cascade: Cascade) -> Events[Request]
     if asked is not None and frames != asked:
         yield Note(f"the clip has {frames} frames, not the {asked} asked for, so that what is given lies on the base's")
     return replace(request, known=(*request.known, *use.known), frames=frames, seconds=None)
+
+
+def _untold(cascade: Cascade) -> str:
+    """What a base cannot be told, and what is done instead; nothing of one that can be told everything."""
+    known, name = cascade.stages[0].task.known, cascade.config.name
+    if known == "any":
+        return ""
+    what = f"told more than its first {known} frames of" if known else "told"
+    return f"{name} cannot be {what} what is known: it is kept (replacement), and what is made may not fit to it"
 
 
 def _read(media: Media, canvas: uses.Canvas, channels: int) -> tuple[Video, list[str]]:
