@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from framefall.bench.long_video import long_videos
 from framefall.cascade.checkpoint import load_cascade, save
 
 
@@ -21,3 +23,9 @@ def lively(trained: Path, once: Callable) -> Path:
         save(cascade, folder / "toy")
 
     return once("lively", fill) / "toy"
+
+
+@pytest.fixture(scope="session")
+def long_of(lively: Path) -> dict[str, Any]:
+    """Eight seconds of the toy, made in a process of their own."""
+    return long_videos(str(lively), 1, 8.0, 0, "fast", 1)
