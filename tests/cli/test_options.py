@@ -1,8 +1,9 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from framefall.cli.options import device_of, guidance_of, numbers_of, size_of
+from framefall.cli.options import device_of, guidance_of, image_of, numbers_of, prompts_of, size_of
 
 
 def test_numbers_and_sizes_are_read() -> None:
@@ -12,6 +13,23 @@ def test_numbers_and_sizes_are_read() -> None:
         144,
         256,
     )  # width first; height first
+
+
+def test_numbers_of_every_frame_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "actions.csv").write_text("1,0\n0.5,0\n\n0,1\n")
+    numbers = numbers_of(str(tmp_path / "actions.csv"))
+    assert numbers is not None and numbers.tolist() == [[[1.0, 0.0], [0.5, 0.0], [0.0, 1.0]]]
+    (tmp_path / "odd.csv").write_text("1,0\n0.5\n")
+    with pytest.raises(ValueError, match=r"as a file with such a line for each frame, all as long"):
+        numbers_of(str(tmp_path / "odd.csv"))
+
+
+def test_images_and_later_prompts_are_read() -> None:
+    assert image_of("a.png") == ("a.png", 0.0) and image_of("a@b.png@2.5") == ("a@b.png", 2.5)
+    assert image_of("me@home.png") == ("me@home.png", 0.0)
+    assert prompts_of(["3 it bounces", "5.5"]) == ((3.0, "it bounces"), (5.5, None))
+    with pytest.raises(ValueError, match="a later prompt must be given like .3 it bounces., and got 'soon it falls'"):
+        prompts_of(["soon it falls"])
 
 
 def test_guidance_is_a_scale_or_settings_by_their_names() -> None:
@@ -33,7 +51,7 @@ def test_guidance_is_a_scale_or_settings_by_their_names() -> None:
 @pytest.mark.parametrize(
     ("read", "text", "sentence"),
     [
-        (numbers_of, "1,two", r"numbers must be given like 1.5,2 and got '1,two'"),
+        (numbers_of, "1,two", r"numbers must be given like 1\.5,2 or as a file .*; got '1,two'"),
         (numbers_of, "", "numbers must be given like"),
         (guidance_of, "strong", "guidance must be given like 2.5 or scale=2.5,.* and got scale=strong"),
         (guidance_of, "", "guidance must be given like"),

@@ -73,7 +73,10 @@ def generate(
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     numbers: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Numbers to condition on, for a model trained with some.")
+        str | None,
+        typer.Option(
+            metavar="A,B,...|F", help="Numbers to condition on, or a file with a line of them for each frame."
+        ),
     ] = None,
     save_stages: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every stage's clip as well.")] = None,
     accelerate: Annotated[

@@ -25,15 +25,23 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 
 def numbers_of(text: str | None) -> "Tensor | None":
-    """The numbers in "1.5,2" as those of one clip, `[1, 1, count]`; none of none."""
+    """The numbers in "1.5,2" as those of one clip, or a file of them with a row a frame: `[1, instants, count]`."""
     if text is None:
         return None
     import torch
 
+    path = Path(text)
     try:
-        return torch.tensor([[[float(part) for part in text.split(",")]]])
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [text]
+        rows = [[float(part) for part in line.split(",")] for line in lines if line.strip()]
+        numbers = torch.tensor([rows])
+        if numbers.ndim != 3:
+            raise ValueError
     except ValueError:
-        raise ValueError(f"numbers must be given like 1.5,2 and got {text!r}") from None
+        raise ValueError(
+            f"numbers must be given like 1.5,2 or as a file with such a line for each frame, all as long; got {text!r}"
+        ) from None
+    return numbers
 
 
 def image_of(text: str) -> tuple[str, float]:
