@@ -61,7 +61,7 @@ def test_guidance_is_a_scale_or_settings_by_their_names() -> None:
         (
             guidance_of,
             "strength=2",
-            "a setting of guidance must be one of scale, .*, weaker_scale, weaker; got 'strength'",
+            "a setting of guidance must be one of scale, .*, weaker_scale, .*, weaker; got 'strength'",
         ),
         (guidance_of, "2,scale=3", "a setting of guidance must be given once, got scale twice"),
         (size_of, "256", r"size must be given like 256x144, width first, and got '256'"),
