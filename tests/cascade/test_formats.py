@@ -11,6 +11,7 @@ from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.checkpoint import load_cascade, read_config
 from framefall.cascade.formats import FORMAT, upgrade_cascade, upgrade_stage
 from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.tasks import Base
 from framefall.config import from_dict, to_dict
 from framefall.data.buckets import Bucket
 from framefall.diffusion.guidance_config import Guidance
@@ -105,7 +106,10 @@ def test_the_shipped_model_is_of_before_and_is_what_its_recipe_says() -> None:
     path = SHIPPED / DEFAULT / "config.json"
     found, recipe = read_config(path), RECIPES[DEFAULT]()
     assert found.format == FORMAT
-    assert found.stages == {name: part.stage for name, part in recipe.stages.items()}
+    above = {name: part.stage for name, part in recipe.stages.items() if name != "base"}
+    assert {name: stage for name, stage in found.stages.items() if name != "base"} == above
+    base = found.stages["base"]  # its recipe has patches of one frame since
+    assert base.task == Base() and base.best.guidance == recipe.stages["base"].stage.best.guidance
     assert "format" not in (stored := json.loads(path.read_text())) and stored["stages"]["base"]["task"] == "base"
 
 

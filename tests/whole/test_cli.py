@@ -60,6 +60,7 @@ def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
         "distill",
         "evaluate",
         "generate",
+        "models",
         "prepare",
         "train",
         "upscale",

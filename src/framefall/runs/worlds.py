@@ -115,7 +115,8 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
     pixels = render([log], [times], view)[0].permute(1, 2, 3, 0).numpy()
     captions = [describe(log.scene, paraphrase) for paraphrase in range(PARAPHRASES)]
     caption = captions[index % PARAPHRASES]
-    write(path, [pixels], form.fps, {"comment": caption})
+    tags = {} if path.suffix == ".npy" else {"comment": caption}  # which would lie in a file beside it, as the log does
+    write(path, [pixels], form.fps, tags)
     values = {
         "caption": caption,
         "numbers": [float(value) for value in numbers(log.scene)],
