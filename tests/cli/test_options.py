@@ -28,7 +28,7 @@ def test_images_and_later_prompts_are_read() -> None:
     assert image_of("a.png") == ("a.png", 0.0) and image_of("a@b.png@2.5") == ("a@b.png", 2.5)
     assert image_of("me@home.png") == ("me@home.png", 0.0)
     assert prompts_of(["3 it bounces", "5.5"]) == ((3.0, "it bounces"), (5.5, None))
-    with pytest.raises(ValueError, match=r"numbers must be given like .*, all as long"):
+    with pytest.raises(ValueError, match=r"a later prompt must be given like .* and got 'soon it falls'"):
         prompts_of(["soon it falls"])
 
 
