@@ -36,13 +36,14 @@ SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
 TOTALS = ROOT / "docs" / "long_run.json"  # clips and minutes behind the committed weights, over all runs
 BEFORE = "before.json"  # in `runs/long`: the totals of the weights that its run began with
 ABOUT = (
-    "The base of the worlds, still in training: 16 frames of 32 x 32 of simulated scenes, from a caption or from up to"
-    " three given frames. docs/log.md says how far it is."
+    "The base of the worlds, still in training: 16 frames of 32 x 32 of simulated scenes, from a caption, and"
+    " around whatever frames or parts of them are given. docs/log.md says how far it is."
 )
 
 
-FAILURES = (  # of a base after an hour of one core, looked at (docs/log.md)
+FAILURES = (  # of the base after 109,808 clips, looked at (docs/log.md)
     "Two or three copies of a thing show in some clips where one was asked for.",
+    "What goes on from given frames keeps their light, and often not the way of the thing in them.",
     "What goes behind a screen does not come back in most clips.",
 )
 
