@@ -52,9 +52,11 @@ def test_the_frames_that_are_known_from_edge_to_edge_in_every_clip(moving):
 
 def test_a_clip_of_what_is_known_of_several(moving):
     video = moving(2, clips=3)
-    assert torch.equal(Known(video=video).clip(2).video, video[2:])
-    shared = Known(video=video[:1], mask=torch.rand(3, 1, 2, 1, 1)).clip(1)
+    assert torch.equal(Known(video=video).of(slice(2, 3)).video, video[2:])
+    shared = Known(video=video[:1], mask=torch.rand(3, 1, 2, 1, 1)).of(slice(1, 2))
     assert shared.video.shape[0] == 1 and shared.mask.shape == (1, 1, 2, 1, 1)
+    doubt = torch.tensor([0.0, 0.1])
+    assert torch.equal(Known(video=video, doubt=doubt).of(slice(0, 1)).doubt, doubt)  # of frames, not of clips
 
 
 @pytest.mark.parametrize(

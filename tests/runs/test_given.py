@@ -8,6 +8,7 @@ import pytest
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.request import Request
+from framefall.data import decode as decoder
 from framefall.data.writer import write
 from framefall.progress import Note
 from framefall.runs.generate import generate
@@ -102,3 +103,23 @@ def test_what_is_no_picture_is_refused_before_anything_is_written(cascade: Casca
         with pytest.raises(ValueError, match=r"cannot be read|must be uint8"):
             generate(Request(), tmp_path / "out.npy", cascade, given=Given(video=media))
     assert not (tmp_path / "out.npy").exists()
+
+
+def test_a_file_tells_nobody_where_somebodys_disk_has_what_was_given(tmp_path: Path) -> None:
+    write(tmp_path / "start.mkv", [drifting(4)], 12.0)
+    given = Given(video=tmp_path / "start.mkv", images=())
+    record = given.record()
+    assert record["video"]["file"] == "start.mkv" and str(tmp_path) not in str(record)
+    assert Given.from_record(record, tmp_path).video == tmp_path / "start.mkv"
+    with pytest.raises(ValueError, match=r"start\.mkv must be there as it was when it was given"):
+        Given.from_record(record, tmp_path / "elsewhere")
+
+
+def test_a_large_file_is_read_no_larger_than_it_is_used(cascade: Cascade, tmp_path: Path, monkeypatch: Any) -> None:
+    write(tmp_path / "large.mkv", [drifting(4, 96, 128)], 12.0)
+    asked = []
+    decode = decoder.decode
+    monkeypatch.setattr(decoder, "decode", lambda *one, **how: asked.append(how["short_side"]) or decode(*one, **how))
+    request, said = brought(cascade, Given(video=tmp_path / "large.mkv"))
+    assert asked == [32] and request.known[0].video.shape[-2:] == (32, 32)
+    assert said[-1] == "large.mkv, 128x96, is made 32x32 and cut to the model's shape"

@@ -1,7 +1,7 @@
 """What is known of a clip before it is made: pixels, and how far each of them is to be kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -66,14 +66,13 @@ class Known:
         weights = self.weights
         return weights * self.video + (1.0 - weights) * video
 
-    def clip(self, index: int) -> "Known":
-        """What is known of one clip."""
+    def of(self, clips: slice) -> "Known":
+        """What is known of some of the clips; what is known of all alike stays."""
         video, mask = self.video, self.mask
-        return Known(
-            video=video if len(video) == 1 else video[index : index + 1],
-            mask=mask if mask is None or len(mask) == 1 else mask[index : index + 1],
-            start=self.start,
-            fps=self.fps,
+        return replace(
+            self,
+            video=video if len(video) == 1 else video[clips],
+            mask=mask if mask is None or len(mask) == 1 else mask[clips],
         )
 
     def _check_mask(self, mask: Mask) -> None:

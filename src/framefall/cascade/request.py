@@ -114,13 +114,21 @@ class Request:
                 raise ValueError(f"a setting of guidance must be one of {', '.join(known)}; got {name!r}")
         return replace(own, **self.guidance)
 
+    def part(self, clips: slice) -> "Request":
+        """The request for some of its clips, under the names that they have among the others."""
+        numbers = self.numbers
+        return replace(
+            self,
+            prompt=self.captions[clips],
+            count=1,
+            names=self.clips[clips],
+            numbers=numbers if numbers is None or len(numbers) == 1 else numbers[clips],
+            known=tuple(piece.of(clips) for piece in self.known),
+        )
+
     def one_by_one(self) -> Iterator["Request"]:
-        """A request for each clip alone, under the name that it has among the others."""
-        for index, (caption, name) in enumerate(zip(self.captions, self.clips, strict=True)):
-            numbers, known = self.numbers, tuple(piece.clip(index) for piece in self.known)
-            if numbers is not None and len(numbers) > 1:
-                numbers = numbers[index : index + 1]
-            yield replace(self, prompt=(caption,), count=1, names=(name,), numbers=numbers, known=known)
+        """A request for each clip alone."""
+        return (self.part(slice(index, index + 1)) for index in range(len(self.captions)))
 
     def captions_at(self, seconds: float) -> tuple[str | None, ...]:
         """One a clip, of what is to be seen at that moment."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,36 +118,13 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
         group = range(first, min(first + how.batch, len(asked)))
         tags = {**made_with, **({"batch": len(group)} if len(group) > 1 else {})}
         clips = [_file(asked[one], paths[one], cascade, tags, how.save_stages) for one in group]
-        made = yield from write_clips(cascade.stream(part(request, group)), cascade, request.until, clips)
+        made = yield from write_clips(
+            cascade.stream(request.part(slice(group.start, group.stop))), cascade, request.until, clips
+        )
         for one, record in zip(group, made, strict=True):
             records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
             yield Note(str(record))
     return records
-
-
-def part(request: Request, clips: range) -> Request:
-    """The request for some of a request's clips, under the names that they have among the others."""
-    total = len(request.captions)
-
-    def own(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return value if len(value) == 1 else value[clips.start : clips.stop]
-        if isinstance(value, tuple):
-            return tuple(map(own, value))
-        if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{one.name: own(getattr(value, one.name)) for one in fields(value)})
-        return value
-
-    if len(clips) == total:
-        return request
-    whole = {one.name: getattr(request, one.name) for one in fields(request) if one.name not in _BY_CLIP}
-    where = slice(clips.start, clips.stop)
-    return Request(
-        request.captions[where], names=request.clips[where], **{name: own(value) for name, value in whole.items()}
-    )
-
-
-_BY_CLIP = ("prompt", "names", "count")
 
 
 def _file(

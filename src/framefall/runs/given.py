@@ -1,6 +1,7 @@
 """What a person gives of a clip, in files or arrays, brought onto the frames that a cascade makes."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.request import Request
 from framefall.data import decode as decoder
 from framefall.progress import Events, Note
+from framefall.runs.tags import plain
 from framefall.video import Video, from_pixels
 
 Pixels = UInt8[np.ndarray, "_frames _height _width _channels"]
@@ -53,10 +55,10 @@ class Given:
         return found | ({"extend": self.extend} if self.extend else {})
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Given":
-        """The same files. Raises `ValueError` for one that is not there, or is another by now."""
-        images = tuple((_found(image), float(second)) for image, second in record.get("images", ()))
-        files = {name: _found(record[name]) for name in _FILES if name in record}
+    def from_record(cls, record: Mapping[str, Any], beside: Path) -> "Given":
+        """The same files, here or in a folder `beside`. Raises `ValueError` for one that is gone, or another now."""
+        images = tuple((_found(image, beside), float(second)) for image, second in record.get("images", ()))
+        files = {name: _found(record[name], beside) for name in _FILES if name in record}
         return cls(images=images, extend=record.get("extend"), **files)
 
     @property
@@ -128,14 +130,18 @@ def _read(media: Media, canvas: uses.Canvas, channels: int) -> tuple[Video, list
     else:
         info, name = decoder.probe(media), Path(media).name
         limits = decoder.Limits(seconds=_MOST_SECONDS)
-        frames = decoder.decode(media, fps=canvas.fps, channels=channels, limits=limits)
+        width, height = info.width, info.height
+        down, across = canvas.size_for(height, width)
+        short = math.ceil(min(height, width) * min(1.0, max(down / height, across / width)))  # no larger than is used
+        frames = decoder.decode(media, fps=canvas.fps, short_side=short, channels=channels, limits=limits)
         pixels = np.stack([frame.pixels for frame in frames])
         moving = len(pixels) > 1
         said = [f"{name} is shown at {canvas.fps:g} frames a second, not its {info.fps:.5g}"] * (
             moving and abs(info.fps - canvas.fps) > 0.01
         )
     video = from_pixels(torch.from_numpy(np.ascontiguousarray(pixels))).permute(3, 0, 1, 2)[None]
-    height, width = video.shape[-2:]
+    if isinstance(media, np.ndarray):
+        height, width = video.shape[-2:]
     size = canvas.size_for(height, width)
     if size != (height, width):
         cut = " and cut to the model's shape" if height * size[1] != width * size[0] else ""
@@ -150,16 +156,16 @@ _FILES = ("video", "end", "mask")
 def _named(media: Media) -> dict[str, str]:
     if isinstance(media, np.ndarray):
         return {"sha256": hashlib.sha256(np.ascontiguousarray(media).data).hexdigest()}
-    return {"file": str(Path(media).resolve()), "sha256": _sha256(Path(media))}
+    return {"file": plain(Path(media)), "sha256": _sha256(Path(media))}
 
 
-def _found(named: Mapping[str, str]) -> Path:
+def _found(named: Mapping[str, str], beside: Path) -> Path:
     if "file" not in named:
         raise ValueError("what was given as frames stands in no file; give it again")
-    path = Path(named["file"])
-    if not path.exists() or _sha256(path) != named["sha256"]:
-        raise ValueError(f"{path} must be there as it was when it was given; give it again")
-    return path
+    for path in (Path(named["file"]), beside / Path(named["file"]).name):
+        if path.exists() and _sha256(path) == named["sha256"]:
+            return path
+    raise ValueError(f"{named['file']} must be there as it was when it was given; give it again")
 
 
 def _sha256(path: Path) -> str:

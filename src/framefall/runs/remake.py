@@ -59,7 +59,7 @@ def remake(
     if made.get("batch") and batch == 1:
         yield Note(f"{like} was made in a batch of {made['batch']}: alone it may differ in its last bits")
     if given is None and isinstance(made.get("given"), dict):
-        given = Given.from_record(made["given"])
+        given = Given.from_record(made["given"], like.parent)
     if weaker is None and isinstance(made.get("weaker"), dict):
         weaker = _model(like, made["weaker"])
         if fingerprint(load_cascade(weaker)) != made["weaker"].get("model_sha256"):

@@ -41,7 +41,7 @@ def provenance(
 
 def named(cascade: Cascade, called: str | Path | None = None) -> dict[str, str]:
     """A model's name and the hash of what it computes."""
-    model = cascade.config.name if called is None else _plain(Path(called))
+    model = cascade.config.name if called is None else plain(Path(called))
     return {"model": model, "model_sha256": fingerprint(cascade)}
 
 
@@ -82,7 +82,8 @@ def changed(made: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _plain(called: Path) -> str:
+def plain(called: Path) -> str:
+    """A path as a file may tell it to whoever gets it: of one that says where somebody's disk has it, the last part."""
     return called.name if called.is_absolute() or ".." in called.parts else called.as_posix()
 
 
