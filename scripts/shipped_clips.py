@@ -18,8 +18,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from framefall.data.decode import decode
-from framefall.data.writer import write
+from framefall.data.media.decode import decode
+from framefall.data.media.writer import write
 
 CAPTIONS = {
     "world.mp4": "the earth turns at night",

@@ -117,7 +117,7 @@ def _source(recipe: Any, part: Any, cache: Path) -> tuple[Any, float | None]:
     world_source = _one_of("framefall.runs.sources", "framefall.recipes.sources").WorldSource
     shape = {"size": recipe.data.size, "fps": recipe.data.fps}
     try:
-        store = import_module("framefall.data.store")
+        store = import_module("framefall.data.cached.store")
     except ModuleNotFoundError:
         return world_source(open_world("all"), **shape), None
     source = world_source(open_world(f"all:{CLIPS}"), **shape, looks=1, store=store.Store(cache))

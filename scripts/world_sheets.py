@@ -9,7 +9,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from framefall.data.sheet import Row, strips
+from framefall.data.media.sheet import Row, strips
 from framefall.noise import Key
 from framefall.worlds.render.renderer import View, render
 from framefall.worlds.scenarios.registry import SCENARIOS

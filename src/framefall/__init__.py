@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from framefall.cascade.request import Request
     from framefall.cascade.stage import Stage
     from framefall.data.folder import open_folder
-    from framefall.data.writer import write
+    from framefall.data.media.writer import write
     from framefall.recipes.registry import RECIPES
     from framefall.runs.compare import compare
     from framefall.runs.distill import distill
@@ -71,7 +71,7 @@ else:
         "to_pixels": "framefall.video",
         "train": "framefall.runs.train",
         "upscale": "framefall.runs.upscale",
-        "write": "framefall.data.writer",
+        "write": "framefall.data.media.writer",
     }
     _RENAMED = {"load": "load_cascade", "evaluate": "assess"}
 

@@ -26,9 +26,9 @@ from pathlib import Path
 import kills
 
 from framefall import publish
-from framefall.data import records
-from framefall.data.ahead import _CODE
-from framefall.data.records import Damaged
+from framefall.data.cached import records
+from framefall.data.cached.ahead import _CODE
+from framefall.data.cached.records import Damaged
 
 CLIPS = 150  # of a world for each kill of its work: what a kill lets be made meanwhile is less
 _FREE = {"lock", "used"}  # files that say nothing about clips

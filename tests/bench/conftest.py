@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from framefall.bench.long_video import long_videos
+from framefall.bench.uses.long_video import long_videos
 from framefall.cascade.checkpoint import load_cascade, save
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framefall.data.decode import decode
-from framefall.data.writer import write
+from framefall.data.media.decode import decode
+from framefall.data.media.writer import write
 
 REFUSED = [
     ("evaluate {there}/nowhere", 1, "clips must be a file or folder that exists"),

@@ -7,8 +7,8 @@ import pytest
 from encodes import clock, encode, number_of
 from PIL import Image
 
-from framefall.data.decode import DecodeError
 from framefall.data.folder import FolderConfig, open_folder
+from framefall.data.media.decode import DecodeError
 from framefall.data.origin import Origin, Plan, Settings, content_hash, walk
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from examples import examples
-from framefall.data.decode import decode
-from framefall.data.writer import write
+from framefall.data.media.decode import decode
+from framefall.data.media.writer import write
 from framefall.evaluate.certify.bands import BANDS
 from framefall.evaluate.certify.validity import Cell
 from framefall.evaluate.metrics.suite import METRICS

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framefall.data.decode import DecodeError
-from framefall.data.writer import write
+from framefall.data.media.decode import DecodeError
+from framefall.data.media.writer import write
 from framefall.runs.clips import ClipGrid, ClipSet, OnDisk, clip_set, common_ground, read, read_all
 from framefall.video import to_pixels
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framefall.data.decode import decode
-from framefall.data.writer import write
+from framefall.data.media.decode import decode
+from framefall.data.media.writer import write
 from framefall.evaluate.metrics.suite import METRICS
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.progress import Done, Note, Stepped

@@ -12,7 +12,7 @@ import torch
 from framefall.cascade.cascade import Cascade, SegmentStep
 from framefall.cascade.checkpoint import fingerprint, load_cascade
 from framefall.cascade.request import Request
-from framefall.data.writer import BESIDE
+from framefall.data.media.writer import BESIDE
 from framefall.models.engine import Engine
 from framefall.progress import Done, Note, Started
 from framefall.runs.generate import generate, numbered, with_engines

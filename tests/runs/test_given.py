@@ -8,8 +8,8 @@ import pytest
 
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.request import Request
-from framefall.data import decode as decoder
-from framefall.data.writer import write
+from framefall.data.media import decode as decoder
+from framefall.data.media.writer import write
 from framefall.progress import Note
 from framefall.runs.generate import generate
 from framefall.runs.given import Given, knowing

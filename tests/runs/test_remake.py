@@ -11,8 +11,8 @@ import torch
 
 from framefall.cascade.checkpoint import load_cascade, save
 from framefall.cascade.request import Request
-from framefall.data.tags import read_tags
-from framefall.data.writer import WRITERS, write
+from framefall.data.media.tags import read_tags
+from framefall.data.media.writer import WRITERS, write
 from framefall.progress import Note
 from framefall.runs.generate import generate
 from framefall.runs.given import Given

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from framefall.data.cached.store import Store
+from framefall.data.cached.store import root as cache_root
 from framefall.data.folder import Folder
 from framefall.data.loader import Source, batches, validation
-from framefall.data.store import Store
-from framefall.data.store import root as cache_root
 from framefall.data.window import Window
 from framefall.models.text import CaptionEncoder, encode
 from framefall.progress import Done, Note, Stepped

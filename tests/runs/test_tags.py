@@ -9,7 +9,7 @@ import pytest
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import fingerprint, load_cascade
 from framefall.cascade.request import Request
-from framefall.data.writer import write
+from framefall.data.media.writer import write
 from framefall.runs.tags import LIBRARIES, changed, provenance, read_made, tagged
 
 

@@ -12,7 +12,7 @@ from framefall import publish
 from framefall.cascade.checkpoint import load_cascade
 from framefall.config import override
 from framefall.data.folder import Folder, open_folder
-from framefall.data.writer import write
+from framefall.data.media.writer import write
 from framefall.progress import Done, Note, Started
 from framefall.recipes.registry import RECIPES
 from framefall.runs.train import Trained, named, train

@@ -8,8 +8,8 @@ import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep, finished
 from framefall.cascade.checkpoint import load_cascade
-from framefall.data.decode import decode
-from framefall.data.writer import write
+from framefall.data.media.decode import decode
+from framefall.data.media.writer import write
 from framefall.progress import Done, Started
 from framefall.runs import upscale as runs_upscale
 from framefall.runs.upscale import upscale

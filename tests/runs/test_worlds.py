@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from framefall.config import to_json
-from framefall.data.decode import decode
 from framefall.data.folder import open_folder
+from framefall.data.media.decode import decode
 from framefall.progress import Done, Started, Stepped
 from framefall.recipes.registry import RECIPES
 from framefall.runs.worlds import WorldFormat, Written, read_scene, write_scene, write_world

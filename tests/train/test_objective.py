@@ -11,9 +11,9 @@ from framefall.cascade.tasks import Base
 from framefall.config import from_json, override, to_json
 from framefall.data import loader
 from framefall.data.buckets import Bucket, ladder
+from framefall.data.cached.shards import described
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
-from framefall.data.shards import described
 from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.recipes.registry import RECIPES

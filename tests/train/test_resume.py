@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from framefall import publish
 from framefall.cascade.tasks import Base
 from framefall.data import loader
-from framefall.data.ahead import Ahead
+from framefall.data.cached.ahead import Ahead
+from framefall.data.cached.shards import Shards
+from framefall.data.cached.store import Store
 from framefall.data.folder import Folder
-from framefall.data.shards import Shards
-from framefall.data.store import Store
 from framefall.models import keys
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framefall.data.writer import write
+from framefall.data.media.writer import write
 
 
 def _framefall(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from framefall import publish
-from framefall.data.writer import write
+from framefall.data.media.writer import write
 
 TRAIN = ["--recipe", "micro", "--steps", "6", "--set", "save_every=2", "--device", "cpu"]
 

@@ -17,7 +17,7 @@ from framefall.bench.table import report
 from framefall.bench.timing import ROUNDS
 from framefall.bench.trackers import trackers_bench
 from framefall.bench.train import train_bench
-from framefall.bench.uses import uses_bench
+from framefall.bench.uses.bench import uses_bench
 from framefall.bench.validity import validity_bench
 from framefall.bench.worlds import worlds_bench
 from framefall.cascade.request import Quality

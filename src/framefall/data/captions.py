@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from framefall.data.frame import readable
+from framefall.data.media.frame import readable
 from framefall.data.scan import SUFFIXES
 
 TABLES = ("captions.csv", "metadata.csv")

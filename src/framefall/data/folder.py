@@ -14,13 +14,14 @@ from typing import Literal
 import numpy as np
 
 from framefall import publish
-from framefall.data import cache, captions, store
-from framefall.data.cache import Entry
-from framefall.data.decode import DecodeError
-from framefall.data.frame import readable
+from framefall.data import captions
+from framefall.data.cached import cache, store
+from framefall.data.cached.cache import Entry
+from framefall.data.cached.store import MORE, CacheError, Store
+from framefall.data.media.decode import DecodeError
+from framefall.data.media.frame import readable
 from framefall.data.origin import Settings, content_hash
 from framefall.data.scan import scan
-from framefall.data.store import MORE, CacheError, Store
 from framefall.noise import Key
 
 

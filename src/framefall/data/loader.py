@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, Protocol, runtime_checkable
 
-from framefall.data.ahead import Ahead
 from framefall.data.buckets import Bucket, fitting, turn
+from framefall.data.cached.ahead import Ahead
+from framefall.data.cached.kept import Kept
+from framefall.data.cached.shards import Encoder, Numbered, Shards
+from framefall.data.cached.store import Store
+from framefall.data.cached.told import told
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, Shot
-from framefall.data.kept import Kept
-from framefall.data.shards import Encoder, Numbered, Shards
-from framefall.data.store import Store
-from framefall.data.told import told
 from framefall.data.window import Window, cut, extent, fitting_strides, large_enough, shortest_stride, usable
 from framefall.noise import Key
 

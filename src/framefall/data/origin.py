@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from framefall import publish
-from framefall.data import npy
-from framefall.data.decode import Frame, Limits, VideoInfo, decode, probe
-from framefall.data.frame import target_size
-from framefall.data.pictures import frame_files
+from framefall.data.cached import npy
+from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe
+from framefall.data.media.frame import target_size
+from framefall.data.media.pictures import frame_files
+from framefall.data.media.timeline import rate_for
 from framefall.data.shots import CutFinder
-from framefall.data.timeline import rate_for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from framefall.data import pictures
-from framefall.data.frame import readable
+from framefall.data.media import pictures
+from framefall.data.media.frame import readable
 
 VIDEOS = frozenset({".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mov", ".gif"})
 SUFFIXES = VIDEOS | pictures.SUFFIXES

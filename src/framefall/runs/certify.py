@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from framefall.data.decode import decode, probe
+from framefall.data.media.decode import decode, probe
 from framefall.evaluate.certify.bands import BANDS, SCENE, WHERE
 from framefall.evaluate.certify.validity import Cell, certify
 from framefall.evaluate.metrics.observed import ObservedClip

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from framefall import publish
-from framefall.data import decode as decoder
-from framefall.data.sheet import contact_sheet
+from framefall.data.media import decode as decoder
+from framefall.data.media.sheet import contact_sheet
 from framefall.evaluate.report.table import brief_table, period_lines
 from framefall.jsonable import json_text
 from framefall.runs.evaluate import assess

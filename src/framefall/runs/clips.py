@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from framefall.data import decode as decoder
-from framefall.data.decode import DecodeError
+from framefall.data.media import decode as decoder
+from framefall.data.media.decode import DecodeError
 from framefall.data.scan import scan
 from framefall.metric import AnyVideo
 from framefall.video import from_pixels, resize

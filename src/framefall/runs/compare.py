@@ -24,7 +24,7 @@ from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.data.sheet import clip_row, strips
+from framefall.data.media.sheet import clip_row, strips
 from framefall.evaluate.metrics import coherence, motion
 from framefall.evaluate.metrics.cadence import cadence
 from framefall.flow import frames_of, look

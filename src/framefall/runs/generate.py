@@ -14,7 +14,7 @@ from framefall.cascade.cascade import Cascade, SegmentStep
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
 from framefall.cascade.vocabulary import Doubt, doubt
-from framefall.data.writer import VideoWriter, write
+from framefall.data.media.writer import VideoWriter, write
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
 from framefall.runs.given import Given, knowing

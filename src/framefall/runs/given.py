@@ -15,7 +15,7 @@ from framefall import publish
 from framefall.cascade import uses
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.request import Request
-from framefall.data import decode as decoder
+from framefall.data.media import decode as decoder
 from framefall.progress import Events, Note
 from framefall.runs.tags import plain
 from framefall.video import Video, from_pixels

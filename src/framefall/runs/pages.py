@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from framefall import publish
-from framefall.data.decode import decode, probe
-from framefall.data.writer import write
+from framefall.data.media.decode import decode, probe
+from framefall.data.media.writer import write
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
 from framefall.evaluate.report.table import distance_lines, period_lines

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from framefall import publish
-from framefall.data import prepared
-from framefall.data.ahead import Ahead
+from framefall.data.cached import prepared
+from framefall.data.cached.ahead import Ahead
+from framefall.data.cached.shards import Numbered, Shards
+from framefall.data.cached.store import RESERVE, Store
+from framefall.data.cached.told import captions
 from framefall.data.folder import Folder
 from framefall.data.loader import Source, streams
-from framefall.data.shards import Numbered, Shards
-from framefall.data.store import RESERVE, Store
-from framefall.data.told import captions
 from framefall.progress import Events, Note, Stepped, operation
 from framefall.runs.sources import open_source
 from framefall.runs.train import named

@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from framefall.data import prepared, store
+from framefall.data.cached import prepared, store
+from framefall.data.cached.store import Store
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig, collect, ingest
-from framefall.data.store import Store
 from framefall.data.window import Window
 from framefall.noise import Key
 from framefall.progress import Events, Note, Stepped, operation

@@ -6,7 +6,7 @@ from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.data.sheet import Row, clip_row, strips
+from framefall.data.media.sheet import Row, clip_row, strips
 from framefall.noise import Key
 from framefall.train.objective import stack, window
 from framefall.train.recipe import StageRecipe

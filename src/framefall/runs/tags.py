@@ -13,7 +13,7 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import fingerprint
 from framefall.cascade.record import to_record
 from framefall.cascade.request import Request
-from framefall.data.tags import read_tags
+from framefall.data.media.tags import read_tags
 from framefall.provenance import machine
 
 # libraries that decide on bits: of the numbers, and of what a file makes of them

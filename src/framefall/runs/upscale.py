@@ -11,7 +11,7 @@ import torch
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality
-from framefall.data import decode as decoder
+from framefall.data.media import decode as decoder
 from framefall.progress import Events, operation
 from framefall.runs.generate import ClipFile, Record, write_clip
 from framefall.runs.tags import provenance, tagged

@@ -9,7 +9,7 @@ import numpy as np
 
 from framefall import publish
 from framefall.config import from_json, to_dict
-from framefall.data.writer import WRITERS, write
+from framefall.data.media.writer import WRITERS, write
 from framefall.noise import Key
 from framefall.progress import Events, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.data.decode import decode
+from framefall.data.media.decode import decode
 from framefall.evaluate.metrics import observed
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.video import from_pixels

@@ -1,0 +1,51 @@
+"""From the frames of a file, whenever they come, to frames at one exact rate."""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+from framefall.data.media.frame import Frame
+
+
+def at_rate(frames: Iterator[Frame], fps: float, tick: float = 0.0) -> Iterator[Frame]:
+    """Frame i is what the file shows at i/fps: the latest that began by then; the count is round(duration * fps).
+
+    `tick` is the resolution of the file's clock in seconds: a frame that the clock rounded up by half a
+    tick has still begun.
+    """
+    # a coarse clock counts whole frames and is exact; only a fine one rounds (Matroska: milliseconds)
+    slack = 0.51 * tick if tick <= 0.002 else 1e-6
+    waiting: deque[Frame] = deque()  # chosen, but the file may end before their turn
+    chosen = given = 0
+    current: Frame | None = None
+    for frame in frames:
+        while current is not None and chosen / fps < frame.time - max(slack, 1e-6):
+            waiting.append(replace(current, time=chosen / fps, duration=1 / fps))
+            chosen += 1
+        while waiting and (given + 0.5) / fps <= frame.time:
+            yield waiting.popleft()
+            given += 1
+        current = frame
+    if current is None:
+        return
+    count = max(1, math.floor((current.time + current.duration) * fps + 0.5 + 1e-6))
+    while chosen < count:
+        waiting.append(replace(current, time=chosen / fps, duration=1 / fps))
+        chosen += 1
+    while given < count:
+        yield waiting.popleft()
+        given += 1
+
+
+def rate_for(source_fps: float, fps: float) -> tuple[float, bool]:
+    """The rate to keep of a file, and whether its frames are taken one to one.
+
+    The largest of fps, fps/2, fps/3 ... that the file can give without showing a frame twice. A file up to
+    5 % slower than that rate is taken frame by frame, as television shows films; an exact fraction is better.
+    """
+    divisor = max(1, round(fps / source_fps))
+    if abs(fps / divisor / source_fps - 1) > 2e-3:
+        divisor = max(1, math.ceil(fps / (1.05 * source_fps) - 1e-9))
+    rate = fps / divisor
+    return rate, rate > source_fps * (1 - 1e-4)

@@ -1,0 +1,256 @@
+"""Videos into files, window by window as they are made; the suffix chooses the kind.
+
+A file is whole or not there: it is written under a partial name and published at the end.
+"""
+
+import json
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from PIL import Image
+
+from framefall import publish
+from framefall.data.cached import npy
+
+# a coroutine that is sent frame after frame; sent None it publishes, closed it leaves nothing
+FrameSink = Generator[None, np.ndarray | None, None]
+BESIDE = ".json"  # after the name of a .npy file: its tags
+INSIDE = "metadata.json"  # in a folder of PNG: its tags
+OpenSink = Callable[[Path, Fraction, Mapping[str, str]], FrameSink]
+
+
+def write(
+    path: str | Path,
+    windows: Iterable[np.ndarray],
+    fps: float,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Writes windows (uint8 [frames, height, width, channels]) as they come; gives the number of frames.
+
+    `metadata` goes into the container's tags; that of `.npy`, which has no place for it, into a file beside it. Raises
+    `ValueError` for a suffix or a number of channels that cannot be written, and for a folder that holds anything but
+    earlier frames.
+    """
+    with VideoWriter(path, fps, metadata) as writer:
+        for window in windows:
+            writer.add(window)
+    return writer.frames
+
+
+class VideoWriter:
+    """A video that is written window by window. It is published when its `with` block ends well, and not otherwise.
+
+    Refuses at once what cannot be written; a video must have a frame.
+    """
+
+    def __init__(self, path: str | Path, fps: float, metadata: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.path, self.fps, self.metadata, self.frames = Path(path), fps, metadata, 0
+        self._suffix = self.path.suffix.lower()
+        self._size: tuple[int, ...] | None = None
+        self._encoder: FrameSink | None = None
+        if self._suffix not in WRITERS:
+            known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
+            raise ValueError(f"the name of a video must end in one of {known}; got {self.path.name!r}")
+        if not 0 < fps < math.inf:
+            raise ValueError(f"fps must be above 0 and finite, got {fps}; try 24")
+        if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "fps.txt").exists():
+            raise ValueError(f"{self.path} is a folder that holds other things than frames; choose another name")
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def add(self, window: np.ndarray) -> None:
+        """The next frames, uint8 `[frames, height, width, channels]`, all windows of one size."""
+        if window.dtype != np.uint8 or window.ndim != 4:
+            raise ValueError(
+                f"a window must be uint8 [frames, height, width, channels], got {window.dtype} {list(window.shape)}"
+            )
+        self._size = self._size or window.shape[1:]
+        if window.shape[1:] != self._size:
+            raise ValueError(
+                f"all windows must have one frame size, got {list(window.shape[1:])} after {list(self._size)}"
+            )
+        if self._encoder is None:
+            self._encoder = self._open(window.shape[3])
+        for frame in window:
+            self._encoder.send(frame)
+            self.frames += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            if self._encoder is not None:
+                self._encoder.close()
+            return
+        if self._encoder is None:
+            raise ValueError("a video must have at least one frame, got none")
+        try:
+            self._encoder.send(None)
+        except StopIteration:
+            return
+        raise AssertionError("an encoder ends when it is sent None")
+
+    def _open(self, channels: int) -> FrameSink:
+        if channels not in (1, 3) and self._suffix != ".npy":
+            kind = self._suffix or "PNG"
+            raise ValueError(f"{kind} holds 1 or 3 channels, got {channels}; write .npy, which holds any number")
+        encoder = WRITERS[self._suffix](self.path, Fraction(self.fps).limit_denominator(1001), self.metadata)
+        next(encoder)
+        return encoder
+
+
+@dataclass(frozen=True)
+class VideoCodec:
+    """How FFmpeg's libraries are asked for one kind of file; one thread, so that equal frames are equal bytes."""
+
+    container: str
+    name: str
+    options: Mapping[str, str]
+    formats: Mapping[tuple[int, bool], str]  # (channels, both sides even): the pixel format
+
+    def open(self, path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+        """Encodes frames in BT.709 at limited range, or losslessly in RGB."""
+        frame = yield
+        assert frame is not None
+        height, width, channels = frame.shape
+        movflags = {"movflags": "faststart+use_metadata_tags"} if self.container == "mp4" else {}
+        count, reformat = 0, VideoReformatter()
+        with publish.file(path) as partial:
+            options = {"fflags": "+bitexact", **movflags}
+            with av.open(str(partial), "w", format=self.container, options=options) as container:
+                container.metadata.update(metadata)
+                stream = container.add_stream(self.name, rate=fps, options=dict(self.options))
+                stream.width, stream.height = width, height
+                stream.pix_fmt = self.formats[channels, height % 2 == 0 and width % 2 == 0]
+                context = stream.codec_context
+                context.thread_count = 1
+                context.flags |= _BITEXACT
+                colours = stream.pix_fmt.startswith("yuv")
+                if colours:
+                    context.color_range, context.colorspace = int(ColorRange.MPEG), int(Colorspace.ITU709)
+                    context.color_primaries, context.color_trc = int(ColorPrimaries.BT709), int(ColorTrc.BT709)
+                while frame is not None:
+                    raw = _raw(frame, grey=stream.pix_fmt == "gray")
+                    if colours:
+                        raw = reformat.reformat(
+                            raw,
+                            format=stream.pix_fmt,
+                            dst_colorspace=int(Colorspace.ITU709),
+                            dst_color_range=int(ColorRange.MPEG),
+                            interpolation=_SMOOTH,
+                            threads=1,
+                        )
+                    elif raw.format.name != stream.pix_fmt:
+                        raw = reformat.reformat(raw, format=stream.pix_fmt, threads=1)
+                    raw.pts, raw.time_base = count, 1 / fps
+                    container.mux(stream.encode(raw))
+                    count += 1
+                    frame = yield
+                container.mux(stream.encode())
+
+
+def _raw(frame: np.ndarray, grey: bool = False) -> av.VideoFrame:
+    if grey:
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[..., 0]), format="gray")
+    # one channel goes the way of RGB: FFmpeg takes "gray" for full range, and its players do not agree on it
+    return av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3))), format="rgb24"
+    )
+
+
+def _gif(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+    """Each frame with the 256 colours that suit it best."""
+    count = 0
+    with publish.file(path) as partial:
+        with av.open(str(partial), "w", format="gif") as container:
+            stream = None
+            while (frame := (yield)) is not None:
+                if stream is None:
+                    stream = container.add_stream("gif", rate=fps, options={"gifflags": "0"})
+                    stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "pal8"
+                    stream.codec_context.thread_count = 1
+                raw = av.VideoFrame.from_ndarray(_paletted(frame), format="pal8")
+                raw.pts, raw.time_base = count, 1 / fps
+                container.mux(stream.encode(raw))
+                count += 1
+            assert stream is not None
+            container.mux(stream.encode())
+        if metadata:
+            _add_comment(partial, json.dumps(dict(metadata)))
+
+
+def _paletted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices [height, width] and the palette as alpha, red, green, blue [256, 4]."""
+    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3))))
+    small = image.quantize(256, method=Image.Quantize.MEDIANCUT)
+    colours = np.array(small.getpalette(), np.uint8).reshape(-1, 3)
+    palette = np.full((256, 4), 255, np.uint8)
+    palette[: len(colours), 1:] = colours
+    return np.asarray(small, np.uint8), palette
+
+
+def _add_comment(path: Path, text: str) -> None:
+    """A GIF comment block before the trailer: FFmpeg writes none."""
+    data = text.encode()
+    blocks = b"".join(bytes([len(part)]) + part for part in (data[i : i + 255] for i in range(0, len(data), 255)))
+    with open(path, "r+b") as stream:
+        stream.seek(-1, 2)
+        stream.write(b"\x21\xfe" + blocks + b"\0\x3b")
+
+
+def _npy(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+    with publish.file(path) as partial, npy.frame_file(partial) as array:
+        while (frame := (yield)) is not None:
+            array.append(frame)
+    if metadata:
+        with publish.file(path.with_name(path.name + BESIDE)) as partial:
+            partial.write_text(json.dumps(dict(metadata), indent=2) + "\n")
+
+
+def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+    """Numbered frames, `fps.txt`, and the tags if there are any."""
+    count = 0
+    with publish.folder(path) as partial:
+        while (frame := (yield)) is not None:
+            count += 1
+            Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame).save(partial / f"{count:06d}.png")
+        (partial / "fps.txt").write_text(f"{float(fps):.10g}\n")
+        if metadata:
+            (partial / INSIDE).write_text(json.dumps(dict(metadata), indent=2) + "\n")
+
+
+_BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no library versions in the file
+_SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+
+_EVEN_420 = {(c, even): "yuv420p" if even else "yuv444p" for c in (1, 3) for even in (True, False)}
+MP4 = VideoCodec("mp4", "libx264", {"crf": "14", "preset": "veryfast"}, _EVEN_420)
+WEBM = VideoCodec(
+    "webm",
+    "libvpx-vp9",
+    {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "0"},
+    {key: "yuv420p" for key in _EVEN_420},
+)
+MKV = VideoCodec(
+    "matroska",
+    "ffv1",
+    {"level": "3", "slicecrc": "1"},
+    {(c, even): "gray" if c == 1 else "bgr0" for c, even in _EVEN_420},
+)
+
+WRITERS: dict[str, OpenSink] = {
+    ".mp4": MP4.open,
+    ".webm": WEBM.open,
+    ".mkv": MKV.open,
+    ".gif": _gif,
+    ".npy": _npy,
+    ".png": _png_folder,
+    "": _png_folder,
+}

@@ -1,0 +1,38 @@
+"""Clips to try uses on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from framefall.bench.uses import sources as use_sources
+from framefall.bench.uses.sources import calm, real_sources, third, world_sources
+from framefall.cascade.uses import Canvas
+from framefall.worlds.captions.sentences import describe
+
+
+@pytest.fixture
+def canvas() -> Canvas:
+    return Canvas(fps=12.0, step=2, frames=15, window=16, sizes=((16, 16), (32, 32)))
+
+
+def test_sources_last_a_window_and_a_half_and_move(
+    canvas: Canvas, real: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use_sources, "LOOKED", 3)
+    worlds = world_sources(canvas, 3, 0, 1)
+    films = list(real_sources(canvas, None, worlds[0].later))
+    assert len({one.name.split("/")[0] for one in worlds}) == 3  # a scenario each
+    assert [one.name for one in films] == ["carphone_pristine", "bikes", "bigbuckbunny"]
+    assert [one.name for one in real_sources(canvas, clips, worlds[0].later)] == ["0001", "0002"]
+    for one in (*worlds, *films):
+        assert one.frames.shape == (3 * third(canvas), 32, 32, 3) == (24, 32, 32, 3)
+        assert one.frames.std(axis=0).max() > 5
+    assert worlds[0].prompt != worlds[1].prompt == describe(worlds[0].later) and films[0].prompt is None
+
+
+def test_a_real_source_has_no_cut_in_it() -> None:
+    levels = np.r_[10:20, 120:150].astype(np.uint8)  # cut after ten frames
+    film = np.broadcast_to(levels[:, None, None, None], (40, 4, 4, 3)).copy()
+    assert calm(film, 24)[0, 0, 0, 0] >= 120 and calm(film, 8)[0, 0, 0, 0] == 10
+    assert len(calm(film, 50)) == 50  # too short: back and forth
