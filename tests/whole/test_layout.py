@@ -1,6 +1,6 @@
 """The tests mirror the package: `src/framefall/a/b.py` is tested by `tests/a/test_b.py`, and there are no others.
 
-What is about the whole (end to end, the README, the floors) lies in `tests/whole`.
+What is about the whole (end to end, the README, the floors) lies in `tests/whole`, what users met in `tests/cases`.
 """
 
 import shutil
@@ -18,9 +18,9 @@ def wanted(package: Path) -> set[str]:
 
 
 def found(tests: Path) -> set[str]:
-    """The test files there are, but for those about the whole."""
+    """The test files there are, but for those about the whole and about users' cases."""
     files = (path.relative_to(tests) for path in tests.rglob("test_*.py"))
-    return {path.as_posix() for path in files if path.parts[0] != "whole"}
+    return {path.as_posix() for path in files if path.parts[0] not in ("whole", "cases")}
 
 
 @pytest.fixture
