@@ -37,13 +37,13 @@ def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, so
                 raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
     if model.exists() and not (model / publish.MANIFEST).exists():
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
-    outputs.folder(model, MODEL, overwrite=None)
-    for place in (model, runs):
-        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     if runs.exists() and not runs.is_dir():
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"
         )
+    outputs.folder(model, MODEL, overwrite=None)
+    for place in (model, runs):
+        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     for name in () if resume else names:
         if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
             raise ValueError(
