@@ -38,7 +38,7 @@ def test_the_whole_is_five_lines_and_what_is_left_out():
         "  taken as frames (2), video (1), picture (1); sizes 64x48 (3), 48x32 (1); frames a second 12 (2), 24 (1)",
         '  captions: 3 of 4 files have one, from .json (1), its name (1), captions.csv (1); "a lantern swings" for one',
         "  numbers: 1 to condition on for 2 files",
-        "  left out: 2 files or kinds of them; 1 remarks",
+        "  left out: 2 of what was found; 1 remark",
     ]
     assert lines[5:] == ["  skipped bad0.mp4: it is empty", "  skipped bad1.mp4: it is empty", "  note: remark 0"]
 

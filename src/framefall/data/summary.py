@@ -128,9 +128,8 @@ def _numbers(files: list[Taken]) -> str:
 
 
 def _left_out(skipped: int, notes: int) -> str:
-    if not skipped:
-        return f"nothing; {notes} remarks" if notes else "nothing"
-    return f"{skipped} files or kinds of them; {notes} remarks"
+    what = f"{skipped} of what was found" if skipped else "nothing"
+    return f"{what}; {notes} {'remark' if notes == 1 else 'remarks'}" if notes else what
 
 
 def _counts(values: Iterable[str], most: int = 4) -> str:
