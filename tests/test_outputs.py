@@ -15,7 +15,7 @@ from framefall import outputs, publish
 from framefall.data.media.writer import FRAMES, VideoWriter, video_output, write
 from framefall.outputs import FolderKind
 
-KIND = FolderKind(needs="fps.txt")
+KIND = FolderKind("frames", needs="fps.txt")
 
 
 def fill(path: Path, text: str = "made", **how: object) -> None:
