@@ -30,7 +30,7 @@ from framefall.outputs import FolderKind
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
-MODEL = FolderKind(needs=CONFIG)
+MODEL = FolderKind("a model", needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
 
 
