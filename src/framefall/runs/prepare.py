@@ -63,6 +63,7 @@ def prepare(
         raise ValueError(f"the source must not be prepared already, {source} is; train on it as it is")
     outputs.check_container(path, [source])
     there = path.exists()
+    publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
     if there and not prepared.is_prepared(path) and not {one.name for one in path.iterdir()} <= {_BUSY, "lock"}:
         raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
     path.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,6 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Says in the folder what is being prepared; refuses one in which something else is."""
-    publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
     if prepared.is_prepared(path):
         found = prepared.read_about(path)
         for name, value in about.items():
