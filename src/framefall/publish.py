@@ -30,7 +30,7 @@ class Corrupt(ValueError):
 def file(path: str | Path) -> Iterator[Path]:
     """Yields a partial name to write to; publishes it under `path` when the block ends well."""
     path = Path(path)
-    _make_folder(path.parent)
+    make_folder(path.parent)
     with _partial(path) as partial:
         yield partial
         _sync(partial)
@@ -42,7 +42,7 @@ def file(path: str | Path) -> Iterator[Path]:
 def folder(path: str | Path) -> Iterator[Path]:
     """Yields a new empty folder; publishes it, with a manifest, in place of `path` when the block ends well."""
     path = Path(path)
-    _make_folder(path.parent)
+    make_folder(path.parent)
     with _partial(path) as partial:
         partial.mkdir()
         yield partial
@@ -124,10 +124,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
     """Makes a folder and its missing parents so that they survive a power cut."""
     if not path.is_dir():
-        _make_folder(path.parent)
+        make_folder(path.parent)
         path.mkdir(exist_ok=True)
         _sync(path.parent)
 

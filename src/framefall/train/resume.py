@@ -137,7 +137,7 @@ def _tensors(run: Run) -> dict[str, Tensor]:
     for index, one in enumerate(run.optimizers):
         for number, values in one.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
-    return stored(tensors, torch.float32)
+    return stored(tensors, torch.float32, "a checkpoint")
 
 
 def _plain(one: Optimizer) -> list[dict[str, Any]]:
