@@ -212,7 +212,8 @@ def test_a_worlds_numbers_are_as_many_as_is_said() -> None:
 
 def test_what_is_fine_is_let_through(folder: Folder, tmp_path: Path) -> None:
     recipe = toy()
-    preflight.check_places(tmp_path / "deep" / "m", tmp_path / "deep" / "m.training", STAGES, False)
+    preflight.check_places(tmp_path / "deep" / "m", tmp_path / "deep" / "m.training")
+    preflight.check_free(tmp_path / "deep" / "m", tmp_path / "deep" / "m.training", STAGES)
     preflight.check_model(tmp_path / "deep" / "m", recipe, STAGES)
     assert preflight.check_runs(tmp_path / "deep" / "m.training", recipe, STAGES, folder).keys() == set(STAGES)
     assert list(tmp_path.iterdir()) == []  # looking writes nothing
