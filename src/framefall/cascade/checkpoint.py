@@ -8,6 +8,7 @@ nothing in the config can name a class or a file.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -27,10 +28,12 @@ from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build
+from framefall.outputs import FolderKind
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
 README = "README.md"
+MODEL = FolderKind(needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
 
 
@@ -137,7 +140,7 @@ def with_card(folder: str | Path, card: Card) -> None:
 @contextlib.contextmanager
 def _publishing(folder: str | Path) -> Iterator[Path]:
     """A partial folder that becomes the model, while nobody else reads or writes a model beside it to publish it."""
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))
     publish.make_folder(folder.parent)
     with locks.in_turn(folder.parent), publish.folder(folder) as partial:
         yield partial

@@ -90,7 +90,7 @@ def distill(
     source = source_of(cascade) if source is None else source
     runs = output.with_name(output.name + ".training")
     names = [f"{stage}/{folder}" if folder else stage for folder, _ in every]
-    preflight.check_places(output, runs)
+    preflight.check_places(output, runs, source)
     with preflight.one_writer(output, runs, [stage]):
         if not resume:
             preflight.check_free(output, runs, [stage, *names])

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from framefall import locks, publish, ranks
-from framefall.cascade.checkpoint import load_cascade, size
+from framefall import locks, outputs, publish, ranks
+from framefall.cascade.checkpoint import MODEL, load_cascade, size
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
@@ -53,14 +53,17 @@ def one_writer(model: Path, runs: Path, names: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def check_places(model: Path, runs: Path) -> None:
-    """Refuses places that cannot be written or that hold something else."""
+def check_places(model: Path, runs: Path, source: object = None) -> None:
+    """Refuses places that cannot be written, that hold something else, or that lie in the source."""
     for place in (model, runs):
         for parent in place.parents:
             if parent.exists() and not parent.is_dir():
                 raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
     if model.exists() and not (model / publish.MANIFEST).exists():
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
+    outputs.folder(model, MODEL, overwrite=None)
+    for place in (model, runs):
+        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     if runs.exists() and not runs.is_dir():
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"

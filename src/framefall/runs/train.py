@@ -87,7 +87,7 @@ def train(
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
     budgets = _budgets(recipe, names, steps, minutes)
     runs = model.with_name(model.name + ".training")
-    preflight.check_places(model, runs)
+    preflight.check_places(model, runs, source)
     with preflight.one_writer(model, runs, names):
         if not resume:
             preflight.check_free(model, runs, names)
