@@ -99,6 +99,11 @@ def distill(
             source = yield from open_source.inside(source, recipe.data)
         training = source.split("train")
         yield from map(Note, preflight.check_source(recipe, [stage], training))
+        recipe, mirroring = preflight.unmirrored(recipe, [stage], training, runs)
+        yield from map(Note, mirroring)
+        part = recipe.stages[stage]
+        assert part.distillation is not None
+        every = rounds(part)
         done, first = 0, teacher
         for folder, own in every:
             made, run_folder = None, runs / stage / folder

@@ -4,10 +4,12 @@ Each refusal is a `ValueError` of one sentence; what is odd but no reason to sto
 """
 
 import contextlib
+import json
 import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
+from framefall.data.sides import side
 from framefall.runs.sources import WorldSource
 from framefall.train import objective, resume
 from framefall.train.loop import identity
@@ -61,13 +64,13 @@ def check_places(model: Path, runs: Path, source: object = None) -> None:
                 raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
     if model.exists() and not (model / publish.MANIFEST).exists():
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
-    outputs.folder(model, MODEL, overwrite=None)
-    for place in (model, runs):
-        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     if runs.exists() and not runs.is_dir():
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"
         )
+    outputs.folder(model, MODEL, overwrite=None)
+    for place in (model, runs):
+        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     for folder in {_standing(one) for one in (model.parent, runs)} if ranks.rank() == 0 else ():
         try:
             tempfile.TemporaryDirectory(prefix=".framefall-", dir=folder).cleanup()
@@ -164,6 +167,35 @@ def check_model(model: Path, recipe: Recipe, names: Sequence[str]) -> None:
         check_stages(both)
     except ValueError as error:
         raise ValueError(f"{model} and recipe {recipe.name} must fit each other: {error}") from None
+
+
+def unmirrored(recipe: Recipe, names: Sequence[str], source: Folder | Source, runs: Path) -> tuple[Recipe, list[str]]:
+    """The recipe without mirroring for stages that read captions of which some tell left from right; and a note.
+
+    A run that was begun with mirrored clips goes on with them.
+    """
+    if not isinstance(source, Folder):  # a world mirrors nothing
+        return recipe, []
+    said = next((shot for shot in source.shots if shot.caption and side(shot.caption)), None)
+    if said is None or said.caption is None:
+        return recipe, []
+    own = [name for name in names if recipe.stages[name].flip and recipe.stages[name].stage.backbone.text_dim]
+    kept = [name for name in own if _mirrored(runs / name, name)]
+    changed = {name: replace(part, flip=part.flip and name not in own) for name, part in recipe.stages.items()}
+    changed |= {name: recipe.stages[name] for name in kept}
+    what = f"{said.source} is said to be {side(said.caption)!r}"
+    notes = [f"{what}: no clip is mirrored for {' and '.join(off)}"] if (off := [*set(own) - set(kept)]) else []
+    notes += [f"{what}, and half of the clips of {name} are mirrored, as its run began with" for name in kept]
+    return replace(recipe, stages=changed), notes
+
+
+def _mirrored(run_folder: Path, name: str) -> bool:
+    """Whether a run that can be gone on with mirrors its clips."""
+    for begun in run_folder.rglob("checkpoints"):
+        for place in (begun.parent, begun.parent.parent):  # of a stage or a round of it; of a stage's autoencoder
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                return bool(json.loads((place / "recipe.json").read_bytes())["stages"][name]["flip"])
+    return False
 
 
 def check_runs(runs: Path, recipe: Recipe, names: Sequence[str], source: Folder | Source) -> dict[str, resume.State]:

@@ -99,7 +99,8 @@ def train(
         if isinstance(source, str | Path):
             source = yield from open_source.inside(source, recipe.data)
         training = source.split("train")
-        notes = preflight.check_source(recipe, names, training)
+        recipe, mirroring = preflight.unmirrored(recipe, names, training, runs)
+        notes = [*preflight.check_source(recipe, names, training), *mirroring]
         before = preflight.check_runs(runs, recipe, names, training)
         left = [name for name in names if budgets[name].progress(before[name]) < 1.0]
         outlooks = {

@@ -131,7 +131,7 @@ def train_stage(
                 for one in optimizers:
                     one.step()
                 if not _finite(network):
-                    raise Diverged(_lost(stage.name, state.step, batch))
+                    raise Diverged(_lost(stage.name, state.step, batch, journal))
                 average.update(network)
                 state.bad_steps = 0
             else:
@@ -181,7 +181,12 @@ def train_stage(
         network.load_state_dict(average.tensors)
         network.eval()
         if watch and (state.step > first or state.step not in watch.before):  # a kill may have come between
-            yield _measure(watch, stage, part, state, budget, journal)
+            yield (found := _measure(watch, stage, part, state, budget, journal))
+            if not math.isfinite(found.loss):
+                raise Diverged(
+                    f"the averaged weights of {stage.name} make nothing that is finite at step {state.step}; begin"
+                    " again at lower learning rates"
+                )
     if strip and ranks.rank() == 0:
         strip(stage, state.step)
 
@@ -229,11 +234,12 @@ def _finite(network: nn.Module) -> bool:
     return all(bool(one.isfinite().all()) for one in tensors)
 
 
-def _lost(stage: str, step: int, batch: list[Clip]) -> str:
-    names = ", ".join(clip.key for clip in batch)
+def _lost(stage: str, step: int, batch: list[Clip], journal: Journal) -> str:
+    names = list(dict.fromkeys(clip.key for clip in batch))
+    journal.write(step, note="made weights that are not finite", clips=names)
     return (
-        f"step {step} of {stage} made weights that are not finite, of {names}; nothing of it is kept: begin again, or"
-        " with --init from the last good model, at lower learning rates"
+        f"step {step} of {stage} made weights that are not finite, of {', '.join(names)}; nothing of it is kept: begin"
+        " again, or with --init from the last good model, at lower learning rates"
     )
 
 
