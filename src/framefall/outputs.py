@@ -220,4 +220,5 @@ def _check_parent(path: Path, parent: Path) -> None:
     try:
         publish.try_out(standing)
     except OSError as error:
-        raise ValueError(f"{path} must be written, and {standing} cannot be ({error.strerror})") from None
+        sentence = f"{path} must be written, and {standing} cannot be ({error.strerror}); choose another place"
+        raise ValueError(sentence) from None
