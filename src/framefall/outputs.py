@@ -220,5 +220,6 @@ def _check_parent(path: Path, parent: Path) -> None:
     try:
         publish.try_out(standing)
     except OSError as error:
-        sentence = f"{path} must be written, and {standing} cannot be ({error.strerror}); choose another place"
-        raise ValueError(sentence) from None
+        raise ValueError(
+            f"{path} must be written, and {standing} cannot be ({error.strerror}); choose another place"
+        ) from None
