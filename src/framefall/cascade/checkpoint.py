@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -142,8 +143,25 @@ def _publishing(folder: str | Path) -> Iterator[Path]:
     """A partial folder that becomes the model, while nobody else reads or writes a model beside it to publish it."""
     folder = Path(os.path.realpath(folder))
     publish.make_folder(folder.parent)
-    with locks.in_turn(folder.parent), publish.folder(folder) as partial:
+    with locks.in_turn(folder.parent), writable(folder), publish.folder(folder) as partial:
         yield partial
+
+
+@contextlib.contextmanager
+def writable(place: Path, nbytes: int | None = None) -> Iterator[None]:
+    """What keeps a folder of tensors from being written, such as a full disk, as a `RuntimeError` of one sentence."""
+    try:
+        yield
+    except publish.Taken:
+        raise
+    except (OSError, SafetensorError) as error:
+        found = re.search(r"I/O error: (.*) \(os error \d+\)", str(error))
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else found[1] if found else str(error)
+        need = "" if nbytes is None else f" needs {nbytes / 2**20:,.1f} MiB and"
+        raise RuntimeError(
+            f"{place}{need} cannot be written ({reason}); what was there before is whole: make room, and go on with"
+            " --resume"
+        ) from None
 
 
 def _copy(names: Iterable[str], origin: Path, partial: Path) -> None:
