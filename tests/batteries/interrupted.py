@@ -51,7 +51,7 @@ _NAMES = {
 }
 _PROMISES = {
     "kills": "A training that is killed again and again ends with the bits of one that nobody killed",
-    "cache_kills": "What is prepared or cached by runs that are killed is what others make, and no partial file is left",
+    "cache_kills": "What killed runs prepare or cache is what others make, and no partial file is left",
 }
 
 
