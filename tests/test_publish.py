@@ -65,7 +65,7 @@ def publish_file(path: Path) -> None:
 
 
 def output_folder(path: Path) -> None:
-    with outputs.folder(path, outputs.FolderKind(needs="config.json")).writing() as partial:
+    with outputs.folder(path, outputs.FolderKind("a model", needs="config.json")).writing() as partial:
         write_all(partial, NEW)
 
 

@@ -34,7 +34,7 @@ from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
 README = "README.md"
-MODEL = FolderKind(needs=CONFIG)
+MODEL = FolderKind("a model", needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
 
 

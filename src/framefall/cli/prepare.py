@@ -74,12 +74,12 @@ def prepare(
 
 
 def _look(source: str, config: "FolderConfig", json: bool) -> None:
-    """Prints what a source is taken as."""
+    """Prints what each file of a source is taken as; what is left out is among the notes."""
     from framefall.data.folder import Folder
     from framefall.data.summary import as_object, listing
     from framefall.runs.sources import open_source
 
-    opened = watched(open_source.events(source, config))
+    opened = watched(open_source.events(source, config, most=None))
     if isinstance(opened, Folder):
         print(jsonlib.dumps({"source": source, **as_object(opened)}, indent=2) if json else listing(opened))
     elif json:

@@ -49,8 +49,8 @@ def taken(folder: Folder) -> list[Taken]:
     return [_taken(path, several) for path, several in shots.items()]
 
 
-def summary(name: str, folder: Folder) -> str:
-    """Five lines on the whole, then what is left out and what there is to say, as far as it is not too much."""
+def summary(name: str, folder: Folder, most: int | None = MOST) -> str:
+    """Five lines on the whole, then what is left out and what there is to say: of each kind `most` lines, or all."""
     report, files = folder.report, taken(folder)
     frames, seconds = sum(one.frames for one in files), sum(one.frames / one.fps for one in files)
     skipped = [f"  skipped {one.path}: {one.reason}" for one in report.skipped]
@@ -65,14 +65,12 @@ def summary(name: str, folder: Folder) -> str:
         f"  numbers: {_numbers(files)}",
         f"  left out: {_left_out(len(skipped), len(notes))}",
     ]
-    return "\n".join([*lines, *_some(skipped, name), *_some(notes, name)])
+    return "\n".join([*lines, *_some(skipped, name, most), *_some(notes, name, most)])
 
 
 def listing(folder: Folder) -> str:
-    """A line for every source, and all that is left out or to be said."""
-    report = folder.report
-    skipped = [f"left out {one.path}: {one.reason}" for one in report.skipped]
-    return "\n".join([*map(str, taken(folder)), *skipped, *(f"note: {note}" for note in report.notes)])
+    """A line for every source."""
+    return "\n".join(map(str, taken(folder)))
 
 
 def as_object(folder: Folder) -> dict[str, Any]:
@@ -142,9 +140,10 @@ def _counts(values: Iterable[str], most: int = 4) -> str:
     return ", ".join(f"{value} ({count})" for value, count in found[:most]) + more
 
 
-def _some(lines: list[str], name: str) -> list[str]:
-    more = [f"  and {len(lines) - MOST} more, which framefall prepare {name} lists"] if len(lines) > MOST else []
-    return [*lines[:MOST], *more]
+def _some(lines: list[str], name: str, most: int | None) -> list[str]:
+    if most is None or len(lines) <= most:
+        return lines
+    return [*lines[:most], f"  and {len(lines) - most} more, which framefall prepare {name} lists"]
 
 
 def _first(caption: str | None) -> str:

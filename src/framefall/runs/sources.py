@@ -15,7 +15,7 @@ from framefall.data.cached.store import Store
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig, collect, ingest
 from framefall.data.media.frame import readable
-from framefall.data.summary import summary
+from framefall.data.summary import MOST, summary
 from framefall.data.window import Window
 from framefall.noise import Key
 from framefall.progress import Events, Note, Stepped, operation
@@ -33,15 +33,16 @@ ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would 
 
 
 @operation
-def open_source(source: str | Path, config: FolderConfig) -> "Events[Folder | WorldSource]":
+def open_source(source: str | Path, config: FolderConfig, most: int | None = MOST) -> "Events[Folder | WorldSource]":
     """What to train on: a folder if there is one of that name, prepared or not, or else a world.
 
-    Raises `ValueError` where there is neither, and where nothing in a folder can be used.
+    Its notes say what it was taken as; of what is left out in a folder `most` are named, or all. Raises `ValueError`
+    where there is neither, and where nothing in a folder can be used.
     """
     if prepared.is_prepared(source):
         opened = open_prepared(Path(source), config)
         if isinstance(opened, Folder):
-            yield Note(summary(_name(source), opened))
+            yield Note(summary(_name(source), opened, most))
         return opened
     there = Path(source).exists()
     if there or not names_a_world(str(source)):
@@ -52,7 +53,7 @@ def open_source(source: str | Path, config: FolderConfig) -> "Events[Folder | Wo
             outcomes.append(outcome)
             yield Stepped(len(outcomes), outcome.total, "reading files")
         folder = collect(source, iter(outcomes), config)
-        yield Note(summary(_name(source), folder))
+        yield Note(summary(_name(source), folder, most))
         return folder
     kept = Store(store.root(config.cache), store.limit(config.cache_gb))
     world = WorldSource(open_world(str(source)), size=config.size, fps=config.fps, looks=config.looks, store=kept)
