@@ -182,7 +182,7 @@ def _make(work: Sequence[Shards], workers: int) -> Iterator[Stepped | Note]:
     said: list[str] = []
     jobs = [(shards, shard) for shards in work for shard in range(shards.count)]
     for shards in work:
-        shards.sweep()
+        shards.store.sweep()
     with closing(Ahead(max(1, workers), said.append)) as makers:
         for done, (shards, shard) in enumerate(jobs):
             if workers:
