@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
 from framefall.cascade.vocabulary import Doubt, doubt
-from framefall.data.media.writer import VideoWriter, write
+from framefall.data.media.writer import VideoWriter
 from framefall.models.engine import accelerated
 from framefall.progress import Events, Note, operation
 from framefall.runs.given import Given, knowing
@@ -162,11 +161,10 @@ def write_clips(
     """The same for clips that are made together, a file each. Of seconds each has its share."""
     last = cascade.stage(until) if until else cascade.stages[-1]
     keeps = any(clip.stages is not None for clip in clips)
-    kept: dict[tuple[ClipFile, str], list[np.ndarray]] = {}
     seconds: dict[str, float] = {}
-    height = width = 0
     with ExitStack() as files:
         writers = [files.enter_context(VideoWriter(clip.path, clip.fps, clip.made_with)) for clip in clips]
+        parts: dict[tuple[ClipFile, str], VideoWriter] = {}
         began = time.perf_counter()
         for event in events:
             name = event.stage.name if event.stage else "decode"
@@ -174,23 +172,27 @@ def write_clips(
             if event.stage is not None and event.video is not None and (name == last.name or keeps):
                 for clip, writer, video in zip(clips, writers, event.video.split(1), strict=True):
                     pixels = to_frames(video)
-                    if keeps:
-                        kept.setdefault((clip, name), []).append(pixels)
+                    if clip.stages is not None:
+                        if (clip, name) not in parts:
+                            file = Path(clip.stages) / f"{clip.path.stem}-{name}{clip.path.suffix or '.mp4'}"
+                            parts[clip, name] = files.enter_context(
+                                VideoWriter(file, cascade.fps(name), clip.made_with)
+                            )
+                        parts[clip, name].add(pixels)
                     if name == last.name:
+                        first = not writer.frames
                         writer.add(pixels)
-                        height, width = pixels.shape[1:3]
+                        if first and writer.note:
+                            yield Note(writer.note)
             yield event
             began = time.perf_counter()
-    for (clip, name), parts in kept.items():
-        file = f"{clip.path.stem}-{name}{clip.path.suffix or '.mp4'}"
-        write(Path(clip.stages or ".") / file, parts, cascade.fps(name), clip.made_with)
     return [
         Record(
             path=str(clip.path),
             frames=writer.frames,
             fps=clip.fps,
-            height=height,
-            width=width,
+            height=writer.size[0],
+            width=writer.size[1],
             seconds=seconds,
             made_with=dict(clip.made_with),
         )

@@ -122,7 +122,7 @@ def _figure(path: Path, name: str, why: str, text: str) -> Figure:
     video = from_pixels(torch.from_numpy(np.stack(frames))).permute(3, 0, 1, 2)[None]
     height, width = video.shape[-2:]
     scale = SIDE / max(height, width)
-    size = max(2, round(height * scale)), max(2, round(width * scale))
+    size = tuple(2 * max(1, round(side * scale / 2)) for side in (height, width))  # as players want them
     small = resize(video, *size, "area" if scale < 1 else "bicubic")
     small = small.expand(-1, 3, -1, -1, -1) if small.shape[1] == 1 else small[:, :3]
     drawn = overlay(small, track(small, fps))

@@ -9,9 +9,9 @@ import numpy as np
 
 from framefall import publish
 from framefall.config import from_json, to_dict
-from framefall.data.media.writer import WRITERS, write
+from framefall.data.media.writer import WRITERS, VideoWriter
 from framefall.noise import Key
-from framefall.progress import Events, Stepped, operation
+from framefall.progress import Events, Note, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe, numbers
 from framefall.worlds.engines.registry import simulate
@@ -55,6 +55,7 @@ class Written:
     path: str
     caption: str
     violation: str = ""
+    note: str = ""  # what should be known of the file
 
 
 def read_scene(path: str | Path) -> Scene:
@@ -70,6 +71,8 @@ def read_scene(path: str | Path) -> Scene:
 def write_scene(scene: Scene, folder: str | Path, form: WorldFormat) -> Events[list[Written]]:
     """Simulates one scene of the user's own and writes it as `FOLDER/NAME.mp4` and `.json`."""
     written = _write(Path(folder), scene.key.replace("/", "-") or "scene", simulate(scene), form, 0)
+    if written.note:
+        yield Note(written.note)
     yield Stepped(1, 1, "clips")
     return [written]
 
@@ -85,7 +88,8 @@ def write_world(
     """
     if violation and violation != TWINS and violation not in VIOLATIONS:
         raise ValueError(f"a violation must be {TWINS} or one of {', '.join(VIOLATIONS)}; got {violation!r}")
-    written = []
+    written: list[Written] = []
+    said = False
     for index in range(start, start + count):
         log = world.log(index)
         name = f"{world.scenario_of(index)}-{world.split}-{index:06d}"
@@ -93,6 +97,9 @@ def write_world(
         broken = _broken(log, violation, index) if violation else None
         if broken is not None:
             written.append(_write(Path(folder), f"{name}.{broken.violation}", broken, form, index))
+        if written[-1].note and not said:
+            said = True
+            yield Note(f"{written[-1].note} (so are others)" if count > 1 else written[-1].note)
         yield Stepped(index - start + 1, count, "clips")
     return written
 
@@ -116,7 +123,8 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
     captions = [describe(log.scene, paraphrase) for paraphrase in range(PARAPHRASES)]
     caption = captions[index % PARAPHRASES]
     tags = {} if path.suffix == ".npy" else {"comment": caption}  # which would lie in a file beside it, as the log does
-    write(path, [pixels], form.fps, tags)
+    with VideoWriter(path, form.fps, tags) as writer:
+        writer.add(pixels)
     values = {
         "caption": caption,
         "numbers": [float(value) for value in numbers(log.scene)],
@@ -135,7 +143,7 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
     if form.masks:
         with publish.file(folder / f"{name}.npz") as partial, open(partial, "wb") as stream:
             np.savez_compressed(stream, **_pixel_truth(log, times, view))
-    return Written(str(path), caption, log.violation)
+    return Written(str(path), caption, log.violation, writer.note)
 
 
 def _pixel_truth(log: StateLog, times: np.ndarray, view: View) -> dict[str, Any]:
