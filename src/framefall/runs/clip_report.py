@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from framefall import publish
-from framefall.data.media import decode as decoder
 from framefall.data.media.sheet import contact_sheet
 from framefall.evaluate.report.table import brief_table, period_lines
 from framefall.jsonable import json_text
+from framefall.runs.clips import shown
 from framefall.runs.evaluate import assess
 
 
@@ -18,8 +18,8 @@ def report(path: Path) -> tuple[str, dict[str, Any]]:
 
     Gives the scores that mean something for this clip as a table to read, and all of them as JSON values.
     """
-    frames = np.stack([frame.pixels for frame in decoder.decode(path)])
-    contact_sheet(frames, path.with_suffix(".png"), decoder.probe(path).fps or 24.0)
+    frames, fps = shown(path)
+    contact_sheet(np.stack(list(frames)), path.with_suffix(".png"), fps)
     found = assess(path)
     scores = path.with_suffix(".json")
     values = found.values(clips=str(path))

@@ -1,5 +1,6 @@
 """The page of an assessment: its table, its worst and median clips as small videos with their tracks, its failures."""
 
+import itertools
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,6 @@ import numpy as np
 import torch
 
 from framefall import publish
-from framefall.data.media.decode import decode, probe
 from framefall.data.media.writer import write
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
@@ -17,6 +17,7 @@ from framefall.evaluate.report.table import distance_lines, period_lines
 from framefall.jsonable import json_text
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
+from framefall.runs.clips import shown
 from framefall.runs.evaluate import Assessment
 from framefall.tracking.overlay import overlay
 from framefall.tracking.tracker import track
@@ -113,12 +114,8 @@ def _failed(law: str, clips: Sequence[ClipScores]) -> list[tuple[str, str]]:
 
 
 def _figure(path: Path, name: str, why: str, text: str) -> Figure:
-    frames = []
-    for frame in decode(path):
-        frames.append(frame.pixels)
-        if len(frames) == SHOWN:
-            break
-    fps = probe(path).fps or 24.0
+    pictures, fps = shown(path)
+    frames = list(itertools.islice(pictures, SHOWN))
     video = from_pixels(torch.from_numpy(np.stack(frames))).permute(3, 0, 1, 2)[None]
     height, width = video.shape[-2:]
     scale = SIDE / max(height, width)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from framefall.data.media.frame import Frame
-from framefall.data.media.timeline import at_rate, rate_for
+from framefall.data.media.timeline import at_rate, pace, rate_for
 
 
 def frames(starts, last=0.1):
@@ -61,3 +61,22 @@ def test_the_rate_that_is_kept_never_shows_a_frame_twice(source, wanted, kept, o
     if not every:
         shown = [int(n / rate * source + 1e-9) for n in range(200)]
         assert len(set(shown)) == 200
+
+
+def test_a_last_frame_is_shown_no_longer_than_the_limit():
+    slow = list(at_rate(frames([0.0, 0.1], last=1e7), 10.0, seconds=3.0))
+    assert [frame.source for frame in slow] == [0] + 29 * [1]
+
+
+def test_frames_come_evenly_if_counting_them_tells_the_time():
+    steady = [n / 30 for n in range(300)]
+    rounded = [round(1000 * start) / 1000 for start in steady]  # Matroska counts milliseconds
+    one_lost = [start + (start > 5) / 30 for start in steady]
+    assert all(
+        pace(starts, 30.0, 0.001) == (True, 30.0) for starts in (steady, rounded, one_lost, [0.0], [0.0, 9.0], [])
+    )
+    three_lost = [start + (start > 5) / 10 for start in steady]
+    assert pace(three_lost, 30.0) == (False, pytest.approx(30.0))
+    phone = [*(n / 60 for n in range(60)), *(1 + n / 20 for n in range(40))]
+    assert pace(phone, 58.8) == (False, pytest.approx(20.0))
+    assert pace([0.0, 0.0, 0.0], 24.0) == (True, 24.0)

@@ -115,7 +115,9 @@ def test_rates_come_back(tmp_path, suffix, rate):
 @pytest.mark.parametrize("size", [(48, 64), (32, 32), (64, 96)])
 def test_the_same_frames_are_the_same_mp4_wherever_memory_lies(tmp_path, size):
     y, x, f = np.ogrid[: size[0], : size[1], :48]
-    video = np.stack([60 + 40 * (x // 8 % 2) + 0 * y + 0 * f, 60 + 40 * (y // 8 % 2) + 0 * x + 0 * f, 90 + 0 * (x + y + f)], -1)
+    video = np.stack(
+        [60 + 40 * (x // 8 % 2) + 0 * y + 0 * f, 60 + 40 * (y // 8 % 2) + 0 * x + 0 * f, 90 + 0 * (x + y + f)], -1
+    )
     square = (abs(x - f % (size[1] - 8) - 4) < 5) & (abs(y - size[0] // 2) < 5)
     video = np.where(square[..., None], (220, 80, 40), video).astype(np.uint8).transpose(2, 0, 1, 3)
 

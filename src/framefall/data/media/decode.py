@@ -90,7 +90,7 @@ def _frames(path: Path, fps: float | None, short_side: int | None, channels: int
     else:
         tick = streams.tick(path, kind, limits)
         frames = streams.read(path, kind, short_side, channels, limits)
-    return frames if fps is None else at_rate(frames, fps, tick)
+    return frames if fps is None else at_rate(frames, fps, tick, limits.seconds)
 
 
 def _plain(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Images, animated images and folders of frames, decoded by Pillow."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image, ImageOps
 
 from framefall.data.media.frame import DecodeError, Frame, Limits, VideoInfo, check_size, target_size
 from framefall.data.media.streams import over_black
+from framefall.data.media.timeline import pace
 
 KINDS = frozenset({"gif", "png", "jpeg", "webp", "bmp", "tiff"})
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
@@ -34,8 +36,18 @@ def probe(path: Path, limits: Limits) -> VideoInfo:
         notes = ("transparent parts are shown on black",) if _has_alpha(image) else ()
         shown = [duration for _, duration in _pages(path, image, limits)]
     fps = len(shown) / sum(shown)
-    size = {"width": width, "height": height}
-    return VideoInfo(**size, fps=fps, duration=sum(shown), frames=len(shown), rotation=rotation, notes=notes)
+    steady, sustained = pace([0.0, *itertools.accumulate(shown[:-1])], fps, 0.01)  # a GIF counts hundredths
+    return VideoInfo(
+        width=width,
+        height=height,
+        fps=fps,
+        duration=sum(shown),
+        frames=len(shown),
+        steady=steady,
+        sustained_fps=sustained,
+        rotation=rotation,
+        notes=notes,
+    )
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -67,7 +79,8 @@ def probe_folder(folder: Path, limits: Limits) -> VideoInfo:
     fps, files = _fps(folder), _checked_files(folder, limits)
     with _open(files[0], limits) as image:
         width, height = ImageOps.exif_transpose(image).size
-    return VideoInfo(width=width, height=height, fps=fps, duration=len(files) / fps, frames=len(files), rotation=0)
+    size = {"width": width, "height": height}
+    return VideoInfo(**size, fps=fps, sustained_fps=fps, duration=len(files) / fps, frames=len(files), rotation=0)
 
 
 def _open(path: Path, limits: Limits) -> Image.Image:

@@ -1,18 +1,19 @@
 """From the frames of a file, whenever they come, to frames at one exact rate."""
 
+import itertools
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from framefall.data.media.frame import Frame
 
 
-def at_rate(frames: Iterator[Frame], fps: float, tick: float = 0.0) -> Iterator[Frame]:
+def at_rate(frames: Iterator[Frame], fps: float, tick: float = 0.0, seconds: float = math.inf) -> Iterator[Frame]:
     """Frame i is what the file shows at i/fps: the latest that began by then; the count is round(duration * fps).
 
     `tick` is the resolution of the file's clock in seconds: a frame that the clock rounded up by half a
-    tick has still begun.
+    tick has still begun. A last frame is shown until `seconds` at most, however long it states to last.
     """
     # a coarse clock counts whole frames and is exact; only a fine one rounds (Matroska: milliseconds)
     slack = 0.51 * tick if tick <= 0.002 else 1e-6
@@ -29,7 +30,8 @@ def at_rate(frames: Iterator[Frame], fps: float, tick: float = 0.0) -> Iterator[
         current = frame
     if current is None:
         return
-    count = max(1, math.floor((current.time + current.duration) * fps + 0.5 + 1e-6))
+    end = min(current.time + current.duration, max(seconds, current.time))
+    count = max(1, math.floor(end * fps + 0.5 + 1e-6))
     while chosen < count:
         waiting.append(replace(current, time=chosen / fps, duration=1 / fps))
         chosen += 1
@@ -49,3 +51,15 @@ def rate_for(source_fps: float, fps: float) -> tuple[float, bool]:
         divisor = max(1, math.ceil(fps / (1.05 * source_fps) - 1e-9))
     rate = fps / divisor
     return rate, rate > source_fps * (1 - 1e-4)
+
+
+def pace(starts: Sequence[float], fps: float, tick: float = 0.0) -> tuple[bool, float]:
+    """Whether frames of `starts` come evenly, to half a frame; and the rate that nine in ten of them keep."""
+    if len(starts) < 3 or starts[-1] <= starts[0]:
+        return True, fps
+    gap = (starts[-1] - starts[0]) / (len(starts) - 1)
+    late = [start - starts[0] - number * gap for number, start in enumerate(starts)]
+    if (max(late) - min(late)) / 2 <= 0.5 * gap + tick:
+        return True, fps
+    gaps = sorted(after - before for before, after in itertools.pairwise(starts))
+    return False, 1 / max(gaps[math.ceil(0.9 * len(gaps)) - 1], 1e-4)

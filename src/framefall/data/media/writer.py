@@ -63,11 +63,11 @@ class VideoWriter:
             raise ValueError(f"the name of a video must end in one of {known}; got {self.path.name!r}")
         if not 0 < fps < math.inf:
             raise ValueError(f"fps must be above 0 and finite, got {fps}; try 24")
-        slowest, fastest = RATES.get(self._suffix, (0.01, math.inf))
+        slowest, fastest = RATES.get(self._suffix, (0.0, math.inf))
         if not slowest <= fps <= fastest:
             raise ValueError(
-                f"{self._suffix or 'a folder of frames'} shows {slowest:g} to {fastest:g} frames a second, got {fps:g}; take another rate, or"
-                " another kind of file (.mp4)"
+                f"{self._suffix or 'a folder of frames'} shows {slowest:g} to {fastest:g} frames a second, got {fps:g};"
+                " take another rate, or another kind of file (.mp4)"
             )
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "fps.txt").exists():
             raise ValueError(f"{self.path} is a folder that holds other things than frames; choose another name")
@@ -278,7 +278,7 @@ MKV = VideoCodec("matroska", "ffv1", {"level": "3", "slicecrc": "1"}, {1: "gray"
 CODECS = {".mp4": MP4, ".webm": WEBM, ".mkv": MKV}
 EVEN = frozenset(suffix for suffix, codec in CODECS.items() if codec.even)
 # frames a second that a file can tell: a GIF counts hundredths, and browsers take one of them for ten
-RATES = {**dict.fromkeys(CODECS, (0.01, 1000.0)), ".gif": (0.01, 50.0), "": (0.01, 9999.0)}
+RATES = {**dict.fromkeys(CODECS, (0.01, 1000.0)), ".gif": (0.01, 50.0), ".png": (0.01, 9999.0), "": (0.01, 9999.0)}
 
 WRITERS: dict[str, OpenSink] = {
     **{suffix: codec.open for suffix, codec in CODECS.items()},
