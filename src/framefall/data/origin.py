@@ -1,12 +1,14 @@
 """Where decoded frames come from, and how they are decoded: as often as need be, always to the same frames."""
 
 import hashlib
+import itertools
+import math
 import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from framefall.data.cached import npy
 from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe
 from framefall.data.media.frame import target_size
 from framefall.data.media.pictures import frame_files
-from framefall.data.media.timeline import rate_for
+from framefall.data.media.timeline import divisor, rate_for
 from framefall.data.shots import CutFinder
 
 
@@ -25,6 +27,7 @@ class Settings:
 
     size: int = 256  # the short side that is kept
     fps: float = 24.0
+    resample: Literal["auto", "nearest", "blend"] = "auto"
     channels: int = 3
     scene_cuts: bool = True
     max_seconds: float = 1800.0
@@ -58,7 +61,7 @@ class Plan:
     origin: Origin
     info: VideoInfo
     rate: float
-    one_to_one: bool
+    every: int | None  # every which of its frames is kept, by their number; None: by time, at the rate
     limits: Limits
 
     @staticmethod
@@ -67,29 +70,38 @@ class Plan:
         settings = origin.settings
         limits = Limits(seconds=settings.max_seconds, pixels=settings.max_pixels)
         info = probe(origin.path, limits)
-        rate, one_to_one = rate_for(info.fps, settings.fps)
         if info.frames == 1:
-            rate, one_to_one = settings.fps, True
-        return Plan(origin, info, rate, one_to_one, limits)
+            return Plan(origin, info, settings.fps, 1, limits)
+        if settings.resample == "auto":
+            even = info.steady or math.isclose(info.sustained_fps, info.fps)  # but for where time jumps
+            own = info.fps if even else info.sustained_fps
+            every = divisor(own, settings.fps)
+            return Plan(origin, info, own / every, every if even else None, limits)
+        rate, one_to_one = rate_for(info.fps, settings.fps)
+        return Plan(origin, info, rate, 1 if one_to_one else None, limits)
 
     def frames(self) -> Iterator[tuple[Frame, bool]]:
         """Each frame that is kept, and whether time jumps before it."""
         settings = self.origin.settings
         frames = decode(
             self.origin.path,
-            fps=None if self.one_to_one else self.rate,
+            fps=self.rate if self.every is None else None,
             short_side=settings.size,
             channels=settings.channels,
             limits=self.limits,
+            blend=settings.resample == "blend",
         )
-        return _once(frames, self.info.fps if self.one_to_one else None)
+        if self.every is None:
+            return _once(frames, math.inf)
+        return _once(itertools.islice(frames, 0, None, self.every), (self.every + 0.9) / self.info.fps)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all frames, about."""
         settings = self.origin.settings
         width, height = target_size(self.info.width, self.info.height, settings.size)
-        return max(1, round(self.info.duration * self.rate)) * width * height * settings.channels
+        count = round(self.info.duration * self.rate) if self.every is None else -(-self.info.frames // self.every)
+        return max(1, min(count, self.info.frames)) * width * height * settings.channels
 
 
 def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
@@ -117,28 +129,34 @@ def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
         "starts": sorted({0, *breaks}),
         "sources": sources,
         "source_frames": max(plan.info.frames, sources[-1] + 1),
-        "notes": _notes(plan.info, plan.rate, plan.one_to_one, sources),
+        "notes": _notes(plan, sources),
         "checksums": checksums,
     }
 
 
-def _once(frames: Iterator[Frame], source_fps: float | None) -> Iterator[tuple[Frame, bool]]:
-    """Each source frame once, and whether time jumps before it: there one shot ends, as nothing was filmed between."""
+def _once(frames: Iterator[Frame], longest: float) -> Iterator[tuple[Frame, bool]]:
+    """Each source frame once, and whether time jumps before it: there one shot ends, as nothing was filmed between.
+
+    A gap of more than the `longest` in seconds is a jump.
+    """
     last, jumped = None, False
     for frame in frames:
         if last is not None and frame.source == last.source:
             jumped = True
             continue
-        if source_fps and last is not None and frame.time - last.time > 1.9 / source_fps:
+        if last is not None and frame.time - last.time > longest:
             jumped = True
         yield frame, jumped
         last, jumped = frame, False
 
 
-def _notes(info: VideoInfo, rate: float, one_to_one: bool, sources: list[int]) -> list[str]:
+def _notes(plan: Plan, sources: list[int]) -> list[str]:
+    info, every = plan.info, plan.every
     notes = list(info.notes)
-    if one_to_one and info.frames > 1 and abs(info.fps / rate - 1) > 2e-3:
-        notes.append(f"its {info.fps:.3f} frames a second are shown at {rate:g}")
-    if sources[-1] + 1 < info.frames and one_to_one:
+    if every is not None and info.frames > 1 and abs(info.fps / every / plan.rate - 1) > 2e-3:
+        notes.append(f"its {info.fps:.3f} frames a second are shown at {plan.rate:g}")
+    if every is None and not info.steady:
+        notes.append(f"its frames do not come evenly: it is taken as it is seen at {plan.rate:.4g} frames a second")
+    if every is not None and sources[-1] + every < info.frames:
         notes.append(f"its last {info.frames - sources[-1] - 1} frames cannot be read")
     return notes
