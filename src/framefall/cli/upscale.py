@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Device, Json, Model, Out, Quality, Seed, device_of
+from framefall.cli.options import Device, Json, Memory, Model, Out, Quality, Seed, device_of
 from framefall.weights import DEFAULT
 
 
@@ -19,13 +19,15 @@ def upscale(
     model: Model = DEFAULT,
     seed: Seed = 0,
     quality: Quality = "fast",
+    memory: Memory = None,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
     """Make a real video longer in frames, sharper in space, or both.
 
     The super-resolution stages of a model work alone here. The frames that are given stay as they are; between each
-    two of them new ones are made. Any length and size goes: it is done piece by piece.
+    two of them new ones are made. Any length and size goes: it is done piece by piece. What takes long says before it
+    begins how long, and how much memory.
 
     \b
     Examples:
@@ -36,7 +38,15 @@ def upscale(
 
     record = watched(
         enlarge.events(
-            source, output, model, space=space, time=time, seed=seed, quality=quality, device=device_of(device)
+            source,
+            output,
+            model,
+            space=space,
+            time=time,
+            seed=seed,
+            quality=quality,
+            memory=memory,
+            device=device_of(device),
         )
     )
     say(str(record))

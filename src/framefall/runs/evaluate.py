@@ -151,8 +151,8 @@ def _far(distance: Distance, ground: ClipGrid, rates: Sequence[float]) -> Distan
     """The same for a distance between the sets, unless it is blind to time."""
     if "frame" in distance.name or math.isnan(distance.value):
         return distance
-    nothing = dict.fromkeys(("value", "low", "high", "floor"), math.nan)
-    return replace(distance, **nothing, reason=_no_moments(ground, rates))
+    nan = math.nan
+    return replace(distance, value=nan, low=nan, high=nan, floor=nan, reason=_no_moments(ground, rates))
 
 
 def _has_encoder() -> bool:

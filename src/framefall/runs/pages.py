@@ -119,12 +119,16 @@ def _figure(path: Path, name: str, why: str, text: str) -> Figure:
     video = from_pixels(torch.from_numpy(np.stack(frames))).permute(3, 0, 1, 2)[None]
     height, width = video.shape[-2:]
     scale = SIDE / max(height, width)
-    size = tuple(2 * max(1, round(side * scale / 2)) for side in (height, width))  # as players want them
+    size = _even(height * scale), _even(width * scale)  # as players want them
     small = resize(video, *size, "area" if scale < 1 else "bicubic")
     small = small.expand(-1, 3, -1, -1, -1) if small.shape[1] == 1 else small[:, :3]
     drawn = overlay(small, track(small, fps))
     plain = to_pixels(small)[0].permute(1, 2, 3, 0).numpy()
     return Figure(name, why, _mp4(plain, fps), _mp4(np.ascontiguousarray(drawn), fps), text)
+
+
+def _even(side: float) -> int:
+    return 2 * max(1, round(side / 2))
 
 
 def _mp4(frames: np.ndarray, fps: float) -> bytes:

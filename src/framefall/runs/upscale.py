@@ -12,9 +12,11 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality
 from framefall.data.media import decode as decoder
+from framefall.memory import size_of
 from framefall.progress import Events, operation
 from framefall.runs.generate import ClipFile, Record, write_clip
 from framefall.runs.tags import provenance, tagged
+from framefall.runs.workload import bounded
 from framefall.video import Video, from_pixels
 from framefall.weights import DEFAULT
 
@@ -31,20 +33,29 @@ def upscale(
     time: int = 4,
     seed: int = 0,
     quality: Quality = "fast",
+    memory: str | int | None = None,
     device: str | torch.device = "cpu",
 ) -> Events[Record]:
     """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is.
 
-    Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. Raises `ValueError` for factors that
-    the model does not have, and `DecodeError` for a source that cannot be read.
+    Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. What takes long says so before it
+    begins, in a `Note`, and is done in pieces that keep the process below `memory` ("4GB", by default half of what is
+    free); the result is the same. Raises `ValueError` for factors that the model does not have and for what does not
+    fit into memory, and `DecodeError` for a source that cannot be read.
     """
+    limit = size_of(memory)
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
     names = [_able(cascade, "time", time), _able(cascade, "space", space)]
     stages = [name for name in names if name]
     if not stages:
         raise ValueError("upscaling must do something, got --space 1 --time 1; try --space 4")
     channels = cascade.stage(stages[0]).config.shape.channels
-    fps = decoder.probe(source).fps or 24.0
+    info = decoder.probe(source)
+    fps, longest = info.fps or 24.0, decoder.Limits().seconds
+    if info.duration > longest:
+        raise ValueError(f"{source} must last at most {longest:g} s, got {info.duration:g} s; cut it first")
+    frames = max(1, round(info.duration * fps))
+    cascade = yield from bounded(cascade, stages, (info.height, info.width), frames, quality, limit)
     chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
     events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)

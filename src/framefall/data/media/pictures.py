@@ -79,8 +79,15 @@ def probe_folder(folder: Path, limits: Limits) -> VideoInfo:
     fps, files = _fps(folder), _checked_files(folder, limits)
     with _open(files[0], limits) as image:
         width, height = ImageOps.exif_transpose(image).size
-    size = {"width": width, "height": height}
-    return VideoInfo(**size, fps=fps, sustained_fps=fps, duration=len(files) / fps, frames=len(files), rotation=0)
+    return VideoInfo(
+        width=width,
+        height=height,
+        fps=fps,
+        sustained_fps=fps,
+        duration=len(files) / fps,
+        frames=len(files),
+        rotation=0,
+    )
 
 
 def _open(path: Path, limits: Limits) -> Image.Image:
