@@ -1,11 +1,12 @@
-"""The training that goes on for days, in stretches: the base of the worlds, on one core that nothing else wants.
+"""The training that goes on for days, in stretches: the stages of the worlds, each on one core that nothing else wants.
 
     python scripts/long_run.py            # starts it, or says where it stands        (make long-run)
     python scripts/long_run.py stop       # ends it at its newest checkpoint
     python scripts/long_run.py weights    # averaged weights into the package, bf16, and a line for docs/log.md
     python scripts/long_run.py anew       # begins again with the committed weights, as for other data or settings
 
-It runs a copy of the code, so that edits do not reach it, at idle priority, on one thread, in `runs/long` of the
+Each is of the base; of another stage with its name behind the word: `start temporal_sr`. A run is of a copy of the
+code, so that edits do not reach it, at idle priority, on one thread, in `runs/long` (`runs/long-STAGE`) of the
 project's root. A killed run loses at most the minutes since its last checkpoint. From a clean clone it begins with the
 weights that are committed.
 """
@@ -30,22 +31,30 @@ HOME = ROOT / "runs" / "long"
 MODEL, STAGE, SOURCE, RECIPE = "worlds", "base", "all:60k@2", "worlds"
 STEPS = 4_000_000  # a number that is never reached: rates stay constant, and averaged weights do a cool-down's work
 SETTINGS = ("save_minutes=5", "save_every=1000000", "strip_minutes=20", "data.looks=1", "data.cache_gb=8")
-_NOTHING = json.dumps({"clips": 0, "minutes": 0.0})
+BEGUN = ("data.size=128",)
+_NOTHING = {"clips": 0, "minutes": 0.0}
 IDLE = True  # only what nobody else wants of a core
 SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
 TOTALS = ROOT / "docs" / "long_run.json"  # clips and minutes behind the committed weights, over all runs
 BEFORE = "before.json"  # in `runs/long`: the totals of the weights that its run began with
 ABOUT = (
-    "The base of the worlds, still in training: 16 frames of 32 x 32 of simulated scenes, from a caption, and"
-    " around whatever frames or parts of them are given. docs/log.md says how far it is."
+    "Simulated scenes from a caption, and around whatever frames or parts of them are given, still in training: a base"
+    " of 16 frames of 32 x 32, and the stages above it as far as they are. docs/log.md says how far that is."
 )
 
 
-FAILURES = (  # of the base after 109,808 clips, looked at (docs/log.md)
-    "Two or three copies of a thing show in some clips where one was asked for.",
-    "What goes on from given frames keeps their light, and often not the way of the thing in them.",
-    "What goes behind a screen does not come back in most clips.",
-)
+FAILURES = {  # looked at (docs/log.md): of the base after 109,808 clips
+    "base": (
+        "Two or three copies of a thing show in some clips where one was asked for.",
+        "What goes on from given frames keeps their light, and often not the way of the thing in them.",
+        "What goes behind a screen does not come back in most clips.",
+    )
+}
+
+
+def home_of(stage: str) -> Path:
+    """Where a stage's run lies."""
+    return HOME if stage == STAGE else HOME.with_name(f"{HOME.name}-{stage}")
 
 
 def knows(clips: int = 0) -> "StageCard":
@@ -59,9 +68,9 @@ def knows(clips: int = 0) -> "StageCard":
     return replace(known_of(WorldSource(open_world(SOURCE))), seen=clips)
 
 
-def run_folder(home: Path = HOME) -> Path:
+def run_folder(home: Path = HOME, stage: str = STAGE) -> Path:
     """Where checkpoints, log and samples of the stage lie."""
-    return home / f"{MODEL}.training" / STAGE
+    return home / f"{MODEL}.training" / stage
 
 
 def running(home: Path = HOME) -> int | None:
@@ -74,23 +83,26 @@ def running(home: Path = HOME) -> int | None:
     return pid if str(home / MODEL) in words else None
 
 
-def command(home: Path = HOME) -> list[str]:
+def command(home: Path = HOME, stage: str = STAGE) -> list[str]:
     """The training as a command line: it goes on, or begins with committed weights, or with none."""
     words = [sys.executable, "-c", "from framefall.cli import main; main()", "train", SOURCE, "-o", str(home / MODEL)]
-    words += ["--recipe", RECIPE, "--stage", STAGE, "--steps", str(STEPS)]
-    settings = (*SETTINGS, f"data.cache={home / 'cache'}")
+    words += ["--recipe", RECIPE, "--stage", stage, "--steps", str(STEPS)]
+    # the two that see whole pictures began when the recipe's were of 128 pixels, which their checkpoints remember
+    begun = () if stage == "spatial_sr" else BEGUN
+    settings = (*SETTINGS, *begun, f"data.cache={home / 'cache'}")
     words += [word for setting in settings for word in ("--set", setting)]
-    if (run_folder(home) / "checkpoints").exists():
+    if (run_folder(home, stage) / "checkpoints").exists():
         return [*words, "--resume"]
-    return [*words, "--init", str(SHIPPED)] if (SHIPPED / f"{STAGE}.safetensors").exists() else words
+    return [*words, "--init", str(SHIPPED)] if (SHIPPED / f"{stage}.safetensors").exists() else words
 
 
-def start(home: Path = HOME) -> int:
+def start(home: Path = HOME, stage: str = STAGE) -> int:
     """Starts the training in the background, at the lowest priority there is."""
     home.mkdir(parents=True, exist_ok=True)
-    words = command(home)
+    words = command(home, stage)
     if "--resume" not in words:
-        (home / BEFORE).write_text(TOTALS.read_text() if "--init" in words and TOTALS.exists() else _NOTHING)
+        totals = _totals(TOTALS).get(stage, _NOTHING) if "--init" in words else _NOTHING
+        (home / BEFORE).write_text(json.dumps(totals))
     code = home / "code"
     shutil.rmtree(code, ignore_errors=True)
     shutil.copytree(ROOT / "src", code, ignore=shutil.ignore_patterns("__pycache__"))
@@ -122,14 +134,14 @@ def stop(home: Path = HOME) -> bool:
     return True
 
 
-def status(home: Path = HOME) -> str:
+def status(home: Path = HOME, stage: str = STAGE) -> str:
     """Where the training stands, in a few lines."""
-    folder = run_folder(home)
+    folder = run_folder(home, stage)
     rows = [json.loads(line) for line in _tail(folder / "log.jsonl")]
     rows = [row for row in rows if row.get("loss") is not None]
     if not rows:
         return "no step has been done yet"
-    batch = json.loads((folder / "recipe.json").read_text())["stages"][STAGE]["batch"]
+    batch = json.loads((folder / "recipe.json").read_text())["stages"][stage]["batch"]
     checkpoints = sorted((folder / "checkpoints").glob("[0-9]*"))
     minutes = json.loads((checkpoints[-1] / "state.json").read_text())["state"]["minutes"] if checkpoints else 0.0
     rate, loss = (sorted(row[key] for row in rows)[len(rows) // 2] for key in ("clips_a_second", "loss"))
@@ -147,7 +159,7 @@ def status(home: Path = HOME) -> str:
     )
 
 
-def weights(home: Path = HOME, shipped: Path = SHIPPED, totals: Path = TOTALS) -> str:
+def weights(home: Path = HOME, stage: str = STAGE, shipped: Path = SHIPPED, totals: Path = TOTALS) -> str:
     """Publishes the averaged weights as they are now, and what they have cost; gives the line for the log."""
     import torch
 
@@ -156,20 +168,26 @@ def weights(home: Path = HOME, shipped: Path = SHIPPED, totals: Path = TOTALS) -
 
     before = _before(home)
     found = export(
-        run_folder(home),
+        run_folder(home, stage),
         shipped,
         description=ABOUT,
         trained_on=(f"worlds:{SOURCE}, simulated by this package",),
         dtype=torch.bfloat16,
         knows=knows(int(before["clips"])),
-        failures=FAILURES,
+        failures=FAILURES.get(stage, ()),
     )
     clips, minutes = before["clips"] + found.clips, before["minutes"] + found.minutes
-    totals.write_text(json.dumps({"clips": clips, "minutes": round(minutes, 1)}) + "\n")
+    totals.write_text(json.dumps(_totals(totals) | {stage: {"clips": clips, "minutes": round(minutes, 1)}}) + "\n")
     return (
-        f"{date.today()}: the base of the worlds has seen {clips:,} clips in"
+        f"{date.today()}: the {stage} of the worlds has seen {clips:,} clips in"
         f" {minutes / 60:.1f} hours of one core (commit {commit()})"
     )
+
+
+def _totals(path: Path) -> dict[str, dict[str, float]]:
+    """Clips and minutes behind the committed weights, by stage."""
+    found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def anew(home: Path = HOME) -> None:
@@ -183,7 +201,7 @@ def anew(home: Path = HOME) -> None:
 
 def _before(home: Path) -> dict[str, float]:
     """Clips and minutes behind the weights that the run began with."""
-    found: dict[str, float] = json.loads((home / BEFORE).read_text() if (home / BEFORE).exists() else _NOTHING)
+    found: dict[str, float] = json.loads((home / BEFORE).read_text()) if (home / BEFORE).exists() else _NOTHING
     return found
 
 
@@ -207,14 +225,16 @@ def _tail(path: Path, lines: int = 500) -> list[str]:
 
 
 if __name__ == "__main__":
-    word = sys.argv[1] if len(sys.argv) > 1 else "start"
+    word, stage = (*sys.argv[1:], *("start", STAGE)[len(sys.argv) - 1 :])
+    home = home_of(stage)
     if word == "weights":
-        print(weights())
+        print(weights(home, stage))
     elif word == "stop":
-        print("stopped" if stop() else "it was not running")
+        print("stopped" if stop(home) else "it was not running")
     else:
         if word == "anew":
-            anew()
-        pid = running()
-        print(f"it runs as process {pid}" if pid else f"started as process {start()}, output in {HOME / 'output.txt'}")
-        print(status())
+            anew(home)
+        pid = running(home)
+        begun = f"it runs as process {pid}" if pid else f"started as process {start(home, stage)}"
+        print(f"{begun}, output in {home / 'output.txt'}")
+        print(status(home, stage))

@@ -2,7 +2,9 @@
 
 Write under a partial name, fsync, rename, fsync the folder around it. A reader sees the old content
 or the new, never a part. A published folder carries `manifest.json`: size and SHA-256 of every file.
-Exceptions: `Corrupt` (a `ValueError`) when a published folder is not what its manifest says.
+A link is followed and stays; what is neither a file nor a folder, or the other of the two, is never replaced.
+Exceptions: `Corrupt` (a `ValueError`) when a published folder is not what its manifest says; `Taken` (a
+`FileExistsError`) when the name holds what must not go.
 """
 
 import contextlib
@@ -15,7 +17,9 @@ import platform
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -26,22 +30,43 @@ class Corrupt(ValueError):
     """A published folder does not hold what its manifest says."""
 
 
+class Taken(FileExistsError):
+    """The name holds what must not be replaced. What was to have it stands under `kept`, where that was made."""
+
+    def __init__(self, sentence: str, kept: Path | None = None) -> None:
+        super().__init__(sentence)
+        self.kept = kept
+
+
+Replaces = Callable[[Path], bool]  # whether what stands there may go
+
+
 @contextlib.contextmanager
-def file(path: str | Path) -> Iterator[Path]:
-    """Yields a partial name to write to; publishes it under `path` when the block ends well."""
-    path = Path(path)
+def file(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]:
+    """Yields a partial name to write to; publishes it under `path` when the block ends well.
+
+    What has the name then goes if `replaces` says so of it, at that moment; without `replaces` any file does. Where it
+    may not go, the new one gets a name beside it (`NAME-1.mp4`), and `Taken` is raised.
+    """
+    path = _target(path, stat.S_ISREG)
     _make_folder(path.parent)
     with _partial(path) as partial:
         yield partial
         _sync(partial)
-        os.replace(partial, path)
+        if replaces is None:
+            os.replace(partial, path)
+        else:
+            _put(partial, path, replaces)
         _sync(path.parent)
 
 
 @contextlib.contextmanager
-def folder(path: str | Path) -> Iterator[Path]:
-    """Yields a new empty folder; publishes it, with a manifest, in place of `path` when the block ends well."""
-    path = Path(path)
+def folder(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]:
+    """Yields a new empty folder; publishes it, with a manifest, in place of `path` when the block ends well.
+
+    `replaces` is as in `file`.
+    """
+    path = _target(path, stat.S_ISDIR)
     _make_folder(path.parent)
     with _partial(path) as partial:
         partial.mkdir()
@@ -51,7 +76,10 @@ def folder(path: str | Path) -> Iterator[Path]:
             _sync(partial / name)
         for inner in [partial, *(p for p in partial.rglob("*") if p.is_dir())]:
             _sync(inner)
-        _move(partial, path)
+        if replaces is None:
+            _move(partial, path)
+        else:
+            _put(partial, path, replaces)
         _sync(path.parent)
 
 
@@ -98,6 +126,42 @@ _LEFTOVER = re.compile(
     r"\.(?P<name>.+)\.(?P<state>partial|replaced)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}(\.[^.]+)?"
 )
 _writing: set[str] = set()
+
+
+def try_out(parent: Path) -> None:
+    """Raises the `OSError` that writing into a folder would raise; leaves nothing."""
+    with _partial(parent / "try") as partial:
+        partial.touch()
+
+
+def kind(mode: int) -> str:
+    """What a file's mode says that it is, in words."""
+    return next((name for is_kind, name in _KINDS.items() if is_kind(mode)), "a special file")
+
+
+_KINDS: dict[Callable[[int], bool], str] = {
+    stat.S_ISREG: "a file",
+    stat.S_ISDIR: "a folder",
+    stat.S_ISLNK: "a link that leads in a circle",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISBLK: "a device",
+    stat.S_ISCHR: "a device",
+}
+
+
+def _target(path: str | Path, is_kind: Callable[[int], bool]) -> Path:
+    """Where a name leads; refuses what must not be replaced by this kind, whoever asks."""
+    path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return path
+    if not is_kind(mode):
+        raise Taken(f"{path} is {kind(mode)}, which {_KINDS[is_kind]} cannot replace; choose another name")
+    return path
 
 
 def _hidden(path: Path, state: str) -> Path:
@@ -207,6 +271,47 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _put(partial: Path, path: Path, replaces: Replaces) -> None:
+    """Renames to a free name in one step, or swaps names with what may go and looks at that once more."""
+    while not _took(partial, path):
+        try:
+            if replaces(path):
+                if not _exchange(partial, path):
+                    os.replace(partial, path) if partial.is_file() else _move(partial, path)
+                    return
+                if replaces(partial):
+                    return  # what has the partial name now is removed with it
+                _exchange(partial, path)  # another took the name between the look and the swap
+        except FileNotFoundError:  # it went by itself: the name may be free now
+            continue
+        kept = next(one for number in count(1) if _took(partial, one := _beside(path, number)))
+        raise Taken(f"{path} was written by somebody else meanwhile and stays: what was made is {kept}", kept)
+
+
+def _beside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _took(partial: Path, path: Path) -> bool:
+    """Renames to a name that nothing has; false where something has it."""
+    try:
+        if _renameat2(partial, path, _NOREPLACE):
+            return True
+        if not partial.is_dir():
+            os.link(partial, path)
+            os.unlink(partial)
+            return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):  # a file system without hard links
+            raise
+    if os.path.lexists(path):
+        return False
+    os.rename(partial, path)
+    return True
+
+
 def _move(partial: Path, path: Path) -> None:
     """Renames a folder over `path`; where one stands already the two swap names in one step.
 
@@ -241,12 +346,20 @@ def _step_aside(partial: Path, path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Linux's renameat2(RENAME_EXCHANGE); false where the system or its file system has none."""
-    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if renameat2 is None:
+    """Two names change places; false where the system or its file system cannot do that."""
+    return _renameat2(one, other, _EXCHANGE)
+
+
+_NOREPLACE, _EXCHANGE = 1, 2
+
+
+def _renameat2(one: Path, other: Path, flags: int) -> bool:
+    """Linux's renameat2; false where the system or its file system has none."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
         return False
-    current_folder, exchange = -100, 2
-    if renameat2(current_folder, os.fsencode(one), current_folder, os.fsencode(other), exchange) == 0:
+    current_folder = -100
+    if call(current_folder, os.fsencode(one), current_folder, os.fsencode(other), flags) == 0:
         return True
     code = ctypes.get_errno()
     if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):

@@ -32,7 +32,7 @@ def test_odd_size_45x33(case: Case, framefall: Callable, trained: Path, tmp_path
     )
     assert "instead of" not in even.err  # 90x66 is kept
     naive = dataclasses.replace(writer.MP4, formats={3: "yuv444p"}, even=False)  # the control, as it was
-    sink = naive.open(tmp_path / "naive.mp4", writer.Fraction(24), {})
+    sink = naive.open(writer.video_output(tmp_path / "naive.mp4"), writer.Fraction(24), {})
     next(sink)
     with pytest.raises(StopIteration):
         for frame in (*pictures(2, 45, 33), None):

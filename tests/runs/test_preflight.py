@@ -144,7 +144,7 @@ def test_a_broken_model_is_refused_as_output_and_as_a_start(refused: Callable, m
                 shutil.copy(path, partial / path.name)
     preflight.check_model(model, toy(), ["spatial_sr"])  # the control
     damage(model)
-    refused("m must be whole before a stage is added to it: .*is not what the manifest says", toy(), model,
+    refused("m is no longer as Framefall made it .*is not what the manifest says", toy(), model,
             stages=["spatial_sr"])  # fmt: skip
     refused("is not what the manifest says", toy(), model, stages=["spatial_sr"], resume=True)
     refused("is not what the manifest says", toy(), tmp_path / "other", init=model)

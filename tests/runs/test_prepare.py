@@ -68,7 +68,8 @@ def test_what_was_prepared_is_told(recipe: Recipe, tmp_path: Path) -> None:
     assert last.result.nbytes == sum(path.stat().st_size for path in (tmp_path / "shards").rglob("*") if path.is_file())
     assert last.result.used == ("worlds:uniform/train/6", "worlds:fall/train/6") and last.result.skipped == {}
     assert [event.text for event in events if isinstance(event, Note)] == [
-        "clips with the states of their captions take about base 0.00 GB"
+        f"{WORLD} is taken as a simulated world: no folder of that name is here",
+        "clips with the states of their captions take about base 0.00 GB",
     ]
     assert [(step.done, step.total) for step in events if isinstance(step, Stepped)] == [(1, 2), (2, 2)]
 

@@ -25,7 +25,8 @@ def long_run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "SOURCE": "fall:6",
         "RECIPE": "micro",
         "IDLE": False,  # a busy machine would starve it
-        "SETTINGS": ("save_every=1", "data.size=32", "strip_minutes=1000"),
+        "SETTINGS": ("save_every=1", "strip_minutes=1000"),
+        "BEGUN": ("data.size=32",),
     }.items():
         monkeypatch.setattr(script, name, value)
     return script
@@ -69,14 +70,16 @@ def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
     assert seen(home, long_run)[len(first)] > 1  # it went on, and did not begin again
     shipped = tmp_path / "package" / "worlds"
     totals = tmp_path / "totals.json"
+    totals.write_text('{"temporal_sr": {"clips": 10, "minutes": 1}}')  # of another stage's run
     (home / long_run.BEFORE).write_text('{"clips": 1000, "minutes": 90}')  # of the weights that it began with
-    line = long_run.weights(home, shipped, totals)
-    clips = json.loads(totals.read_text())["clips"]
+    line = long_run.weights(home, "base", shipped, totals)
+    clips = json.loads(totals.read_text())["base"]["clips"]
+    assert json.loads(totals.read_text())["temporal_sr"] == {"clips": 10, "minutes": 1}
     assert clips > 1000 and clips % 4 == 0 and f"has seen {clips:,} clips in" in line
     published = load_cascade(shipped)
     assert [stage.name for stage in published.stages] == ["base"] and published.card is not None
     card = published.card.stages["base"]
-    assert list(card.scenes) == ["fall"] and card.seen == clips and set(long_run.FAILURES) <= set(card.failures)
+    assert list(card.scenes) == ["fall"] and card.seen == clips and set(long_run.FAILURES["base"]) <= set(card.failures)
     monkeypatch.setattr(long_run, "SHIPPED", shipped)
     assert long_run.command(tmp_path / "another")[-2:] == ["--init", str(shipped)]  # a clean clone begins with these
     long_run.anew(home)
@@ -93,5 +96,8 @@ def test_the_long_run_is_of_a_recipe_and_settings_that_there_are(trained: Path, 
     from framefall.worlds.world import open_world
 
     recipe = override(RECIPES[script.RECIPE](), list(script.SETTINGS))
-    assert script.STAGE in recipe.stages and open_world(script.SOURCE).size == 60_000
+    assert script.STAGE in recipe.stages and set(script.FAILURES) <= set(recipe.stages)
+    assert len({script.home_of(stage) for stage in recipe.stages}) == len(recipe.stages)
+    assert "temporal_sr" in script.command(tmp_path, "temporal_sr")
+    assert open_world(script.SOURCE).size == 60_000
     assert export(trained.with_name("toy.training") / "base", tmp_path / "m").stage == script.STAGE

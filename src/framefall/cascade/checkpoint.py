@@ -26,9 +26,11 @@ from framefall.cascade.stage import Stage, StageConfig
 from framefall.config import from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build
+from framefall.outputs import FolderKind
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
+MODEL = FolderKind("a model", needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
 
 

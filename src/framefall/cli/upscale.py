@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Device, Json, Memory, Model, Out, Quality, Seed, device_of
+from framefall.cli.options import Device, Json, Memory, Model, Out, Overwrite, Quality, Seed, device_of
 from framefall.weights import DEFAULT
 
 
@@ -20,6 +20,7 @@ def upscale(
     seed: Seed = 0,
     quality: Quality = "fast",
     memory: Memory = None,
+    overwrite: Overwrite = False,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -46,6 +47,7 @@ def upscale(
             seed=seed,
             quality=quality,
             memory=memory,
+            overwrite=overwrite,
             device=device_of(device),
         )
     )

@@ -1,12 +1,12 @@
 """Where decoded frames come from, and how they are decoded: as often as need be, always to the same frames."""
 
 import hashlib
-import itertools
 import math
 import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from framefall import publish
 from framefall.data.cached import npy
 from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe
 from framefall.data.media.frame import target_size
-from framefall.data.media.pictures import frame_files
+from framefall.data.media.frames import RATE, frames_of, is_pattern
 from framefall.data.media.timeline import divisor, rate_for
 from framefall.data.shots import CutFinder
 
@@ -44,11 +44,12 @@ class Origin:
 
 
 def content_hash(source: Path) -> str:
-    """SHA-256 of a file's bytes; of a folder of frames, of its frames' names and bytes in order and of `fps.txt`."""
-    if not source.is_dir():
+    """SHA-256 of a file's bytes; of frames in a folder, of their names and bytes in order and of `fps.txt`."""
+    if not source.is_dir() and not is_pattern(source):
         return publish.sha256(source)
     digest = hashlib.sha256()
-    for file in [*frame_files(source), source / "fps.txt"]:
+    files = frames_of(source).files
+    for file in [*files, files[0].parent / RATE]:
         if file.exists():
             digest.update(os.fsencode(file.name) + b"\0" + publish.sha256(file).encode())
     return digest.hexdigest()
@@ -68,7 +69,7 @@ class Plan:
     def of(origin: Origin) -> "Plan":
         """The plan for a source, from its header; raises `DecodeError`."""
         settings = origin.settings
-        limits = Limits(seconds=settings.max_seconds, pixels=settings.max_pixels)
+        limits = Limits(seconds=math.inf, pixels=settings.max_pixels)  # what is longer is cut, not refused
         info = probe(origin.path, limits)
         if info.frames == 1:
             return Plan(origin, info, settings.fps, 1, limits)
@@ -91,17 +92,25 @@ class Plan:
             limits=self.limits,
             blend=settings.resample == "blend",
         )
+        within = takewhile(lambda frame: frame.time < settings.max_seconds, frames)
         if self.every is None:
-            return _once(frames, math.inf)
-        return _once(itertools.islice(frames, 0, None, self.every), (self.every + 0.9) / self.info.fps)
+            return _once(within, math.inf)
+        return _once(islice(within, 0, None, self.every), (self.every + 0.9) / self.info.fps)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all frames, about."""
         settings = self.origin.settings
         width, height = target_size(self.info.width, self.info.height, settings.size)
-        count = round(self.info.duration * self.rate) if self.every is None else -(-self.info.frames // self.every)
-        return max(1, min(count, self.info.frames)) * width * height * settings.channels
+        seconds = min(self.info.duration, settings.max_seconds)
+        most = -(-self.info.frames // (self.every or 1))
+        count = round(min(seconds * self.rate, most)) if self.every is None else most
+        return (
+            max(1, min(count, math.ceil(min(settings.max_seconds * self.rate, most))))
+            * width
+            * height
+            * settings.channels
+        )
 
 
 def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
@@ -112,7 +121,7 @@ def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
     shape: tuple[int, ...] = ()
     finder = CutFinder(plan.rate)
     for frame, broken in plan.frames():
-        if broken:
+        if broken or (sources and any(sources[-1] < missing <= frame.source for missing in plan.info.breaks)):
             breaks.add(len(sources))
         if array is not None:
             array.append(frame.pixels)
@@ -151,12 +160,16 @@ def _once(frames: Iterator[Frame], longest: float) -> Iterator[tuple[Frame, bool
 
 
 def _notes(plan: Plan, sources: list[int]) -> list[str]:
-    info, every = plan.info, plan.every
+    info, every, longest = plan.info, plan.every, plan.origin.settings.max_seconds
     notes = list(info.notes)
     if every is not None and info.frames > 1 and abs(info.fps / every / plan.rate - 1) > 2e-3:
         notes.append(f"its {info.fps:.3f} frames a second are shown at {plan.rate:g}")
     if every is None and not info.steady:
         notes.append(f"its frames do not come evenly: it is taken as it is seen at {plan.rate:.4g} frames a second")
-    if every is not None and sources[-1] + every < info.frames:
+    if info.duration > longest + 1 / info.fps:
+        notes.append(
+            f"only the first {longest:g} of its {info.duration:.0f} seconds are used (--set data.max_seconds=...)"
+        )
+    elif every is not None and sources[-1] + every < info.frames:
         notes.append(f"its last {info.frames - sources[-1] - 1} frames cannot be read")
     return notes

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from framefall import outputs
 from framefall.cascade import checkpoint
 from framefall.cascade.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
@@ -49,6 +50,7 @@ def export(
     checkpoint.
     """
     run_folder, output = Path(run_folder), Path(output)
+    outputs.folder(output, checkpoint.MODEL, overwrite=None, sources=[run_folder])
     name = run_folder.name
     try:
         values = json.loads((run_folder / "recipe.json").read_bytes())

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from framefall import publish, ranks
-from framefall.cascade.checkpoint import load_cascade
+from framefall import outputs, publish, ranks
+from framefall.cascade.checkpoint import MODEL, load_cascade
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
@@ -29,8 +29,8 @@ _COPIES = 4  # of the weights in a checkpoint: the network, its average, and at 
 _BYTES = 4  # of a number in it
 
 
-def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool) -> None:
-    """Refuses places that cannot be written or that hold something else."""
+def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, source: object = None) -> None:
+    """Refuses places that cannot be written, that hold something else, or that lie in the source."""
     for place in (model, runs):
         for parent in place.parents:
             if parent.exists() and not parent.is_dir():
@@ -41,6 +41,9 @@ def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool) ->
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"
         )
+    outputs.folder(model, MODEL, overwrite=None)
+    for place in (model, runs):
+        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     for name in () if resume else names:
         if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
             raise ValueError(

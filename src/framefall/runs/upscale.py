@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Quality
 from framefall.data.media import decode as decoder
+from framefall.data.media.writer import PICTURE, one_frame_only, video_output
 from framefall.memory import size_of
 from framefall.progress import Events, operation
 from framefall.runs.generate import ClipFile, Record, write_clip
@@ -34,16 +35,21 @@ def upscale(
     seed: int = 0,
     quality: Quality = "fast",
     memory: str | int | None = None,
+    overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[Record]:
     """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is.
 
     Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. What takes long says so before it
     begins, in a `Note`, and is done in pieces that keep the process below `memory` ("4GB", by default half of what is
-    free); the result is the same. Raises `ValueError` for factors that the model does not have and for what does not
-    fit into memory, and `DecodeError` for a source that cannot be read.
+    free); the result is the same. Raises `ValueError` for factors that the model does not have, for what does not fit
+    into memory, for a file at `output` that Framefall did not make unless `overwrite` is set, and for a source that is
+    the output; `DecodeError` for a source that cannot be read.
     """
     limit = size_of(memory)
+    written = video_output(
+        output, overwrite=overwrite, sources=[source, *([] if isinstance(model, Cascade) else [find(model)])]
+    )
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
     names = [_able(cascade, "time", time), _able(cascade, "space", space)]
     stages = [name for name in names if name]
@@ -54,13 +60,15 @@ def upscale(
     fps, longest = info.fps or 24.0, decoder.Limits().seconds
     if info.duration > longest:
         raise ValueError(f"{source} must last at most {longest:g} s, got {info.duration:g} s; cut it first")
-    frames = max(1, round(info.duration * fps))
-    cascade = yield from bounded(cascade, stages, (info.height, info.width), frames, quality, limit)
+    count = max(1, round(info.duration * fps))
+    if written.path.suffix.lower() == PICTURE and count > 1:
+        raise ValueError(one_frame_only(written.path))
+    cascade = yield from bounded(cascade, stages, (info.height, info.width), count, quality, limit)
     chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
     events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with |= {"seed": str(seed), "quality": quality}
-    clip = ClipFile(path=Path(output), fps=fps * time, made_with=tagged(made_with))
+    clip = ClipFile(output=written, fps=fps * time, made_with=tagged(made_with))
     record = yield from write_clip(events, cascade, stages[-1], clip)
     return record
 

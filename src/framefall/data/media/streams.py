@@ -16,11 +16,12 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, VideoInfo, check_size, target_size
+from framefall.data.media.kinds import DEMUXERS, STATE_LENGTH
 from framefall.data.media.timeline import pace
 
 
 def read(path: Path, kind: str, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
-    """Every frame of the first video stream, in the order of presentation.
+    """Every frame of the video stream, in the order of presentation.
 
     A file that fails on the way is an error, unless more than nine tenths of its stated length came out well.
     """
@@ -52,7 +53,8 @@ def read(path: Path, kind: str, short_side: int | None, channels: int, limits: L
                 number, reached = number + 1, time + duration
             if trouble:
                 break
-    if stated and reached < 0.9 * stated:
+    # the last frame's length, and what an edit list leaves away, are seldom stated alike
+    if stated and stated - reached > max(0.1 * stated, 2 * times.gap):
         raise DecodeError(
             path, trouble or f"it ends after {reached:.2f} s of the {stated:.2f} s it states: it is cut short"
         )
@@ -70,7 +72,7 @@ def probe(path: Path, kind: str, limits: Limits) -> VideoInfo:
         if raw is None:
             raise DecodeError(path, "it holds no frame that can be decoded")
         picture = _Picture(path, stream, raw, None, 3, limits)
-        notes = _notes(stream, raw)
+        notes = _notes(container, stream, raw)
     fps = _usual_rate(starts, average)
     duration = (starts[-1] - starts[0] if starts else 0.0) + (last or 1 / fps)
     steady, sustained = pace(starts, fps, clock)
@@ -95,18 +97,24 @@ def tick(path: Path, kind: str, limits: Limits) -> float:
 
 @contextlib.contextmanager
 def _open(path: Path, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]:
-    """The container, opened as nothing but `kind` and with no way to other files, and its first video stream."""
-    options = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS[kind]}
+    """The container, opened as nothing but `kind` and with no way to other files, and its video stream."""
+    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS[kind]}
     with av.open("file:" + os.path.abspath(path), format=kind, options=options, metadata_errors="replace") as container:
         videos = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
         if not videos:
             raise DecodeError(path, "it holds no video stream")
-        stream = videos[0]
+        stream = max(videos, key=_worth)  # the first of the best
         check_size(path, stream.width, stream.height, limits)
         # given to av.open this is silently ignored; the codec refuses larger frames in mid-stream too
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         stream.codec_context.thread_count = 1  # files are read in parallel instead
         yield container, stream
+
+
+def _worth(stream: Any) -> tuple[bool, bool, int]:
+    """Which of several video streams is the clip: one that moves, that the file says is the default, the largest."""
+    default = bool(stream.disposition & av.stream.Disposition.default)
+    return stream.frames != 1, default, (stream.width or 0) * (stream.height or 0)
 
 
 class _Picture:
@@ -159,34 +167,39 @@ class _Clock:
     """Seconds since the first frame; a missing or repeated stamp means one usual gap after the last."""
 
     def __init__(self, stream: Any) -> None:
-        self._gap = float(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)))
+        self.gap = float(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)))
         self._first: float | None = None
-        self._last = -self._gap
+        self._last = -self.gap
 
     def of(self, raw: Any) -> tuple[float, float]:
         """Start and duration of a decoded frame."""
-        duration = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else self._gap
+        duration = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else self.gap
         stamp = None if raw.pts is None or raw.time_base is None else float(raw.pts * raw.time_base)
         if self._first is None:
             self._first = stamp if stamp is not None else 0.0
-        time = self._last + self._gap if stamp is None else stamp - self._first
+        time = self._last + self.gap if stamp is None else stamp - self._first
         if time <= self._last:
-            time = self._last + self._gap
+            time = self._last + self.gap
         self._last = time
         return time, duration
 
 
 def _starts(container: Any, stream: Any, limits: Limits) -> tuple[list[float], float]:
     """When each frame is shown, sorted, and how long the last one is; as far as the file can be followed."""
-    base, starts, durations = float(stream.time_base or 0), [], {}
+    base, starts, durations = float(stream.time_base or 0), list[float](), dict[float, float]()
+    any_key, early = False, 0
     with contextlib.suppress(av.error.FFmpegError):
         for packet in container.demux(stream):
             stamp = packet.dts if packet.pts is None else packet.pts
             if packet.size and stamp is not None and not packet.is_discard:
+                if packet.is_keyframe and not any_key:
+                    any_key, early = True, len(starts)
                 starts.append(stamp * base)
                 durations[starts[-1]] = (packet.duration or 0) * base
             if len(starts) > limits.frames:
                 break
+    if early:  # what was recorded before the first key frame, or is to be shown before it, cannot be decoded
+        starts = [start for start in starts[early:] if start >= starts[early]]
     starts.sort()
     return starts, durations[starts[-1]] if starts else 0.0
 
@@ -208,6 +221,8 @@ def _usual_rate(starts: list[float], average: Fraction | None) -> float:
 
 def _stated_seconds(container: Any, stream: Any) -> float | None:
     """How long the container says the video is, where it says so of the video itself."""
+    if not STATE_LENGTH & set(container.format.name.split(",")):
+        return None
     if stream.duration:
         return float(stream.duration * stream.time_base)
     begin = float((stream.start_time or 0) * stream.time_base)  # Matroska states when the video ends
@@ -241,8 +256,12 @@ def _turned(image: np.ndarray, turn: np.ndarray) -> np.ndarray:
     return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _notes(stream: Any, raw: Any) -> tuple[str, ...]:
+def _notes(container: Any, stream: Any, raw: Any) -> tuple[str, ...]:
     notes = []
+    videos = [one for one in container.streams.video if not one.disposition & _ATTACHED]
+    if len(videos) > 1:
+        sizes = ", ".join(f"{one.width}x{one.height}" for one in videos)
+        notes.append(f"of its {len(videos)} video tracks ({sizes}) number {videos.index(stream) + 1} is taken")
     if raw.color_trc in _HDR:
         notes.append(f"high dynamic range ({_HDR[raw.color_trc]}) is taken without tone mapping")
     if raw.interlaced_frame:
@@ -254,7 +273,6 @@ def _notes(stream: Any, raw: Any) -> tuple[str, ...]:
     return tuple(notes)
 
 
-_DEMUXERS = {"mov": "mov,mp4,m4a,3gp,3g2,mj2", "matroska": "matroska,webm", "avi": "avi"}
 _HDR = {16: "PQ", 18: "HLG"}
 _UNSPECIFIED = 2
 _SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT

@@ -37,12 +37,9 @@ def at_rate(
     if current is None:
         return
     end = min(current.time + current.duration, max(seconds, current.time))
-    count = max(1, math.floor(end * fps + 0.5 + 1e-6))
-    while chosen < count:
-        waiting.append(replace(current, time=chosen / fps, duration=1 / fps))
-        chosen += 1
-    while given < count:
-        yield waiting.popleft()
+    count = max(1, math.floor(min(end * fps, 1e15) + 0.5 + 1e-6))
+    while given < count:  # it may be shown for long: one at a time
+        yield waiting.popleft() if waiting else replace(current, time=given / fps, duration=1 / fps)
         given += 1
 
 
