@@ -37,17 +37,19 @@ def decode(
     short_side: int | None = None,
     channels: int = 3,
     limits: Limits | None = None,
+    blend: bool = False,
 ) -> Iterator[Frame]:
     """The frames of a video, image or folder of frames, upright, with square pixels, the first at time 0.
 
-    With `fps` they come at exactly that rate, otherwise as the file has them. `short_side` shrinks by area
+    With `fps` they come at exactly that rate, each the latest one or, to `blend`, mixed with the next; otherwise as the
+    file has them. `short_side` shrinks by area
     averaging and never enlarges. Channels: 1 is grey, 3 is RGB, 4 is RGBA. Raises `DecodeError`.
     """
     if channels not in FORMATS:
         raise ValueError(f"channels must be one of {', '.join(map(str, FORMATS))} to decode, got {channels}")
     if (fps is not None and fps <= 0) or (short_side is not None and short_side <= 0):
         raise ValueError(f"fps and short_side must be above 0, got {fps} and {short_side}")
-    return _decode(Path(path), fps, short_side, channels, limits or Limits())
+    return _decode(Path(path), fps, short_side, channels, limits or Limits(), blend)
 
 
 def sniff(path: Path) -> str:
@@ -72,10 +74,12 @@ def sniff(path: Path) -> str:
     )
 
 
-def _decode(path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
+def _decode(
+    path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits, blend: bool
+) -> Iterator[Frame]:
     count = 0
     try:
-        for frame in _frames(path, fps, short_side, channels, limits):
+        for frame in _frames(path, fps, short_side, channels, limits, blend):
             yield frame
             count += 1
     except DecodeError:
@@ -86,7 +90,9 @@ def _decode(path: Path, fps: float | None, short_side: int | None, channels: int
         raise DecodeError(path, "it holds no frame that can be decoded")
 
 
-def _frames(path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
+def _frames(
+    path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits, blend: bool
+) -> Iterator[Frame]:
     tick = 0.0
     if path.is_dir() or is_pattern(path):
         frames = pictures.read_folder(path, short_side, channels, limits)
@@ -95,7 +101,7 @@ def _frames(path: Path, fps: float | None, short_side: int | None, channels: int
     else:
         tick = streams.tick(path, kind, limits)
         frames = streams.read(path, kind, short_side, channels, limits)
-    return frames if fps is None else at_rate(frames, fps, tick)
+    return frames if fps is None else at_rate(frames, fps, tick, limits.seconds, blend)
 
 
 def _plain(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Images, animated images and folders of frames, decoded by Pillow."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from framefall.data.media.frame import DecodeError, Frame, Limits, VideoInfo, ch
 from framefall.data.media.frames import RATE, frames_of
 from framefall.data.media.kinds import IMAGES
 from framefall.data.media.streams import over_black
+from framefall.data.media.timeline import pace
 
 DEFAULT_FPS = 24.0
 TINY, USUAL = 10.0, 100.0  # milliseconds: what says to be shown for so short is shown so long, as all browsers do
@@ -35,12 +37,16 @@ def probe(path: Path, limits: Limits) -> VideoInfo:
         width, height = ImageOps.exif_transpose(image).size
         notes = ("transparent parts are shown on black",) if _has_alpha(image) else ()
         shown = [duration for _, duration in _pages(path, image, limits)]
+    fps = len(shown) / sum(shown)
+    steady, sustained = pace([0.0, *itertools.accumulate(shown[:-1])], fps, 0.01)  # a GIF counts hundredths
     return VideoInfo(
         width=width,
         height=height,
-        fps=len(shown) / sum(shown),
+        fps=fps,
         duration=sum(shown),
         frames=len(shown),
+        steady=steady,
+        sustained_fps=sustained,
         rotation=rotation,
         notes=notes,
     )
@@ -67,6 +73,7 @@ def probe_folder(path: Path, limits: Limits) -> VideoInfo:
         width=frames.size[0],
         height=frames.size[1],
         fps=fps,
+        sustained_fps=fps,
         duration=len(frames.files) / fps,
         frames=len(frames.files),
         rotation=0,
