@@ -2,8 +2,8 @@
 
     python tests/batteries/made_clips.py [COUNT]      prints a JSON report a promise; exit code 1 if one is broken
 
-COUNT (100 in full) is the number of clips that are remade, the share of sizes and kinds of files that are written twelve
-times, and about a tenth of the frames of the long video whose memory is compared with that of a short one.
+COUNT (100 in full) is the number of clips that are remade, the share of sizes and kinds of files that are written
+twelve times, and a tenth of the frames of the long video whose memory is compared with that of a short one.
 """
 
 import dataclasses
@@ -146,7 +146,7 @@ def remade(count: int, folder: Path, seed: int = 0) -> Report:
         path.unlink()
     return Report(
         name="a file tells how to make it again",
-        promise="Every clip is marked as generated, is made again from its tags to the same hash, and tells if a byte changed",
+        promise="Every clip is marked, is made again from its tags to the same hash, and tells if a byte of it changed",
         row=31,
         tried=count,
         held=count - len(broken),
@@ -187,7 +187,7 @@ def bounded(count: int, folder: Path) -> Report:
     naive = _upscaled(folder, long, "64GB", "all")
     return Report(
         name="memory does not grow with length",
-        promise="A long video takes the memory of a short one, as was said before; a limit is kept or refused before sampling",
+        promise="A long video takes the memory of a short one, as was said before; a limit is kept, or refused at once",
         row=18,
         tried=len(tries),
         held=sum(tries.values()),
