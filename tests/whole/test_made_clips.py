@@ -1,4 +1,4 @@
-"""A small count of the battery of clips that are made; that memory is bounded takes minutes: in the full count."""
+"""A small count of the battery of made clips. That memory is bounded takes minutes: in the full count alone."""
 
 import sys
 from collections.abc import Callable
