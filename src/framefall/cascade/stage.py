@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
-from framefall.cascade.tasks import Segment, SuperResolution, Task
+from framefall.cascade.tasks import Segment, SuperResolution, Task, TemporalSR
 from framefall.cascade.tiles import blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
@@ -27,19 +27,23 @@ from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
 from framefall.noise import Key, normal_field
+from framefall.ranges import Scale, Share, within
 from framefall.video import Time, Video, VideoShape
+
+MOST_VALUES = 1 << 29  # of a clip: 2 GB
+MOST_ATTENDED = 1 << 16  # tokens that all see one another
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How a stage walks from noise to video."""
 
-    steps: int = 4
+    steps: Annotated[int, within(1, 4096)] = 4
     sampler: str = "euler"  # a name in SAMPLERS
     guidance: Guidance = field(default_factory=Guidance)
-    shift: float = 1.0  # above 1: more of the steps at high noise
-    low_res_noise: float = 0.05  # how far to distrust the stage below; 0 on real video
-    history_noise: float = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
+    shift: Scale = 1.0  # above 1: more of the steps at high noise
+    low_res_noise: Share = 0.05  # how far to distrust the stage below; 0 on real video
+    history_noise: Share = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
     consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:
@@ -94,6 +98,7 @@ class StageConfig:
                 f"latent and shape must agree on channels, got {self.latent.channels}"
                 f" and {self.shape.channels}; set both"
             )
+        self._check_work()
         for sampling in (self.fast, self.best):
             self.check(sampling)
         channels = self.channels
@@ -109,6 +114,25 @@ class StageConfig:
                 f"{self.task.kind} needs a backbone with {takes} channels of conditioning (low_res_channels),"
                 f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
             )
+
+    def _check_work(self) -> None:
+        """Refuses clips that no machine makes, before there is a tensor of one or a network to ask about it."""
+        own, task = self.shape, self.task
+        least = task.example_frames(own.frames) if isinstance(task, TemporalSR) else own.frames
+        for frames, height, width in (
+            (max(own.frames, least), own.height, own.width),
+            *((one.frames, one.height, one.width) for one in self.shapes),
+        ):
+            clip = f"{frames} frames of {width}x{height}"
+            if (values := frames * height * width * own.channels) > MOST_VALUES:
+                raise ValueError(f"a clip must have at most {MOST_VALUES:,} values, {clip} have {values:,}; try fewer")
+            latent = self.latent
+            seen = (frames, height, width) if latent is None else latent.latent_shape(frames, height, width)
+            if (tokens := self.backbone.attended(*seen)) > MOST_ATTENDED:
+                raise ValueError(
+                    f"at most {MOST_ATTENDED:,} tokens may see one another, of {clip} it is {tokens:,};"
+                    " try larger patches, or fewer frames"
+                )
 
     def check(self, sampling: Sampling) -> None:
         """Refuses a way to sample that is not for this stage."""
