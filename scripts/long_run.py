@@ -31,6 +31,7 @@ HOME = ROOT / "runs" / "long"
 MODEL, STAGE, SOURCE, RECIPE = "worlds", "base", "all:60k@2", "worlds"
 STEPS = 4_000_000  # a number that is never reached: rates stay constant, and averaged weights do a cool-down's work
 SETTINGS = ("save_minutes=5", "save_every=1000000", "strip_minutes=20", "data.looks=1", "data.cache_gb=8")
+BEGUN = ("data.size=128",)
 _NOTHING = {"clips": 0, "minutes": 0.0}
 IDLE = True  # only what nobody else wants of a core
 SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
@@ -86,7 +87,9 @@ def command(home: Path = HOME, stage: str = STAGE) -> list[str]:
     """The training as a command line: it goes on, or begins with committed weights, or with none."""
     words = [sys.executable, "-c", "from framefall.cli import main; main()", "train", SOURCE, "-o", str(home / MODEL)]
     words += ["--recipe", RECIPE, "--stage", stage, "--steps", str(STEPS)]
-    settings = (*SETTINGS, f"data.cache={home / 'cache'}")
+    # the two that see whole pictures began when the recipe's were of 128 pixels, which their checkpoints remember
+    begun = () if stage == "spatial_sr" else BEGUN
+    settings = (*SETTINGS, *begun, f"data.cache={home / 'cache'}")
     words += [word for setting in settings for word in ("--set", setting)]
     if (run_folder(home, stage) / "checkpoints").exists():
         return [*words, "--resume"]

@@ -1,4 +1,4 @@
-"""Files of strangers are read as plain files alone, no larger than they may be; JSON is what every reader makes of it."""
+"""Files of strangers are read as plain files alone, and no larger than they may be; JSON has one meaning."""
 
 import os
 import socket

@@ -2,7 +2,9 @@
 
 Write under a partial name, fsync, rename, fsync the folder around it. A reader sees the old content
 or the new, never a part. A published folder carries `manifest.json`: size and SHA-256 of every file.
-Exceptions: `Corrupt` (a `ValueError`) when a published folder is not what its manifest says.
+A link is followed and stays; what is neither a file nor a folder, or the other of the two, is never replaced.
+Exceptions: `Corrupt` (a `ValueError`) when a published folder is not what its manifest says; `Taken` (a
+`FileExistsError`) when the name holds what must not go.
 """
 
 import contextlib
@@ -15,152 +17,67 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
-from framefall import bounded
+from framefall.published import FORMAT_VERSION, MANIFEST, Corrupt, files_in, sha256, verify
 
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
-Result = TypeVar("Result")
-_SOON = 1 << 28  # bytes that are hashed within a second
-_RESTORE = "restore the folder from a copy"
+__all__ = ["MANIFEST", "Corrupt", "Taken", "file", "folder", "kind", "sha256", "sweep", "try_out", "verify"]
 
 
-class Corrupt(ValueError):
-    """A published folder does not hold what its manifest says."""
+class Taken(FileExistsError):
+    """The name holds what must not be replaced. What was to have it stands under `kept`, where that was made."""
+
+    def __init__(self, sentence: str, kept: Path | None = None) -> None:
+        super().__init__(sentence)
+        self.kept = kept
+
+
+Replaces = Callable[[Path], bool]  # whether what stands there may go
 
 
 @contextlib.contextmanager
-def file(path: str | Path) -> Iterator[Path]:
-    """Yields a partial name to write to; publishes it under `path` when the block ends well."""
-    path = Path(path)
+def file(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]:
+    """Yields a partial name to write to; publishes it under `path` when the block ends well.
+
+    What has the name then goes if `replaces` says so of it, at that moment; without `replaces` any file does. Where it
+    may not go, the new one gets a name beside it (`NAME-1.mp4`), and `Taken` is raised.
+    """
+    path = _target(path, stat.S_ISREG)
     _make_folder(path.parent)
     with _partial(path) as partial:
         yield partial
         _sync(partial)
-        os.replace(partial, path)
+        if replaces is None:
+            os.replace(partial, path)
+        else:
+            _put(partial, path, replaces)
         _sync(path.parent)
 
 
 @contextlib.contextmanager
-def folder(path: str | Path) -> Iterator[Path]:
-    """Yields a new empty folder; publishes it, with a manifest, in place of `path` when the block ends well."""
-    path = Path(path)
+def folder(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]:
+    """Yields a new empty folder; publishes it, with a manifest, in place of `path` when the block ends well.
+
+    `replaces` is as in `file`.
+    """
+    path = _target(path, stat.S_ISDIR)
     _make_folder(path.parent)
     with _partial(path) as partial:
         partial.mkdir()
         yield partial
         _write_manifest(partial)
-        for name in _files(partial):
+        for name in files_in(partial):
             _sync(partial / name)
         for inner in [partial, *(p for p in partial.rglob("*") if p.is_dir())]:
             _sync(inner)
-        _move(partial, path)
-        _sync(path.parent)
-
-
-class Published:
-    """A published folder as its manifest says it is: names and sizes are compared at once, bytes as they are read.
-
-    Each file is read once, so that what is used is what was checked. Raises `Corrupt` naming the file.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._entries = _entries(self.path)
-        self._left = set(self._entries)
-        present = set(_files(self.path))
-        for name in sorted(self._entries.keys() | present):
-            if name not in present:
-                raise Corrupt(f"{self.path / name} is listed in the manifest and missing: {_RESTORE}")
-            if name not in self._entries:
-                raise Corrupt(f"{self.path / name} is not in the manifest: remove it, or publish the folder again")
-            with self._open(name) as file:
-                if os.fstat(file).st_size != self._entries[name][0]:
-                    raise Corrupt(f"{self.path / name} is not what the manifest says: {_RESTORE}")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._entries
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """The bytes of every file."""
-        return {name: size for name, (size, _) in self._entries.items()}
-
-    def read(self, name: str, most: int, first: Callable[[int], object] | None = None) -> bytes:
-        """A file of at most `most` bytes; `first` looks at its descriptor, and may refuse it, before it is read."""
-        if name not in self._entries:
-            raise Corrupt(f"{self.path / name} is missing: {_RESTORE}")
-        size, digest = self._entries[name]
-        if size > most:
-            raise Corrupt(f"{self.path / name} must have at most {most:,} bytes, has {size:,}: {_RESTORE}")
-        with self._open(name) as file:
-            try:
-                if first is not None:
-                    first(file)
-            except Corrupt:
-                if size > _SOON or _digest(file) == digest:
-                    raise
-                raise Corrupt(f"{self.path / name} is not what the manifest says: {_RESTORE}") from None
-            os.lseek(file, 0, os.SEEK_SET)
-            data = bounded.read_all(file, self.path / name, size)
-        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
-            raise Corrupt(f"{self.path / name} is not what the manifest says: {_RESTORE}")
-        self._left.discard(name)
-        return data
-
-    def rest(self) -> dict[str, str]:
-        """{file: SHA-256} of all, when those that nobody has read are checked too."""
-        for name in sorted(self._left):
-            with self._open(name) as file:
-                if _digest(file) != self._entries[name][1]:
-                    raise Corrupt(f"{self.path / name} is not what the manifest says: {_RESTORE}")
-        self._left.clear()
-        return {name: digest for name, (_, digest) in self._entries.items()}
-
-    @contextlib.contextmanager
-    def _open(self, name: str) -> Iterator[int]:
-        try:
-            with bounded.opened(self.path / name, follow=False) as file:
-                yield file
-        except FileNotFoundError as error:
-            raise Corrupt(f"{error.filename} vanished while it was read: {_RESTORE}") from None
-        except bounded.Unreadable as error:
-            raise Corrupt(f"{error}: {_RESTORE}") from None
-
-
-def reading(path: str | Path, use: Callable[[Published], Result]) -> Result:
-    """What `use` makes of a published folder; one that is replaced meanwhile is read again, so that two never mix."""
-    path = Path(path)
-    while True:
-        before = _identity(path)
-        try:
-            found = use(Published(path))
-        except ValueError:
-            if before == _identity(path):
-                raise
+        if replaces is None:
+            _move(partial, path)
         else:
-            if before == _identity(path):
-                return found
-
-
-def verify(path: str | Path) -> dict[str, str]:
-    """Checks every file of a published folder; gives {file: SHA-256}, or raises `Corrupt` naming the file."""
-    return reading(path, Published.rest)
-
-
-def sha256(path: str | Path) -> str:
-    """The SHA-256 of a plain file's bytes."""
-    with bounded.opened(path) as file:
-        return _digest(file)
-
-
-def _digest(file: int) -> str:
-    os.lseek(file, 0, os.SEEK_SET)
-    with open(file, "rb", closefd=False) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+            _put(partial, path, replaces)
+        _sync(path.parent)
 
 
 def sweep(parent: str | Path) -> None:
@@ -182,6 +99,42 @@ _LEFTOVER = re.compile(
     r"\.(?P<name>.+)\.(?P<state>partial|replaced)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}(\.[^.]+)?"
 )
 _writing: set[str] = set()
+
+
+def try_out(parent: Path) -> None:
+    """Raises the `OSError` that writing into a folder would raise; leaves nothing."""
+    with _partial(parent / "try") as partial:
+        partial.touch()
+
+
+def kind(mode: int) -> str:
+    """What a file's mode says that it is, in words."""
+    return next((name for is_kind, name in _KINDS.items() if is_kind(mode)), "a special file")
+
+
+_KINDS: dict[Callable[[int], bool], str] = {
+    stat.S_ISREG: "a file",
+    stat.S_ISDIR: "a folder",
+    stat.S_ISLNK: "a link that leads in a circle",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISBLK: "a device",
+    stat.S_ISCHR: "a device",
+}
+
+
+def _target(path: str | Path, is_kind: Callable[[int], bool]) -> Path:
+    """Where a name leads; refuses what must not be replaced by this kind, whoever asks."""
+    path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return path
+    if not is_kind(mode):
+        raise Taken(f"{path} is {kind(mode)}, which {_KINDS[is_kind]} cannot replace; choose another name")
+    return path
 
 
 def _hidden(path: Path, state: str) -> Path:
@@ -227,49 +180,8 @@ def _alive(process: int) -> bool:
     return process != os.getpid()
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    """Changes when another folder takes the name; the times tell folders apart that reuse an inode."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _entries(path: Path) -> dict[str, tuple[int, str]]:
-    """The manifest: size and SHA-256 of every file."""
-    try:
-        manifest = bounded.parse(bounded.read(path / MANIFEST, bounded.TABLE, follow=False))
-        version = manifest["format_version"]
-        if version != FORMAT_VERSION:  # before the rest is read: another version may lay it out otherwise
-            wanted = f"{path / MANIFEST} has format version {version}, this Framefall reads {FORMAT_VERSION}"
-            raise Corrupt(f"{wanted}: update Framefall")
-        listed = manifest["files"].items()
-        return {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in listed}
-    except (FileNotFoundError, NotADirectoryError):
-        raise Corrupt(f"{path} has no {MANIFEST}: it is not a published folder, or was not copied whole") from None
-    except Corrupt:
-        raise
-    except bounded.Unreadable as error:
-        raise Corrupt(f"{error}: {_RESTORE}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise Corrupt(f"{path / MANIFEST} is damaged: {_RESTORE}") from None
-
-
-def _files(path: Path) -> list[str]:
-    """All that is no folder, links and pipes too, by name below `path`; the manifest apart."""
-    found, folders = list[str](), [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(path / folder) as entries:
-            for entry in entries:
-                deeper = folders if entry.is_dir(follow_symlinks=False) else found
-                deeper.append(f"{folder}/{entry.name}" if folder else entry.name)
-    return sorted(name for name in found if name != MANIFEST)
-
-
 def _write_manifest(path: Path) -> None:
-    listed = {name: {"bytes": (path / name).stat().st_size, "sha256": sha256(path / name)} for name in _files(path)}
+    listed = {name: {"bytes": (path / name).stat().st_size, "sha256": sha256(path / name)} for name in files_in(path)}
     text = json.dumps({"format_version": FORMAT_VERSION, "files": listed}, indent=2) + "\n"
     (path / MANIFEST).write_text(text)
     _sync(path / MANIFEST)
@@ -281,6 +193,47 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _put(partial: Path, path: Path, replaces: Replaces) -> None:
+    """Renames to a free name in one step, or swaps names with what may go and looks at that once more."""
+    while not _took(partial, path):
+        try:
+            if replaces(path):
+                if not _exchange(partial, path):
+                    os.replace(partial, path) if partial.is_file() else _move(partial, path)
+                    return
+                if replaces(partial):
+                    return  # what has the partial name now is removed with it
+                _exchange(partial, path)  # another took the name between the look and the swap
+        except FileNotFoundError:  # it went by itself: the name may be free now
+            continue
+        kept = next(one for number in count(1) if _took(partial, one := _beside(path, number)))
+        raise Taken(f"{path} was written by somebody else meanwhile and stays: what was made is {kept}", kept)
+
+
+def _beside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _took(partial: Path, path: Path) -> bool:
+    """Renames to a name that nothing has; false where something has it."""
+    try:
+        if _renameat2(partial, path, _NOREPLACE):
+            return True
+        if not partial.is_dir():
+            os.link(partial, path)
+            os.unlink(partial)
+            return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):  # a file system without hard links
+            raise
+    if os.path.lexists(path):
+        return False
+    os.rename(partial, path)
+    return True
 
 
 def _move(partial: Path, path: Path) -> None:
@@ -317,12 +270,20 @@ def _step_aside(partial: Path, path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Linux's renameat2(RENAME_EXCHANGE); false where the system or its file system has none."""
-    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if renameat2 is None:
+    """Two names change places; false where the system or its file system cannot do that."""
+    return _renameat2(one, other, _EXCHANGE)
+
+
+_NOREPLACE, _EXCHANGE = 1, 2
+
+
+def _renameat2(one: Path, other: Path, flags: int) -> bool:
+    """Linux's renameat2; false where the system or its file system has none."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
         return False
-    current_folder, exchange = -100, 2
-    if renameat2(current_folder, os.fsencode(one), current_folder, os.fsencode(other), exchange) == 0:
+    current_folder = -100
+    if call(current_folder, os.fsencode(one), current_folder, os.fsencode(other), flags) == 0:
         return True
     code = ctypes.get_errno()
     if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):

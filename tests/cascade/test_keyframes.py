@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from framefall.cascade import keyframes as keyframes_module
 from framefall.cascade.keyframes import keyframes, plan
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
@@ -52,6 +53,46 @@ def test_a_window_is_told_of_those_before_it_and_would_be_another_without(base, 
     long = made(base, Request(), 14)
     monkeypatch.setattr("framefall.cascade.keyframes._told", lambda *rest: None)
     assert not torch.equal(made(base, Request(), 14)[:, :, 8:], long[:, :, 8:])
+
+
+def test_a_window_is_reminded_of_the_scenes_beginning_however_far_it_has_come(base, monkeypatch):
+    seen: list[tuple[int, torch.Tensor]] = []
+    plain = keyframes_module._told
+
+    def told(stage, request, window, *rest):
+        known = plain(stage, request, window, *rest)
+        seen.append((window.frames.start, known.video.clone() if known is not None else torch.zeros(0)))
+        return known
+
+    monkeypatch.setattr(keyframes_module, "_told", told)
+    base = replace(base, config=replace(base.config, fast=replace(base.config.fast, anchors=1)))
+    out = made(base, Request(), 40)
+    for start, video in seen[2:]:
+        assert torch.equal(video[:, :, 0], out[:, :, 0])  # the first frame of all
+        assert torch.equal(video[:, :, 1], out[:, :, start + 1])  # and then what came before, as it was
+    seen.clear()
+    base = replace(base, config=replace(base.config, fast=replace(base.config.fast, anchors=0)))
+    out = made(base, Request(), 40)
+    assert all(torch.equal(video[:, :, 0], out[:, :, start]) for start, video in seen[2:])  # the control
+
+
+def test_what_is_given_is_the_anchor_and_a_window_keeps_the_frame_before_it(base, moving, monkeypatch):
+    given = moving(5, 16, 16)
+    seen: list[torch.Tensor] = []
+    plain = keyframes_module._told
+
+    def told(stage, request, window, *rest):
+        known = plain(stage, request, window, *rest)
+        seen.append(known.video.clone())
+        return known
+
+    monkeypatch.setattr(keyframes_module, "_told", told)
+    many = replace(base, config=replace(base.config, fast=replace(base.config.fast, anchors=100)))
+    out = made(many, Request(known=(Known(video=given, fps=6.0),)), 40)
+    *_, last = plan(base, Request(known=(Known(video=given, fps=6.0),)), 40)
+    told_of, before = seen[-1], last.keep.start - 1
+    assert torch.equal(told_of[:, :, 0], given[:, :, 0])
+    assert torch.equal(told_of[:, :, before - last.frames.start], out[:, :, before])  # however many anchors
 
 
 def test_numbers_and_prompts_follow_the_frames(base):

@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from framefall.cascade.windows import Window, looped, windows
+from framefall.cascade.windows import Window, anchors, looped, windows
 
 CASES = [(size, history) for size, history in ((8, 3), (16, 6), (4, 1), (2, 0))]
 
@@ -84,3 +84,13 @@ def test_the_last_window_of_a_loop_is_told_both_of_its_ends(size, history):
 def test_a_history_that_leaves_nothing_to_make_is_refused(history):
     with pytest.raises(ValueError, match="history must be at least 0 and below the window's 8 frames"):
         list(windows(20, 8, history))
+
+
+def test_anchors_are_the_last_given_frames_or_the_first_of_the_scene():
+    assert anchors(40, 2) == range(2)
+    assert anchors(40, 2, known=range(10)) == range(8, 10)
+    assert anchors(40, 2, known=[0, 50]) == range(1)  # what comes later is not looked back to
+    assert anchors(40, 2, cuts=[12, 30, 60]) == range(30, 32)
+    assert anchors(40, 2, known=range(10), cuts=[30]) == range(30, 32)  # another scene than the given one
+    assert anchors(40, 2, known=range(31), cuts=[30]) == range(30, 31)
+    assert len(anchors(40, 0)) == len(anchors(40, 0, known=range(10))) == 0

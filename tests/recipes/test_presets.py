@@ -13,7 +13,7 @@ from framefall.train.recipe import Recipe
 CLIPS = {  # frames and pixels a side of what the base makes, and of what comes out at how many frames a second
     "nano": ((16, 64), (60, 256, 24.0)),
     "pico": ((16, 64), (60, 256, 24.0)),
-    "worlds": ((16, 32), (60, 128, 24.0)),
+    "worlds": ((16, 32), (60, 256, 24.0)),
     "micro": ((8, 16), (15, 32, 12.0)),
 }
 MILLIONS = {  # of parameters a stage: weights that were trained fit these and no others

@@ -25,7 +25,8 @@ def long_run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "SOURCE": "fall:6",
         "RECIPE": "micro",
         "IDLE": False,  # a busy machine would starve it
-        "SETTINGS": ("save_every=1", "data.size=32", "strip_minutes=1000"),
+        "SETTINGS": ("save_every=1", "strip_minutes=1000"),
+        "BEGUN": ("data.size=32",),
     }.items():
         monkeypatch.setattr(script, name, value)
     return script

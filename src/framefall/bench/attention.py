@@ -17,11 +17,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from framefall import outputs
 from framefall.bench.attention_picture import draw_attention
 from framefall.bench.timing import ROUNDS, Spread, cpu_seconds_for, ratio
 from framefall.layers.attention import attend
 from framefall.layers.patterns import window
 from framefall.layers.sparse import blocks_attend, sparse_attend
+from framefall.outputs import Output
 from framefall.progress import Events, Stepped, operation
 
 FRAMES = (16, 32, 64, 128, 256, 512, 1024)
@@ -41,7 +43,7 @@ WAYS: dict[str, Attention] = {
 
 @operation
 def attention_bench(
-    seconds: float = 1.0, frames: Iterable[int] = FRAMES, rounds: int = ROUNDS, picture: Path | None = None
+    seconds: float = 1.0, frames: Iterable[int] = FRAMES, rounds: int = ROUNDS, picture: Path | Output | None = None
 ) -> Events[dict[str, Any]]:
     """Times (each way at each length for about `seconds` in all) and memory, as `results` and `ratios`, and a picture.
 
@@ -49,6 +51,7 @@ def attention_bench(
     for forward and training, float32 and bfloat16, and for the memory of both; those without a group are of forward
     passes in float32.
     """
+    picture = None if picture is None else outputs.opened(picture)
     lengths = sorted({*frames, 32, 64, 1024})
     runs = [(mode, name) for mode in ("forward", "training") for name in _DTYPES]
     total, done = len(runs) * rounds + 1, 0
@@ -87,7 +90,7 @@ def attention_bench(
         torch.set_num_threads(threads)
     results["ceilings"] = ceilings
     results["attained"] = {name: _attained(results[f"forward_{name}"], name, ceilings) for name in _DTYPES}
-    if picture:
+    if picture is not None:
         draw_attention(results, picture)
     return {"results": results, "ratios": {**ratios["forward_float32"], **ratios}}
 

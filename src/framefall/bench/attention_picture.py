@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from framefall import publish
+from framefall import outputs
 from framefall.layers.patterns import parse
+from framefall.outputs import Output
 
 SHOWN = (
     "window(3)",
@@ -23,7 +24,7 @@ _COLOURS = {"full": "#b4432f", "blocks": "#c8952b", "sparse": "#2a6f97"}
 _NAMES = {"full": "all frames", "blocks": "window, torch alone", "sparse": "window, kernel"}
 
 
-def draw_attention(results: Mapping[str, Any], path: Path) -> None:
+def draw_attention(results: Mapping[str, Any], path: Path | Output) -> None:
     """Masks of the patterns above the cost curves of `attention_bench`, as a PNG."""
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     masks, curves = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.5))))
@@ -51,5 +52,5 @@ def draw_attention(results: Mapping[str, Any], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("microseconds a position (one core)", fontsize=8)
     panels[0].legend(fontsize=8, frameon=False)
-    with publish.file(path) as partial:
+    with outputs.opened(path).writing() as partial:
         figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})

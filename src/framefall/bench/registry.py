@@ -1,10 +1,11 @@
 """Side-by-side measurements of this machine by name; each gives one JSON object."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from framefall import outputs
 from framefall.bench.attention import attention_bench
 from framefall.bench.backbones import backbones_bench
 from framefall.bench.engines import engines_bench
@@ -21,6 +22,7 @@ from framefall.bench.uses.bench import uses_bench
 from framefall.bench.validity import validity_bench
 from framefall.bench.worlds import worlds_bench
 from framefall.cascade.request import Quality
+from framefall.outputs import Output
 from framefall.progress import Events, operation
 
 
@@ -38,7 +40,8 @@ class Options:
     seed: int = 0
     version: int | None = None  # of the worlds, where a benchmark has them: by itself the one that the model knows
     peers: Path | None = None  # the folder that other packages were installed into, to be measured against
-    picture: Path | None = None  # where a picture goes, of a benchmark that has one
+    picture: Path | Output | None = None  # where a picture goes, of a benchmark that has one
+    overwrite: bool = False  # a picture that Framefall did not make
     quality: Quality = "best"  # of what is made, where a benchmark leaves it open
     videos: Path | None = None  # a folder of real ones
 
@@ -67,5 +70,7 @@ def benchmark(name: str, options: Options) -> Events[dict[str, Any]]:
     """Runs one of them: `name`, `machine`, `commit`, `results`, `ratios`, and what else it has."""
     if name not in BENCHMARKS:
         raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
+    if isinstance(options.picture, Path):
+        options = replace(options, picture=outputs.file(options.picture, overwrite=options.overwrite))
     found = yield from BENCHMARKS[name](options)
     return report(name, found)

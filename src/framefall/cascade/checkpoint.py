@@ -26,6 +26,7 @@ from framefall.cascade.tensors import Network, built, check_shapes, check_tensor
 from framefall.config import from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build
+from framefall.published import Published, reading
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
@@ -53,12 +54,12 @@ def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Casc
 def verified(folder: str | Path, device: str | torch.device = "cpu") -> tuple[Cascade, dict[str, str]]:
     """The same with the SHA-256 of every file: nothing in the folder is left unchecked."""
 
-    def use(published: publish.Published) -> tuple[Cascade, dict[str, str]]:
+    def use(published: Published) -> tuple[Cascade, dict[str, str]]:
         config, card = _described(published)
         stages = tuple(build_stage(name, stage, published, device) for name, stage in config.stages.items())
         return Cascade(config=config, stages=stages, card=card), published.rest()
 
-    return publish.reading(find(folder), use)
+    return reading(find(folder), use)
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,17 @@ class Described:
 def describe(folder: str | Path) -> Described:
     """What a model's folder says of it, without keeping its weights; refuses what `load_cascade` does."""
 
-    def use(published: publish.Published) -> Described:
+    def use(published: Published) -> Described:
         config, card = _described(published)
         stages = (build_stage(name, stage, published) for name, stage in config.stages.items())
         sizes = {stage.name: parameters(stage.backbone.parameters()) for stage in stages}
         published.rest()
         return Described(config, card, sizes)
 
-    return publish.reading(find(folder), use)
+    return reading(find(folder), use)
 
 
-def _described(published: publish.Published) -> tuple[CascadeConfig, Card | None]:
+def _described(published: Published) -> tuple[CascadeConfig, Card | None]:
     path = published.path
     if CONFIG not in published:
         raise ValueError(f"a model must have a {CONFIG}, {path} has none; name a model's folder, not a checkpoint's")
@@ -121,9 +122,7 @@ def parse_config(text: bytes, path: Path) -> CascadeConfig:
     return from_json(CascadeConfig, text, origin=str(path))
 
 
-def build_stage(
-    name: str, config: StageConfig, published: publish.Published, device: str | torch.device = "cpu"
-) -> Stage:
+def build_stage(name: str, config: StageConfig, published: Published, device: str | torch.device = "cpu") -> Stage:
     """A stage with the weights that the folder has for it, checked against the shapes that its config implies."""
     backbone = _filled(lambda: build(config.backbone), published, f"{name}.safetensors", device)
     codec: Codec = Pixels()
@@ -214,9 +213,7 @@ def makes(stage: StageConfig) -> str:
     return made + ("" if stage.latent is None else ", in latents")
 
 
-def _filled(
-    make: Callable[[], Network], published: publish.Published, file: str, device: str | torch.device
-) -> Network:
+def _filled(make: Callable[[], Network], published: Published, file: str, device: str | torch.device) -> Network:
     """The network that `make` builds, with the weights of a file: none is read before all are known to fit."""
     origin, networks = str(published.path / file), list[Network]()
 

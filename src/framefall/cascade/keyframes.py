@@ -1,7 +1,7 @@
 """A base stage makes the clips of a request, however long: window by window, each told what is there already."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
 
 import torch
@@ -10,7 +10,7 @@ from framefall.cascade.known import Known, known_frames, placed
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
 from framefall.cascade.tasks import Base
-from framefall.cascade.windows import Window, looped, windows
+from framefall.cascade.windows import Window, anchors, looped, windows
 from framefall.diffusion.samplers import Step
 from framefall.noise import Key
 from framefall.video import Video
@@ -19,14 +19,11 @@ from framefall.video import Video
 def plan(stage: Stage, request: Request, total: int | None) -> Iterator[Window]:
     """The windows in which a stage makes `total` frames for a request; None: without end."""
     shape, task = stage.config.shape, stage.task
-    horizon = total or round(max([piece.end for piece in request.known], default=0.0) * shape.fps) + 1
-    known = known_frames(request.known, shape.fps, horizon)
     assert isinstance(task, Base)
     history = task.history(shape.frames)
     if request.loop and total is not None:
-        return looped(total, shape.frames, history, known)
-    cuts = [round(second * shape.fps) for second, _ in request.prompts_at]
-    return windows(total, shape.frames, history, known, cuts)
+        return looped(total, shape.frames, history, _given(request, shape.fps, total))
+    return windows(total, shape.frames, history, _given(request, shape.fps, total), _cuts(request, shape.fps))
 
 
 def keyframes(
@@ -39,11 +36,13 @@ def keyframes(
     shape = stage.config.shape
     around = total if request.loop else None  # frames after which the clip begins anew
     made: dict[int, Video] = {}
+    given, cuts = _given(request, shape.fps, total), _cuts(request, shape.fps)
     out = 0
     for window in plan(stage, request, total):
         last: Step | None = None
         if window.frames:
-            told = _told(stage, request, window, made, len(keys), total, sampling.history_noise)
+            first = anchors(window.keep.start, 0 if request.loop else sampling.anchors, given, cuts)
+            told = _told(stage, request, window, made, len(keys), total, sampling.history_noise, first)
             condition = stage.condition(
                 request.captions_at(window.keep.start / shape.fps),
                 frames=len(window.frames),
@@ -57,16 +56,28 @@ def keyframes(
             assert last is not None
             made |= {frame: last.x[:, :, [frame - window.frames.start]] for frame in window.keep}
         else:
-            given = _placed(stage, request, window.keep, len(keys))
-            assert given is not None
-            made |= {frame: given.video[:, :, [at]] for at, frame in enumerate(window.keep)}
+            placed_here = _placed(stage, request, window.keep, len(keys))
+            assert placed_here is not None
+            made |= {frame: placed_here.video[:, :, [at]] for at, frame in enumerate(window.keep)}
         ready = range(out, next(frame for frame in count(out) if frame not in made))
         yield ready or window.keep, last, torch.cat([made[frame] for frame in ready], dim=2) if ready else None
         out = ready.stop
         if around is None:
-            made = {frame: video for frame, video in made.items() if frame >= out - shape.frames}
+            first = anchors(out, sampling.anchors, given, cuts)
+            made = {frame: video for frame, video in made.items() if frame >= out - shape.frames or frame in first}
     if around is not None:
         yield range(around, around + 1), None, made[0]
+
+
+def _given(request: Request, fps: float, total: int | None) -> Collection[int]:
+    """The numbers of the frames that are given whole."""
+    horizon = total or round(max([piece.end for piece in request.known], default=0.0) * fps) + 1
+    return known_frames(request.known, fps, horizon)
+
+
+def _cuts(request: Request, fps: float) -> list[int]:
+    """The frames from which on another prompt holds."""
+    return [round(second * fps) for second, _ in request.prompts_at]
 
 
 def _placed(stage: Stage, request: Request, frames: Sequence[int], clips: int) -> Known | None:
@@ -82,8 +93,9 @@ def _told(
     clips: int,
     total: int | None,
     history_noise: float,
+    reminded: range,
 ) -> Known | None:
-    """What is given of a window's frames, and those that are there already."""
+    """What is given of a window's frames, and those that are there already; of `reminded` instead of the oldest."""
     frames = [frame % total for frame in window.frames] if request.loop and total else window.frames
     given = _placed(stage, request, frames, clips)
     there = [at for at, frame in enumerate(frames) if frame in made and window.frames[at] not in window.keep]
@@ -95,11 +107,14 @@ def _told(
         given = Known(video=empty[:, :-1], mask=empty[:, -1:])
     video, mask = given.video, given.weights
     doubt = torch.zeros(len(frames), device=stage.device)
-    doubt[[at for at in there if not bool((mask[:, :, at] >= 1.0).all())]] = history_noise
+    made_here = [at for at in there if not bool((mask[:, :, at] >= 1.0).all())]
+    doubt[made_here] = history_noise
     if request.strength < 1 and total is not None:  # beyond the end there is nothing to begin from: it stands still
         end = min(total, math.ceil(max(piece.end for piece in request.known) * shape.fps - 1e-6))
         covered = min(max(1, end - window.frames.start), len(frames))
         video[:, :, covered:] = video[:, :, [covered - 1]]
+    before = [at for at in made_here if window.frames[at] < window.keep.start]
+    first = dict(zip(before[:-1], (one for one in reminded if one < window.frames.start and one in made), strict=False))
     for at in there:
-        video[:, :, [at]], mask[:, :, at] = made[frames[at]].to(video.dtype), 1.0
+        video[:, :, [at]], mask[:, :, at] = made[first.get(at, frames[at])].to(video.dtype), 1.0
     return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps, doubt=doubt)

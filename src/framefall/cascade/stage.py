@@ -27,7 +27,7 @@ from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
 from framefall.noise import Key, normal_field
-from framefall.ranges import Scale, Share, within
+from framefall.ranges import Scale, Share, Some, within
 from framefall.video import Time, Video, VideoShape
 
 MOST_VALUES = 1 << 29  # of a clip: 2 GB
@@ -44,12 +44,14 @@ class Sampling:
     shift: Scale = 1.0  # above 1: more of the steps at high noise
     low_res_noise: Share = 0.05  # how far to distrust the stage below; 0 on real video
     history_noise: Share = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
+    anchors: Some = 1  # frames of the scene's beginning in the place of as many of a window's history
     consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:
         checks.whole("steps", self.steps, 1)
         checks.number("shift", self.shift, above=0, example=1)
         checks.number("low_res_noise", self.low_res_noise, least=0, most=1, example=0.05)
+        checks.whole("anchors", self.anchors, 0)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
 

@@ -49,6 +49,17 @@ def windows(
         made = stop
 
 
+def anchors(made: int, count: int, known: Collection[int] = (), cuts: Collection[int] = ()) -> range:
+    """The `count` frames that whatever is made from frame `made` on is reminded of, however far it has come.
+
+    They are the last that are given before it, which are true; or else the first of the scene, which are as near to its
+    caption as anything will be. A language model's attention sinks (Xiao et al. 2024), as frames.
+    """
+    scene = max((cut for cut in cuts if cut <= made), default=0)
+    given = max((frame for frame in known if scene <= frame < made), default=None)
+    return range(scene, scene + count) if given is None else range(max(scene, given + 1 - count), given + 1)
+
+
 def looped(total: int, size: int, history: int, known: Collection[int] = ()) -> Iterator[Window]:
     """The windows of a clip whose frame `total` is its frame 0 again: the last one is told both of its ends."""
     closing = min(total - 1, (size - history) // 2)

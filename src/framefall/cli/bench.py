@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from framefall.cli.console import watched
-from framefall.cli.options import Json, Seed
+from framefall.cli.options import Json, Overwrite, Seed
 
 
 def bench(
@@ -53,6 +53,7 @@ def bench(
         int | None, typer.Option(metavar="1|2", help="worlds: of which version [default: what the model knows].")
     ] = None,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Measure on this machine, side by side, with the spread of every number.
@@ -90,6 +91,7 @@ def bench(
         version=world_version,
         peers=peers,
         picture=picture,
+        overwrite=overwrite,
         quality=quality,
         videos=videos,
     )

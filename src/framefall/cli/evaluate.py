@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Json
+from framefall.cli.options import Json, Overwrite
 
 
 def evaluate(
@@ -24,6 +24,7 @@ def evaluate(
             metavar="DIR", help="Write report.html (plots, clips to look at, failures) and scores.json there."
         ),
     ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Score clips: clips in, report out.
@@ -46,13 +47,16 @@ def evaluate(
     from framefall.jsonable import json_text
     from framefall.runs.evaluate import assess
 
-    if report is not None and report.exists() and not report.is_dir():
-        raise ValueError(f"--report must be a folder, got the file {report}; choose another name")
+    written = None
+    if report is not None:
+        from framefall.runs.pages import report_files
+
+        written = report_files(report, overwrite=overwrite, sources=[one for one in (clips, reference, against) if one])
     result = watched(assess.events(clips, reference, against, workers=2))
     facts = {"clips": str(clips), "reference": str(reference) if reference else None}
-    if report is not None:
+    if written is not None:
         from framefall.runs.pages import write_report
 
-        for written in write_report(result, clips, report, reference):
-            say(f"{written} is written")
+        for path in write_report(result, clips, written, reference):
+            say(f"{path} is written")
     print(json_text(result.values(**facts)) if json else str(result), end="")

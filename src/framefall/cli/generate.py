@@ -3,7 +3,7 @@
 import json as jsonlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from framefall.cli.options import (
     Json,
     Model,
     Out,
+    Overwrite,
     Quality,
     Seed,
     device_of,
@@ -25,6 +26,9 @@ from framefall.cli.options import (
     was_given,
 )
 from framefall.weights import DEFAULT
+
+if TYPE_CHECKING:
+    from framefall.runs.clip_report import Beside
 
 
 def generate(
@@ -92,6 +96,7 @@ def generate(
     report: Annotated[
         bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")
     ] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -127,6 +132,7 @@ def generate(
     """
     from framefall.cascade.request import Request
     from framefall.runs.generate import generate as make
+    from framefall.runs.generate import numbered
     from framefall.runs.given import Given
     from framefall.runs.remake import remake
 
@@ -152,6 +158,14 @@ def generate(
     }
     given = Given(images=tuple(map(image_of, image or [])), video=video, extend=extend, end=end, mask=mask)
     how: dict[str, Any] = {"batch": batch, "weaker": weaker, "save_stages": save_stages, "device": device_of(device)}
+    how["overwrite"] = overwrite
+    reports: list[Beside] = []
+    if report:
+        from framefall.runs.clip_report import beside
+        from framefall.runs.clip_report import report as judge
+
+        read = [*given.files, *([] if like is None else [like])]
+        reports = beside(numbered(output, count), overwrite=overwrite, sources=read)
     if like is None:
         if strength < 1 and video is None:
             raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
@@ -162,11 +176,9 @@ def generate(
         how["accelerate"] = accelerate if was_given(context, "accelerate") else None
         run = remake.events(like, output, chosen, changes=changes, given=None if given.empty else given, **how)
     records, tables = watched(run), []
-    for record in records if report else ():
-        from framefall.runs.clip_report import report as judge
-
+    for record, into in zip(records, reports, strict=False):
         path = Path(record.path)
-        text, values = judge(path)
+        text, values = judge(path, into)
         if not json:
             print(text, end="")
         tables.append(values)

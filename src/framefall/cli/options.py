@@ -16,7 +16,11 @@ Model = Annotated[
     str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a trained one's folder.")
 ]
 Out = Annotated[
-    Path, typer.Option("--output", "-o", metavar="OUT", help="Where to: .mp4 .webm .mkv .gif .npy, or a folder of PNG.")
+    Path,
+    typer.Option("--output", "-o", metavar="OUT", help="Where to: .mp4 .webm .mkv .gif .npy, a folder of PNG; .png."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there, whoever made them; never a user's folder.")
 ]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same video.")]
 Quality = Annotated[Literal["fast", "best"], typer.Option(help="Few steps, or more of them.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Device, Json, Model, Out, Quality, Seed, device_of
+from framefall.cli.options import Device, Json, Model, Out, Overwrite, Quality, Seed, device_of
 from framefall.weights import DEFAULT
 
 
@@ -19,6 +19,7 @@ def upscale(
     model: Model = DEFAULT,
     seed: Seed = 0,
     quality: Quality = "fast",
+    overwrite: Overwrite = False,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -36,7 +37,15 @@ def upscale(
 
     record = watched(
         enlarge.events(
-            source, output, model, space=space, time=time, seed=seed, quality=quality, device=device_of(device)
+            source,
+            output,
+            model,
+            space=space,
+            time=time,
+            seed=seed,
+            quality=quality,
+            overwrite=overwrite,
+            device=device_of(device),
         )
     )
     say(str(record))

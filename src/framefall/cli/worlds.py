@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Json
+from framefall.cli.options import Json, Overwrite
 
 
 def worlds(
@@ -37,6 +37,7 @@ def worlds(
         ),
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Also masks, depth order and optical flow (.npz).")] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Simulate scenes with known truth: videos, captions, and the state of every body in every frame.
@@ -56,9 +57,9 @@ def worlds(
     from framefall.runs.worlds import WorldFormat, read_scene, write_scene, write_world
     from framefall.worlds.world import open_world
 
-    form = WorldFormat(frames=frames, fps=fps, size=size, suffix=suffix, masks=masks)
+    form = WorldFormat(frames=frames, fps=fps, size=size, suffix=suffix, masks=masks, overwrite=overwrite)
     if Path(scene).suffix == ".json":
-        run = write_scene.events(read_scene(scene), output, form)
+        run = write_scene.events(read_scene(scene), output, form, scene)
     else:
         split = {"test": "id", "ood": "ood-near"}.get(split, split)
         world = open_world(scene, split=split, size=max(30_000, start + count), seed=seed)

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from framefall.layers.convolution import ResidualBlock, TemporalMixing, by_row
 from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
-from framefall.ranges import Channels, Depth, Features, within
+from framefall.ranges import Channels, Depth, Features, Side, within
 from framefall.video import Time, Video
 
 
@@ -28,7 +28,7 @@ class ConvNetConfig(BackboneSettings):
     dim: Features = 64
     depth: Depth = 8  # residual blocks
     unshuffle: Annotated[int, within(1, 8)] = 4  # pixels a cell of the inner grid has along each side
-    mix_every: Depth = 4  # blocks between two temporal mixings
+    mix_every: Side = 4  # blocks between two temporal mixings
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:

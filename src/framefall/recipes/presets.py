@@ -88,7 +88,7 @@ def pico() -> Recipe:
 
 
 def worlds() -> Recipe:
-    """A cascade for simulated worlds that goes on from given frames: 16 frames at 32 x 32 -> 60 -> 128 x 128.
+    """A cascade for simulated worlds that goes on from given frames: 16 frames at 32 x 32 -> 60 -> 256 x 256.
 
     framefall train projectile,occluder -o MODEL --recipe worlds
     """
@@ -109,9 +109,18 @@ def worlds() -> Recipe:
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)
         ),
-        "spatial_sr": spatial,
+        # a cell of the inner grid for each pixel from below: flat shapes leave little else to say (docs/log.md)
+        "spatial_sr": replace(
+            spatial,
+            stage=replace(
+                spatial.stage,
+                task=SpatialSR(factor=8, bridge=0.35, low_res_noise=0.1, relative_loss=True),
+                shape=replace(spatial.stage.shape, height=128, width=128),
+                backbone=ConvNetConfig(dim=96, depth=8, unshuffle=8),
+            ),
+        ),
     }
-    return replace(recipe, name="worlds", stages=stages, data=FolderConfig(size=128, fps=24.0))
+    return replace(recipe, name="worlds", stages=stages, data=FolderConfig(size=256, fps=24.0))
 
 
 def micro() -> Recipe:

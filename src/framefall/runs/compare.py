@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from framefall import publish
+from framefall import outputs
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.data import loader
@@ -36,6 +36,7 @@ from framefall.models.registry import build
 from framefall.models.text import TEXT_DIM
 from framefall.models.unet import UNetConfig
 from framefall.noise import Key
+from framefall.outputs import Output
 from framefall.progress import Events, Stepped, operation
 from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
@@ -45,6 +46,7 @@ from framefall.video import Video, VideoShape, to_frames
 FUSIONS = ("per_frame", "conv3d", "temporal", "sparse", "joint")
 _TRIAL = 3  # steps that are timed before the budget is shared out
 _SHOWN = 8  # frames of a clip on the picture
+_FILES = ("compare.json", "compare.png", "samples.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +103,11 @@ def recipe_of(fusion: str, comparison: Comparison) -> Recipe:
 
 
 @operation
-def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Events[dict[str, Any]]:
+def compare(
+    source: Folder | Source, comparison: Comparison, folder: Path, *, overwrite: bool = False
+) -> Events[dict[str, Any]]:
     """Trains every way and measures it; the answer is also in `folder`: compare.json, compare.png and samples.png."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files = {one.path.name: one for one in outputs.files([folder / name for name in _FILES], overwrite=overwrite)}
     recipes = {fusion: recipe_of(fusion, comparison) for fusion in comparison.fusions}
     part = recipes[comparison.fusions[0]].stages["base"]
     held_out = loader.validation(source.split("validation"), objective.window(part), comparison.clips, comparison.seed)
@@ -147,11 +151,11 @@ def compare(source: Folder | Source, comparison: Comparison, folder: Path) -> Ev
     steady = jsonable(interval(_stutters(real), comparison.seed))
     answer = {"contest": asdict(comparison), "results": results, "per_frame_flicker_over": worse}
     answer["stutter_of_real"] = steady
-    with publish.file(folder / "compare.json") as partial:
+    with files["compare.json"].writing() as partial:
         partial.write_text(json.dumps(answer, indent=2) + "\n")
-    picture(results, folder / "compare.png")
+    picture(results, files["compare.png"])
     rows = [("real", real[0]), *((fusion, clips[0]) for fusion, clips in samples.items())]
-    strips([clip_row(name, to_frames(video), comparison.fps, _SHOWN) for name, video in rows], folder / "samples.png")
+    strips([clip_row(name, to_frames(video), comparison.fps, _SHOWN) for name, video in rows], files["samples.png"])
     return answer
 
 
@@ -252,7 +256,7 @@ def table(answer: dict[str, Any]) -> str:
 _SPANS = {"held_out_loss": 26, "flicker_over_real": 24, "dynamic_ratio": 24, "stutter": 24}  # how wide they are
 
 
-def picture(results: dict[str, Any], path: Path) -> None:
+def picture(results: dict[str, Any], output: Output) -> None:
     """Quality, flicker, time and memory of each way as bars."""
     import matplotlib
 
@@ -276,7 +280,7 @@ def picture(results: dict[str, Any], path: Path) -> None:
         axis.set_xticks(range(len(rows)), list(results), rotation=30, fontsize=8)
         axis.set_title(title, fontsize=9)
     figure.tight_layout()
-    with publish.file(path) as partial:
+    with output.writing() as partial:
         figure.savefig(partial, format="png")
     pyplot.close(figure)
 

@@ -90,7 +90,7 @@ def distill(
     source = source_of(cascade) if source is None else source
     runs = output.with_name(output.name + ".training")
     names = [f"{stage}/{folder}" if folder else stage for folder, _ in every]
-    preflight.check_places(output, runs, [stage, *names], resume)
+    preflight.check_places(output, runs, [stage, *names], resume, source)
     preflight.check_space(recipe, [stage], runs)
     if isinstance(source, str | Path):
         source = yield from open_source.inside(source, recipe.data)

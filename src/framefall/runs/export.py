@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from framefall import bounded
+from framefall import bounded, outputs
 from framefall.cascade import checkpoint
 from framefall.cascade.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
@@ -50,6 +50,7 @@ def export(
     checkpoint.
     """
     run_folder, output = Path(run_folder), Path(output)
+    outputs.folder(output, checkpoint.CONFIG, overwrite=None, sources=[run_folder])
     name = run_folder.name
     try:
         values = bounded.read_json(run_folder / "recipe.json")

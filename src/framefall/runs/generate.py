@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from framefall.cascade.cascade import Cascade, SegmentStep
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
+from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Request
 from framefall.cascade.vocabulary import Doubt, doubt
-from framefall.data.media.writer import VideoWriter, write
+from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output, write
 from framefall.models.engine import accelerated
+from framefall.outputs import Output
 from framefall.progress import Events, Note, operation
 from framefall.runs.given import Given, knowing
 from framefall.runs.tags import named, provenance, tagged
@@ -53,6 +54,7 @@ def generate(
     batch: int = 1,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
+    overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[list[Record]]:
     """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
@@ -64,8 +66,9 @@ def generate(
     says that the model does not know is noted, and stands in the record.
 
     Clips are made one by one, and equal requests give equal files (exact). A `batch` above 1 makes so many together,
-    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). Raises
-    `ValueError` for what the model cannot be asked.
+    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). Files that are
+    there are replaced if Framefall made them and nobody has changed them since; `overwrite` replaces others as well.
+    Raises `ValueError` for that, and for what the model cannot be asked.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
@@ -73,7 +76,14 @@ def generate(
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with |= {"accelerate": True} if accelerate else {}
     making = Making(
-        made_with=made_with, given=given, weaker=weaker, batch=batch, save_stages=save_stages, accelerate=accelerate
+        made_with=made_with,
+        given=given,
+        weaker=weaker,
+        batch=batch,
+        save_stages=save_stages,
+        accelerate=accelerate,
+        overwrite=overwrite,
+        sources=() if isinstance(model, Cascade) else (find(model),),
     )
     records = yield from make(request, output, cascade, making)
     return records
@@ -89,6 +99,8 @@ class Making:
     batch: int = 1
     save_stages: str | Path | None = None
     accelerate: bool = False
+    overwrite: bool = False
+    sources: tuple[Path, ...] = ()  # what is read beside that
 
 
 def make(request: Request, output: str | Path, cascade: Cascade, how: Making) -> Events[list[Record]]:
@@ -96,7 +108,7 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
     if request.endless:
         raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
     asked = list(request.one_by_one())  # as it stands in the tags
-    paths = numbered(output, len(asked))
+    files = _files(numbered(output, len(asked)), cascade, request, how)
     doubts = {caption: _doubt(caption, cascade) for caption in dict.fromkeys(request.captions)}
     for found in doubts.values():
         if found is not None:
@@ -111,13 +123,15 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
     if how.given is not None and not how.given.empty:
         made_with["given"] = how.given.record()
         request = yield from knowing(request, how.given, cascade)
+    if files[0].path.suffix.lower() == PICTURE and frame_counts(cascade.up_to(request.until), request)[-1] != 1:
+        raise ValueError(one_frame_only(files[0].path))
     if how.accelerate:
         cascade = with_engines(cascade)
     records = []
     for first in range(0, len(asked), how.batch):
         group = range(first, min(first + how.batch, len(asked)))
         tags = {**made_with, **({"batch": len(group)} if len(group) > 1 else {})}
-        clips = [_file(asked[one], paths[one], cascade, tags, how.save_stages) for one in group]
+        clips = [replace(files[one], made_with=tagged(tags, asked[one])) for one in group]
         made = yield from write_clips(
             cascade.stream(request.part(slice(group.start, group.stop))), cascade, request.until, clips
         )
@@ -127,10 +141,27 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
     return records
 
 
-def _file(
-    asked: Request, path: Path, cascade: Cascade, tags: Mapping[str, Any], stages: str | Path | None
-) -> "ClipFile":
-    return ClipFile(path=path, fps=cascade.fps(asked.until), made_with=tagged(tags, asked), stages=stages)
+def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Making) -> list["ClipFile"]:
+    """Where the clips go, and those of their stages: all are looked at before any of them is made."""
+    given = () if how.given is None else how.given.files
+    weaker = () if how.weaker is None or isinstance(how.weaker, Cascade) else (find(how.weaker),)
+    sources = (*how.sources, *given, *weaker)
+
+    def output(path: Path) -> Output:
+        return video_output(path, overwrite=how.overwrite, sources=sources)
+
+    names = [stage.name for stage in cascade.up_to(request.until)] if how.save_stages is not None else []
+    return [
+        ClipFile(
+            output=output(path),
+            fps=cascade.fps(request.until),
+            stages={
+                name: output(Path(how.save_stages or ".") / f"{path.stem}-{name}{path.suffix or '.mp4'}")
+                for name in names
+            },
+        )
+        for path in paths
+    ]
 
 
 def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:
@@ -144,10 +175,15 @@ def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:
 class ClipFile:
     """A file to be written."""
 
-    path: Path
+    output: Output
     fps: float
     made_with: Mapping[str, str] = field(default_factory=dict)
-    stages: str | Path | None = None  # a folder for what every stage makes
+    stages: Mapping[str, Output] = field(default_factory=dict)  # where what every stage makes goes, by name
+
+    @property
+    def path(self) -> Path:
+        """Its name."""
+        return self.output.path
 
 
 def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clip: ClipFile) -> Events[Record]:
@@ -161,12 +197,12 @@ def write_clips(
 ) -> Events[list[Record]]:
     """The same for clips that are made together, a file each. Of seconds each has its share."""
     last = cascade.stage(until) if until else cascade.stages[-1]
-    keeps = any(clip.stages is not None for clip in clips)
+    keeps = any(clip.stages for clip in clips)
     kept: dict[tuple[ClipFile, str], list[np.ndarray]] = {}
     seconds: dict[str, float] = {}
     height = width = 0
     with ExitStack() as files:
-        writers = [files.enter_context(VideoWriter(clip.path, clip.fps, clip.made_with)) for clip in clips]
+        writers = [files.enter_context(VideoWriter(clip.output, clip.fps, clip.made_with)) for clip in clips]
         began = time.perf_counter()
         for event in events:
             name = event.stage.name if event.stage else "decode"
@@ -182,8 +218,7 @@ def write_clips(
             yield event
             began = time.perf_counter()
     for (clip, name), parts in kept.items():
-        file = f"{clip.path.stem}-{name}{clip.path.suffix or '.mp4'}"
-        write(Path(clip.stages or ".") / file, parts, cascade.fps(name), clip.made_with)
+        write(clip.stages[name], parts, cascade.fps(name), clip.made_with)
     return [
         Record(
             path=str(clip.path),

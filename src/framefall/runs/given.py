@@ -62,6 +62,12 @@ class Given:
         return cls(images=images, extend=record.get("extend"), **files)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What of it lies on disk."""
+        media = (*(image for image, _ in self.images), self.video, self.end, self.mask)
+        return tuple(Path(one) for one in media if isinstance(one, str | Path))
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is given."""
         return not self.images and self.video is None

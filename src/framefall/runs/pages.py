@@ -2,19 +2,20 @@
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from framefall import publish
+from framefall import outputs
 from framefall.data.media.decode import decode, probe
 from framefall.data.media.writer import write
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
 from framefall.evaluate.report.table import distance_lines, period_lines
 from framefall.jsonable import json_text
+from framefall.outputs import Output
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
 from framefall.runs.evaluate import Assessment
@@ -27,21 +28,44 @@ FIGURES = 8
 SHOWN = 240  # frames of a clip that the page keeps
 
 
+PAGE, SCORES = "report.html", "scores.json"
+
+
+def report_files(
+    folder: str | Path, *, overwrite: bool = False, sources: Iterable[str | Path] = ()
+) -> dict[str, Output]:
+    """Where a report goes: a page and its numbers in a folder. Refuses what must not be replaced.
+
+    `sources` are what is assessed; a report may lie in their folder.
+    """
+    found = outputs.files(
+        [Path(folder) / name for name in (PAGE, SCORES)],
+        overwrite=overwrite,
+        sources=[one for one in sources if not Path(one).is_dir()],
+    )
+    return {one.path.name: one for one in found}
+
+
 def write_report(
-    assessment: Assessment, clips: str | Path, folder: str | Path, reference: str | Path | None = None
+    assessment: Assessment,
+    clips: str | Path,
+    folder: str | Path | dict[str, Output],
+    reference: str | Path | None = None,
 ) -> Iterator[Path]:
-    """Writes `report.html`, one self-contained page, and `scores.json` into a folder; says which file is there."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes `report.html`, one self-contained page, and `scores.json` into a folder; says which file is there.
+
+    In place of a folder it takes what `report_files` has found there.
+    """
+    files = folder if isinstance(folder, dict) else report_files(folder)
     facts = {"clips": str(clips), "reference": str(reference) if reference else None}
     texts = {
-        "report.html": lambda: assessment_page(assessment, clips, reference),
-        "scores.json": lambda: json_text(assessment.values(**facts)),
+        PAGE: lambda: assessment_page(assessment, clips, reference),
+        SCORES: lambda: json_text(assessment.values(**facts)),
     }
     for name, text in texts.items():
-        with publish.file(folder / name) as partial:
+        with files[name].writing() as partial:
             partial.write_text(text())
-        yield folder / name
+        yield files[name].path
 
 
 def assessment_page(assessment: Assessment, clips: str | Path, reference: str | Path | None = None) -> str:

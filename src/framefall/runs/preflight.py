@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from framefall import publish, ranks
-from framefall.cascade.checkpoint import load_cascade
+from framefall import outputs, publish, ranks
+from framefall.cascade.checkpoint import CONFIG, load_cascade
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
@@ -29,14 +29,17 @@ _COPIES = 4  # of the weights in a checkpoint: the network, its average, and at 
 _BYTES = 4  # of a number in it
 
 
-def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool) -> None:
-    """Refuses places that cannot be written or that hold something else."""
+def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, source: object = None) -> None:
+    """Refuses places that cannot be written, that hold something else, or that lie in the source."""
     for place in (model, runs):
         for parent in place.parents:
             if parent.exists() and not parent.is_dir():
                 raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
     if model.exists() and not (model / publish.MANIFEST).exists():
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
+    outputs.folder(model, CONFIG, overwrite=None)
+    for place in (model, runs):
+        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     if runs.exists() and not runs.is_dir():
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"

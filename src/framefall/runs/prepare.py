@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from framefall import publish
+from framefall import outputs, publish
 from framefall.data.cached import prepared
 from framefall.data.cached.ahead import Ahead
 from framefall.data.cached.shards import Numbered, Shards
@@ -59,6 +59,8 @@ def prepare(
     config = replace(recipe.data, cache=str(path), cache_gb=math.inf)
     if prepared.is_prepared(source):
         raise ValueError(f"the source must not be prepared already, {source} is; train on it as it is")
+    outputs.check_container(path, [source])
+    there = path.exists()
     about = _begin(path, {"source": _named(source), "data": prepared.settings(config)})
     try:
         opened = yield from open_source.inside(source, config)
@@ -66,7 +68,7 @@ def prepare(
         work = {name: list(_shards(training, part, recipe.seed, store)) for name, part in parts.items()}
         yield from _check_room(work, store)
     except ValueError:
-        _undo(path)
+        _undo(path, there)
         raise
     done = Prepared(shards=str(path), source=about["source"], **_looked_at(opened))
     for name, of_stage in work.items():
@@ -101,11 +103,13 @@ def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _undo(path: Path) -> None:
-    """Removes a folder in which nothing has been prepared."""
-    bookkeeping = {prepared.ABOUT, "lock"}
-    if {one.name for one in path.iterdir()} <= bookkeeping:
-        shutil.rmtree(path)
+def _undo(path: Path, there: bool) -> None:
+    """Empties a folder in which nothing has been prepared, and removes it unless it was there before."""
+    if {one.name for one in path.iterdir()} <= {prepared.ABOUT, "lock"}:
+        for one in path.iterdir():
+            one.unlink()
+        if not there:
+            path.rmdir()
 
 
 def _named(source: str | Path) -> str:

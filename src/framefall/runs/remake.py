@@ -9,6 +9,7 @@ import torch
 from framefall.cascade.checkpoint import find, fingerprint, load_cascade
 from framefall.cascade.record import from_record
 from framefall.cascade.request import Request
+from framefall.data.media.writer import video_output
 from framefall.progress import Events, Note, operation
 from framefall.runs.generate import Making, Record, make
 from framefall.runs.given import Given
@@ -27,6 +28,7 @@ def remake(
     batch: int | None = None,
     save_stages: str | Path | None = None,
     accelerate: bool | None = None,
+    overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[list[Record]]:
     """Makes the clip of the file `like` again, at `output`, by default beside it.
@@ -39,10 +41,10 @@ def remake(
     """
     like, made = Path(like), read_made(like)
     output = like.with_name(f"{like.stem}-again{like.suffix}") if output is None else Path(output)
-    if output.resolve() == like.resolve():
-        raise ValueError(f"what is made again must have a name of its own, got {output}; name another with -o")
+    video_output(output, overwrite=overwrite, sources=[like])  # what is made again must have a name of its own
     request = _request(like, made, changes)
-    cascade = load_cascade(_model(like, made) if model is None else model, device)
+    found = _model(like, made) if model is None else find(model)
+    cascade = load_cascade(found, device)
     same = fingerprint(cascade) == made.get("model_sha256")
     if not same and model is None:
         raise ValueError(
@@ -65,7 +67,16 @@ def remake(
         if fingerprint(load_cascade(weaker)) != made["weaker"].get("model_sha256"):
             raise ValueError(f"{like} was guided by another model than {weaker}; say where that is with --guidance")
     now |= {"accelerate": True} if accelerate else {}
-    how = Making(made_with=now, given=given, weaker=weaker, batch=batch, save_stages=save_stages, accelerate=accelerate)
+    how = Making(
+        made_with=now,
+        given=given,
+        weaker=weaker,
+        batch=batch,
+        save_stages=save_stages,
+        accelerate=accelerate,
+        overwrite=overwrite,
+        sources=(like, found),
+    )
     records = yield from make(request, output, cascade, how)
     return records
 

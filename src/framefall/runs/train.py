@@ -87,7 +87,7 @@ def train(
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
     budgets = _budgets(recipe, names, steps, minutes)
     runs = model.with_name(model.name + ".training")
-    preflight.check_places(model, runs, names, resume)
+    preflight.check_places(model, runs, names, resume, source)
     preflight.check_model(model, recipe, names)
     preflight.check_space(recipe, names, runs)
     start = load_cascade(init) if isinstance(init, str | Path) else init

@@ -1,7 +1,7 @@
 """Real videos made longer in frames and sharper in space."""
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Literal
 
@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Quality
 from framefall.data.media import decode as decoder
+from framefall.data.media.writer import PICTURE, one_frame_only, video_output
 from framefall.progress import Events, operation
 from framefall.runs.generate import ClipFile, Record, write_clip
 from framefall.runs.tags import provenance, tagged
@@ -31,13 +32,18 @@ def upscale(
     time: int = 4,
     seed: int = 0,
     quality: Quality = "fast",
+    overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[Record]:
     """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is.
 
     Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. Raises `ValueError` for factors that
-    the model does not have, and `DecodeError` for a source that cannot be read.
+    the model does not have, for a file at `output` that Framefall did not make unless `overwrite` is set, and for a
+    source that is the output; `DecodeError` for a source that cannot be read.
     """
+    written = video_output(
+        output, overwrite=overwrite, sources=[source, *([] if isinstance(model, Cascade) else [find(model)])]
+    )
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
     names = [_able(cascade, "time", time), _able(cascade, "space", space)]
     stages = [name for name in names if name]
@@ -45,11 +51,17 @@ def upscale(
         raise ValueError("upscaling must do something, got --space 1 --time 1; try --space 4")
     channels = cascade.stage(stages[0]).config.shape.channels
     fps = decoder.probe(source).fps or 24.0
-    chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
+    frames = decoder.decode(source, fps=fps, channels=channels)
+    if written.path.suffix.lower() == PICTURE:
+        first = list(islice(frames, 2))
+        if len(first) > 1:
+            raise ValueError(one_frame_only(written.path))
+        frames = chain(first, frames)
+    chunks = _chunks(frames, CHUNK)
     events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with |= {"seed": str(seed), "quality": quality}
-    clip = ClipFile(path=Path(output), fps=fps * time, made_with=tagged(made_with))
+    clip = ClipFile(output=written, fps=fps * time, made_with=tagged(made_with))
     record = yield from write_clip(events, cascade, stages[-1], clip)
     return record
 

@@ -1,15 +1,16 @@
 """Worlds as plain folders that any other tool can read: a video and a JSON file a clip."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from framefall import bounded, publish
+from framefall import bounded, outputs
 from framefall.config import from_json, to_dict
-from framefall.data.media.writer import WRITERS, write
+from framefall.data.media.writer import WRITERS, video_output, write
 from framefall.noise import Key
 from framefall.progress import Events, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
@@ -35,6 +36,7 @@ class WorldFormat:
     size: int = 64  # the height; a scene says how wide it is
     suffix: str = ".mp4"
     masks: bool = False  # also .npz files of masks, depth order and optical flow
+    overwrite: bool = False  # files that Framefall did not make, or that somebody has changed since
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
@@ -67,9 +69,16 @@ def read_scene(path: str | Path) -> Scene:
 
 
 @operation
-def write_scene(scene: Scene, folder: str | Path, form: WorldFormat) -> Events[list[Written]]:
-    """Simulates one scene of the user's own and writes it as `FOLDER/NAME.mp4` and `.json`."""
-    written = _write(Path(folder), scene.key.replace("/", "-") or "scene", simulate(scene), form, 0)
+def write_scene(
+    scene: Scene, folder: str | Path, form: WorldFormat, origin: str | Path | None = None
+) -> Events[list[Written]]:
+    """Simulates one scene of the user's own and writes it as `FOLDER/NAME.mp4` and `.json`.
+
+    `origin` is the file that it was read from, which is never replaced.
+    """
+    name = scene.key.replace("/", "-") or "scene"
+    _check(Path(folder), [name], form, origin)
+    written = _write(Path(folder), name, simulate(scene), form, 0)
     yield Stepped(1, 1, "clips")
     return [written]
 
@@ -85,16 +94,30 @@ def write_world(
     """
     if violation and violation != TWINS and violation not in VIOLATIONS:
         raise ValueError(f"a violation must be {TWINS} or one of {', '.join(VIOLATIONS)}; got {violation!r}")
+    names = {index: f"{world.scenario_of(index)}-{world.split}-{index:06d}" for index in range(start, start + count)}
+    _check(Path(folder), names.values(), form)
     written = []
-    for index in range(start, start + count):
+    for index, name in names.items():
         log = world.log(index)
-        name = f"{world.scenario_of(index)}-{world.split}-{index:06d}"
         written.append(_write(Path(folder), name, log, form, index))
         broken = _broken(log, violation, index) if violation else None
         if broken is not None:
             written.append(_write(Path(folder), f"{name}.{broken.violation}", broken, form, index))
         yield Stepped(index - start + 1, count, "clips")
     return written
+
+
+def _check(folder: Path, names: Iterable[str], form: WorldFormat, origin: str | Path | None = None) -> None:
+    """Refuses files that must not be replaced, before the first clip is made."""
+    videos = [folder / f"{name}{form.suffix}" for name in names]
+    beside = [one.with_suffix(suffix) for one in videos for suffix in (".json", ".npz")[: 1 + form.masks]]
+    sources = [] if origin is None else [origin]
+    if form.suffix:
+        outputs.files([*videos, *beside], overwrite=form.overwrite, sources=sources)
+        return
+    outputs.files(beside, overwrite=form.overwrite, sources=sources)
+    for video in videos:
+        video_output(video, overwrite=form.overwrite, sources=sources)
 
 
 def _broken(log: StateLog, violation: str, index: int) -> StateLog | None:
@@ -110,13 +133,12 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
     frames = form.frames or round(log.scene.seconds * form.fps) + 1
     times = frame_times(frames, form.fps)
     view = View(form.size, round(form.size * log.scene.width), form.size)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{form.suffix}"
     pixels = render([log], [times], view)[0].permute(1, 2, 3, 0).numpy()
     captions = [describe(log.scene, paraphrase) for paraphrase in range(PARAPHRASES)]
     caption = captions[index % PARAPHRASES]
     tags = {} if path.suffix == ".npy" else {"comment": caption}  # which would lie in a file beside it, as the log does
-    write(path, [pixels], form.fps, tags)
+    write(path, [pixels], form.fps, tags, overwrite=form.overwrite)
     values = {
         "caption": caption,
         "numbers": [float(value) for value in numbers(log.scene)],
@@ -130,10 +152,11 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
         "truth": body_truth(log, times),
         "log": to_dict(log),
     }
-    with publish.file(folder / f"{name}.json") as partial:
+    with outputs.file(folder / f"{name}.json", overwrite=form.overwrite).writing() as partial:
         partial.write_text(json.dumps(values) + "\n")
     if form.masks:
-        with publish.file(folder / f"{name}.npz") as partial, open(partial, "wb") as stream:
+        arrays = outputs.file(folder / f"{name}.npz", overwrite=form.overwrite)
+        with arrays.writing() as partial, open(partial, "wb") as stream:
             np.savez_compressed(stream, **_pixel_truth(log, times, view))
     return Written(str(path), caption, log.violation)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from framefall import outputs
 from framefall.bench.uses.cases import USES, Made, Use, make, measured
 from framefall.bench.uses.long_video import LIMITS, long_videos, streaming
 from framefall.bench.uses.sources import Source, real_sources, world_sources
@@ -19,6 +20,7 @@ from framefall.cascade.uses import Canvas
 from framefall.data.media.sheet import Row, clip_row, strips
 from framefall.evaluate.worldbench.benchmark import Protocol, cases, judge, references
 from framefall.metric import Interval, interval
+from framefall.outputs import Output
 from framefall.progress import Events, Stepped, operation
 from framefall.weights import DEFAULT
 from framefall.worlds.captions.sentences import describe
@@ -49,7 +51,7 @@ def uses_bench(
     seed: int = 0,
     quality: Quality = "best",
     videos: Path | None = None,
-    sheet: Path | None = None,
+    sheet: Path | Output | None = None,
     seconds: float = 60.0,
     uses: Mapping[str, Use] = USES,
     streams: str = DEFAULT,
@@ -79,6 +81,7 @@ def uses_bench(
     `checks` says for each figure what must hold and whether it does; `fails` are those that do not; `table` is the same
     to read. With `sheet` a contact sheet is written there: each use on the first clip of each kind, and its control.
     """
+    sheet = None if sheet is None else outputs.opened(sheet)
     cascade = load_cascade(model or MODEL)
     canvas, version = Canvas.of(cascade), version_trained_on(cascade.config.trained_on)
     kinds = {"worlds": world_sources(canvas, -(-count // 3), seed, version)}

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from framefall import publish
+from framefall.outputs import Output
 
 GAP = 2  # pixels between frames
 NARROWEST = 64  # pixels: narrower frames are enlarged, each pixel to a square
@@ -40,7 +41,7 @@ def clip_row(label: str, video: np.ndarray, fps: float, count: int, heading: str
     return Row(label, video[numbers], tuple(number / fps for number in numbers), heading)
 
 
-def contact_sheet(video: np.ndarray, path: str | Path, fps: float, *, columns: int = 8, rows: int = 2) -> None:
+def contact_sheet(video: np.ndarray, path: str | Path | Output, fps: float, *, columns: int = 8, rows: int = 2) -> None:
     """Evenly spaced frames of a whole video, uint8 [frames, height, width, channels], in reading order.
 
     A video of fewer frames has fewer rows, and every row is full.
@@ -51,8 +52,8 @@ def contact_sheet(video: np.ndarray, path: str | Path, fps: float, *, columns: i
     strips([Row("", shown.frames[at : at + across], shown.times[at : at + across]) for at in starts], path)
 
 
-def strips(rows: Sequence[Row], path: str | Path) -> None:
-    """One line of frames for each row; sizes may differ between rows."""
+def strips(rows: Sequence[Row], path: str | Path | Output) -> None:
+    """One line of frames for each row; sizes may differ between rows. A plain path is replaced, whatever it holds."""
     if not rows or not all(one.frames.ndim == 4 and len(one.frames) for one in rows):
         raise ValueError("a sheet must have at least one row of at least one frame, got none")
     for one in rows:
@@ -82,7 +83,7 @@ def strips(rows: Sequence[Row], path: str | Path) -> None:
             if last:
                 middle = (left + tile.shape[2] // 2, below + line // 2)
                 draw.text(middle, f"{one.times[column]:.2f} s", INK, font, anchor="mm")
-    with publish.file(path) as partial:
+    with path.writing() if isinstance(path, Output) else publish.file(path) as partial:
         sheet.save(partial, format="PNG")
 
 

@@ -15,53 +15,79 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from framefall import publish
+from framefall import outputs
 from framefall.data.cached import npy
+from framefall.outputs import Output
 
 # a coroutine that is sent frame after frame; sent None it publishes, closed it leaves nothing
 FrameSink = Generator[None, np.ndarray | None, None]
 BESIDE = ".json"  # after the name of a .npy file: its tags
 INSIDE = "metadata.json"  # in a folder of PNG: its tags
-OpenSink = Callable[[Path, Fraction, Mapping[str, str]], FrameSink]
+RATE = "fps.txt"  # in a folder of PNG: frames a second
+PICTURE = ".png"  # a video of one frame
+OpenSink = Callable[[Output, Fraction, Mapping[str, str]], FrameSink]
 
 
 def write(
-    path: str | Path,
+    path: str | Path | Output,
     windows: Iterable[np.ndarray],
     fps: float,
     metadata: Mapping[str, str] = MappingProxyType({}),
+    *,
+    overwrite: bool = False,
 ) -> int:
     """Writes windows (uint8 [frames, height, width, channels]) as they come; gives the number of frames.
 
     `metadata` goes into the container's tags; that of `.npy`, which has no place for it, into a file beside it. Raises
-    `ValueError` for a suffix or a number of channels that cannot be written, and for a folder that holds anything but
-    earlier frames.
+    `ValueError` for a suffix or a number of channels that cannot be written, and for a file that is there unless
+    Framefall made it and nobody has changed it since; `overwrite` replaces any file, and no folder but such of frames.
     """
-    with VideoWriter(path, fps, metadata) as writer:
+    with VideoWriter(path, fps, metadata, overwrite=overwrite) as writer:
         for window in windows:
             writer.add(window)
     return writer.frames
 
 
+def video_output(path: str | Path, *, overwrite: bool = False, sources: Iterable[str | Path] = ()) -> Output:
+    """Where a video is to be written; refuses a name of no known kind, and what must not be replaced (`outputs.py`).
+
+    `sources` are the files and folders that it is made from.
+    """
+    path = Path(path)
+    if (suffix := path.suffix.lower()) not in (*WRITERS, PICTURE):
+        known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
+        raise ValueError(
+            f"the name of a video must end in one of {known}, or {PICTURE} if it has one frame; got {path.name!r}"
+        )
+    if not suffix:
+        return outputs.folder(path, RATE, overwrite=overwrite, sources=sources)
+    names = [path, _beside(path)] if suffix == ".npy" else [path]
+    return outputs.files(names, overwrite=overwrite, sources=sources)[0]
+
+
 class VideoWriter:
     """A video that is written window by window. It is published when its `with` block ends well, and not otherwise.
 
-    Refuses at once what cannot be written; a video must have a frame.
+    Refuses at once what cannot be written; a video must have a frame, and a picture (`.png`) has no more.
     """
 
-    def __init__(self, path: str | Path, fps: float, metadata: Mapping[str, str] = MappingProxyType({})) -> None:
-        self.path, self.fps, self.metadata, self.frames = Path(path), fps, metadata, 0
+    def __init__(
+        self,
+        path: str | Path | Output,
+        fps: float,
+        metadata: Mapping[str, str] = MappingProxyType({}),
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self._output = path if isinstance(path, Output) else video_output(path, overwrite=overwrite)
+        self.path, self.fps, self.metadata, self.frames = self._output.path, fps, metadata, 0
         self._suffix = self.path.suffix.lower()
         self._size: tuple[int, ...] | None = None
         self._encoder: FrameSink | None = None
-        if self._suffix not in WRITERS:
-            known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
-            raise ValueError(f"the name of a video must end in one of {known}; got {self.path.name!r}")
         if not 0 < fps < math.inf:
             raise ValueError(f"fps must be above 0 and finite, got {fps}; try 24")
-        if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "fps.txt").exists():
-            raise ValueError(f"{self.path} is a folder that holds other things than frames; choose another name")
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -102,7 +128,8 @@ class VideoWriter:
         if channels not in (1, 3) and self._suffix != ".npy":
             kind = self._suffix or "PNG"
             raise ValueError(f"{kind} holds 1 or 3 channels, got {channels}; write .npy, which holds any number")
-        encoder = WRITERS[self._suffix](self.path, Fraction(self.fps).limit_denominator(1001), self.metadata)
+        opened = _picture if self._suffix == PICTURE else WRITERS[self._suffix]
+        encoder = opened(self._output, Fraction(self.fps).limit_denominator(1001), self.metadata)
         next(encoder)
         return encoder
 
@@ -116,14 +143,14 @@ class VideoCodec:
     options: Mapping[str, str]
     formats: Mapping[tuple[int, bool], str]  # (channels, both sides even): the pixel format
 
-    def open(self, path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+    def open(self, output: Output, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
         """Encodes frames in BT.709 at limited range, or losslessly in RGB."""
         frame = yield
         assert frame is not None
         height, width, channels = frame.shape
         movflags = {"movflags": "faststart+use_metadata_tags"} if self.container == "mp4" else {}
         count, reformat = 0, VideoReformatter()
-        with publish.file(path) as partial:
+        with output.writing() as partial:
             options = {"fflags": "+bitexact", **movflags}
             with av.open(str(partial), "w", format=self.container, options=options) as container:
                 container.metadata.update(metadata)
@@ -166,10 +193,10 @@ def _raw(frame: np.ndarray, grey: bool = False) -> av.VideoFrame:
     )
 
 
-def _gif(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+def _gif(output: Output, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     """Each frame with the 256 colours that suit it best."""
     count = 0
-    with publish.file(path) as partial:
+    with output.writing() as partial:
         with av.open(str(partial), "w", format="gif") as container:
             stream = None
             while (frame := (yield)) is not None:
@@ -206,25 +233,55 @@ def _add_comment(path: Path, text: str) -> None:
         stream.write(b"\x21\xfe" + blocks + b"\0\x3b")
 
 
-def _npy(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
-    with publish.file(path) as partial, npy.frame_file(partial) as array:
+def _npy(output: Output, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+    beside = outputs.file(_beside(output.path), overwrite=bool(output.overwrite)) if metadata else None
+    with output.writing() as partial, npy.frame_file(partial) as array:
         while (frame := (yield)) is not None:
             array.append(frame)
-    if metadata:
-        with publish.file(path.with_name(path.name + BESIDE)) as partial:
+    if beside is not None:
+        with beside.writing() as partial:
             partial.write_text(json.dumps(dict(metadata), indent=2) + "\n")
 
 
-def _png_folder(path: Path, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + BESIDE)
+
+
+def _png_folder(output: Output, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
     """Numbered frames, `fps.txt`, and the tags if there are any."""
     count = 0
-    with publish.folder(path) as partial:
+    with output.writing() as partial:
         while (frame := (yield)) is not None:
             count += 1
-            Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame).save(partial / f"{count:06d}.png")
-        (partial / "fps.txt").write_text(f"{float(fps):.10g}\n")
+            _image(frame).save(partial / f"{count:06d}.png")
+        (partial / RATE).write_text(f"{float(fps):.10g}\n")
         if metadata:
             (partial / INSIDE).write_text(json.dumps(dict(metadata), indent=2) + "\n")
+
+
+def _picture(output: Output, fps: Fraction, metadata: Mapping[str, str]) -> FrameSink:
+    """One frame, with the tags as texts."""
+    texts = PngInfo()
+    for name, text in metadata.items():
+        texts.add_itxt(name, text)
+    frame = yield
+    assert frame is not None
+    with output.writing() as partial:
+        _image(frame).save(partial, format="PNG", pnginfo=texts)
+        if (yield) is not None:
+            raise ValueError(one_frame_only(output.path))
+
+
+def one_frame_only(path: Path) -> str:
+    """The sentence for a video that is to be a picture."""
+    folder = path.with_suffix("").name
+    return (
+        f"{path} is one picture, and the video has more frames; name it {folder}.mp4, or {folder} for a folder of PNG"
+    )
+
+
+def _image(frame: np.ndarray) -> Image.Image:
+    return Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame)
 
 
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no library versions in the file
@@ -251,6 +308,5 @@ WRITERS: dict[str, OpenSink] = {
     ".mkv": MKV.open,
     ".gif": _gif,
     ".npy": _npy,
-    ".png": _png_folder,
     "": _png_folder,
 }

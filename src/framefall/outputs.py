@@ -1,0 +1,205 @@
+"""What a person names to be written, and the one rule for it: nothing goes that Framefall did not make.
+
+What stands there is replaced if it is provably Framefall's and as it was made: a file with its seal (`seal.py`), a
+folder that is what its manifest says (`publish.py`) and holds nothing else. Another file is refused unless `overwrite`
+is asked for. Never replaced is what the work reads, what is of another kind, and a folder that Framefall did not make.
+All of that is found out before the work begins, as a `ValueError` of one sentence, and looked at again when it ends.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from framefall import publish
+from framefall.seal import seal, sealed
+
+LONGEST = 200  # bytes of a name: a partial name is longer, and file systems end at 255
+FLAG = "--overwrite (in Python overwrite=True)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A name that was free, or held what may be replaced, when it was looked at."""
+
+    path: Path  # as it was named
+    place: Path  # where links lead
+    found: tuple[int, ...]  # what stood there
+    holds: str = ""  # of a folder: the file by which its kind is told; a file has none
+    overwrite: bool | None = False
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A partial name, of a file to write or of a new folder to fill, that is published when the block ends well.
+
+        Raises `publish.Taken` where somebody wrote there meanwhile.
+        """
+        if self.holds:
+            with publish.folder(self.place, self._may_go) as partial:
+                yield partial
+        else:
+            with publish.file(self.place, self._may_go) as partial:
+                yield partial
+                seal(partial)
+
+    def _may_go(self, old: Path) -> bool:
+        return _standing(old) == self.found and not _objection(old, old, self.holds, self.overwrite)
+
+
+def file(path: str | Path, *, overwrite: bool = False, sources: Iterable[str | Path] = ()) -> Output:
+    """A file to be written. `sources` are files and folders that are read for it."""
+    (found,) = files([path], overwrite=overwrite, sources=sources)
+    return found
+
+
+def opened(output: str | Path | Output) -> Output:
+    """A file to be written, which may have been looked at before."""
+    return output if isinstance(output, Output) else file(output)
+
+
+def files(paths: Sequence[str | Path], *, overwrite: bool = False, sources: Iterable[str | Path] = ()) -> list[Output]:
+    """Files to be written together: all are looked at before the first of them is."""
+    return _outputs([Path(path) for path in paths], "", overwrite, [Path(source) for source in sources])
+
+
+def folder(
+    path: str | Path, holds: str, *, overwrite: bool | None = False, sources: Iterable[str | Path] = ()
+) -> Output:
+    """A folder to be written as a whole, in place of one that has a file `holds` and is Framefall's.
+
+    Where `overwrite` is None there is no such flag.
+    """
+    (found,) = _outputs([Path(path)], holds, overwrite, [Path(source) for source in sources])
+    return found
+
+
+def check_container(path: str | Path, sources: Iterable[str | Path] = ()) -> None:
+    """Refuses a folder in which files are to be put one by one: one that cannot be written, or lies in what is read."""
+    place = _led(Path(path))
+    _check_apart(Path(path), place, True, [Path(source) for source in sources])
+    _check_parent(Path(path), place)
+
+
+def _outputs(paths: Sequence[Path], holds: str, overwrite: bool | None, sources: Sequence[Path]) -> list[Output]:
+    places = [_led(path) for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        _check_apart(path, place, bool(holds), sources)
+        if objection := _objection(path, place, holds, overwrite):
+            raise ValueError(objection)
+    for parent, path in {place.parent: path for path, place in zip(paths, places, strict=True)}.items():
+        _check_parent(path, parent)
+        if parent.is_dir():
+            publish.sweep(parent)
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise ValueError(f"outputs must be files of their own, and {twice} is two of them; remove the link")
+    return [
+        Output(path=path, place=place, found=_standing(place), holds=holds, overwrite=overwrite)
+        for path, place in zip(paths, places, strict=True)
+    ]
+
+
+def _led(path: Path) -> Path:
+    """Where a name leads: links are followed, and the file appears where they point."""
+    if len(os.fsencode(path.name)) > LONGEST:
+        raise ValueError(f"a name must have at most {LONGEST} bytes, got {path.name[:20]}...; choose a shorter one")
+    try:
+        place = Path(os.path.realpath(path))
+        if path.is_symlink() and not place.parent.is_dir():
+            raise ValueError(f"{path} is a link to {place}, whose folder is not there; make it, or choose another name")
+        place.is_file()  # raises what no look at the place may
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another name") from None
+    return place
+
+
+def _standing(place: Path) -> tuple[int, ...]:
+    """Tells what has a name from whatever else may take it."""
+    try:
+        status = place.lstat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _check_apart(path: Path, place: Path, whole: bool, sources: Sequence[Path]) -> None:
+    """Refuses an output that is read for itself, by whatever name, or that lies in what is read or around it."""
+    ours, around = _identity(place), {_identity(parent) for parent in place.parents}
+    for source in sources:
+        theirs = _identity(source)
+        if theirs is None:
+            continue
+        if theirs == ours:
+            raise ValueError(f"{path} is read for what is made, as {source}: it is never replaced; choose another name")
+        if source.is_dir() and theirs in around:
+            raise ValueError(f"{path} lies in {source}, which is read for it; choose a name outside of it")
+        if whole and ours in {_identity(parent) for parent in Path(os.path.realpath(source)).parents}:
+            raise ValueError(f"{path} holds {source}, which is read for it: it is never replaced; choose another name")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _objection(path: Path, place: Path, holds: str, overwrite: bool | None) -> str:
+    """Why what stands at a place may not be replaced, as a sentence about `path`; empty where it may."""
+    try:
+        mode = place.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    wanted = stat.S_ISDIR if holds else stat.S_ISREG
+    if not wanted(mode):
+        what = "a folder" if holds else "a file"
+        return f"{path} is {publish.kind(mode)}, and {what} is to be written; choose another name"
+    if holds:
+        return _objection_to_folder(path, place, holds, overwrite)
+    if overwrite or sealed(place):
+        return ""
+    return f"{path} is there, and is not as Framefall made it: {FLAG} replaces it, or choose another name"
+
+
+def _objection_to_folder(path: Path, place: Path, holds: str, overwrite: bool | None) -> str:
+    if not any(place.iterdir()):
+        return ""
+    if not ((place / publish.MANIFEST).is_file() and (place / holds).is_file()):
+        return (
+            f"{path} is a folder without a {holds} that Framefall made, which is never replaced (nor by --overwrite);"
+            " choose another name"
+        )
+    try:
+        strangers = _strangers(place, publish.verify(place))
+        changed = f"{strangers[0]} is not Framefall's" if strangers else ""
+    except publish.Corrupt as error:
+        changed = str(error).rsplit(": ", 1)[0]
+    if overwrite or not changed:
+        return ""
+    what = "" if overwrite is None else f"{FLAG} replaces all of it, or "
+    return f"{path} is no longer as Framefall made it ({changed}): {what}choose another name"
+
+
+def _strangers(place: Path, listed: Iterable[str]) -> list[Path]:
+    """What a folder holds beside the files of its manifest and the folders that these lie in."""
+    own = {place / publish.MANIFEST, *(place / name for name in listed)}
+    around = {parent for one in own for parent in one.parents}
+    return [
+        one
+        for one in sorted(place.rglob("*"))
+        if one.is_symlink() or not (one in own if one.is_file() else one.is_dir() and one in around)
+    ]
+
+
+def _check_parent(path: Path, parent: Path) -> None:
+    """Refuses a folder that cannot be written into, or cannot be made."""
+    standing = next(one for one in (parent, *parent.parents) if os.path.lexists(one))
+    if not standing.is_dir():
+        raise ValueError(f"{path} must lie in a folder, and {standing} is none; choose another name")
+    try:
+        publish.try_out(standing)
+    except OSError as error:
+        raise ValueError(f"{path} must be written, and {standing} cannot be ({error.strerror})") from None

@@ -1,0 +1,112 @@
+"""All promises of reliability with their full counts: what `make reliability` runs and `docs/reliability.md` shows.
+
+    python tests/batteries/reliability.py [SHARE [NAME ...]]     writes docs/reliability.json and docs/reliability.md
+
+Each battery is a module beside this one with `run(count, folder, seed) -> Report` (or several reports). SHARE scales all
+counts (1 by default: about an hour on two cores); with names only those are run, and the others keep their last figures.
+Exit code 1 if a promise is broken or a control held.
+"""
+
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from report import Report
+
+from framefall.provenance import commit, machine
+
+DOCS = Path(__file__).parents[2] / "docs"
+Run = Callable[[int, Path, int], Report | Sequence[Report]]
+
+
+@dataclass(frozen=True)
+class Battery:
+    """A module beside this one, and how often its promise is tried: in full, and at least."""
+
+    module: str
+    full: int
+    least: int = 1
+
+    def run(self, share: float, folder: Path, seed: int = 0) -> list[Report]:
+        """Its reports at a share of the full count."""
+        found = import_module(self.module).run(max(self.least, round(share * self.full)), folder, seed)
+        return [found] if isinstance(found, Report) else list(found)
+
+
+BATTERIES: dict[str, Battery] = {}
+
+
+def measure(share: float, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The reports of the named batteries, a line each as they end."""
+    found = []
+    for name in names:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            reports = BATTERIES[name].run(share, Path(folder))
+        for report in reports:
+            values = report.json() | {"battery": name, "seconds": round(time.monotonic() - began, 1)}
+            print(f"{'held' if report.passed else 'BROKEN':7}{figure(values):14}{report.name}", flush=True)
+            found.append(values)
+    return found
+
+
+def figure(values: dict[str, Any]) -> str:
+    """How often a promise held."""
+    return f"{values['held']:,}/{values['tried']:,}"
+
+
+def page(result: dict[str, Any]) -> str:
+    """The reports as a page: promise, test, figure, control."""
+    lines = [
+        "# What Framefall promises, and how often that was tried",
+        "",
+        f"Written by `make reliability` from `docs/reliability.json` (commit {result['commit']}, {result['date']},",
+        f"{result['machine']['cpu']}, {result['system']}, {result['minutes']:.0f} minutes). Each promise is tried as",
+        "often as the figure says, by `tests/batteries/` (a smaller count of the same is in `make test`). The dangerous",
+        "moment is met as often as *hits* says, or the battery fails. A control does the same in the way that everybody",
+        "writes first; the same tries must break it, or they prove nothing. Rows are those of the plan of promises.",
+        "",
+        "| row | promise | test | held | dangerous moment: hits (at least) | control: broken | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in sorted(result["promises"], key=lambda one: (one["row"] or 99, one["name"])):
+        hits = f"{one['window']}: {one['hits']:,} ({one['least_hits']:,})" if one["window"] else ""
+        control = f"{one['control']}: {one['control_broke']:,} of {one['control_tried']:,}"
+        cells = [one["row"] or "", one["promise"], f"`{one['battery']}`", figure(one), hits, control]
+        lines.append(f"| {' | '.join(map(str, cells))} | {'' if one['passed'] else '**broken**'} |")
+    for one in result["promises"]:
+        more = [*one["broken"], *(f"{name}: {value}" for name, value in one["figures"].items())]
+        if more:
+            lines += ["", f"**{one['name']}**", "", *(f"- {line}" for line in more)]
+    return "\n".join(lines) + "\n"
+
+
+def main(words: Sequence[str], docs: Path = DOCS) -> int:
+    """Runs, writes both files, and says whether all held."""
+    share = float(words[0]) if words else 1.0
+    names = list(words[1:]) or list(BATTERIES)
+    began, path = time.monotonic(), docs / "reliability.json"
+    before = json.loads(path.read_text())["promises"] if path.exists() and len(words) > 1 else []
+    found = [one for one in before if one["battery"] not in names] + measure(share, names)
+    result = {
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "system": platform.platform(terse=True),
+        "minutes": (time.monotonic() - began) / 60,
+        "promises": found,
+    }
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    (docs / "reliability.md").write_text(page(result))
+    return 0 if all(one["passed"] for one in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
