@@ -15,6 +15,7 @@ from framefall.cascade.consistency import match_blocks
 from framefall.cascade.formats import FORMAT
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
+from framefall.cascade.limits import PIXELS
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
@@ -24,8 +25,6 @@ from framefall.noise import Key
 from framefall.progress import Stepped
 from framefall.ranges import listed, within
 from framefall.video import Video
-
-MOST_PIXELS = 1 << 26  # of a frame that the last stage makes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +49,9 @@ class CascadeConfig:
         height, width = first.shape.height, first.shape.width
         for stage in others:
             height, width = height * stage.task.space_factor, width * stage.task.space_factor
-            if height * width > MOST_PIXELS:
+            if height * width > PIXELS:
                 raise ValueError(
-                    f"a frame must have at most {MOST_PIXELS:,} pixels, got {width}x{height}; try a factor of 2"
+                    f"a frame must have at most {PIXELS:,} pixels, got {width}x{height}; try a factor of 2"
                 )
 
 

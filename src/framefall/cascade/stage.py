@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from framefall import checks
+from framefall.cascade import limits
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
-from framefall.cascade.tasks import Segment, SuperResolution, Task, TemporalSR
+from framefall.cascade.tasks import Segment, SuperResolution, Task
 from framefall.cascade.tiles import blended, exact
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
@@ -29,9 +30,6 @@ from framefall.models.text import encode
 from framefall.noise import Key, normal_field
 from framefall.ranges import Scale, Share, Some, within
 from framefall.video import Time, Video, VideoShape
-
-MOST_VALUES = 1 << 29  # of a clip: 2 GB
-MOST_ATTENDED = 1 << 16  # tokens that all see one another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,9 @@ class StageConfig:
                 f"latent and shape must agree on channels, got {self.latent.channels}"
                 f" and {self.shape.channels}; set both"
             )
-        self._check_work()
+        frames = max(self.shape.frames, self.task.least_frames)
+        own = Bucket(frames=frames, height=self.shape.height, width=self.shape.width)
+        limits.check((own, *self.shapes), self.shape.channels, self.backbone, self.latent)
         for sampling in (self.fast, self.best):
             self.check(sampling)
         channels = self.channels
@@ -116,25 +116,6 @@ class StageConfig:
                 f"{self.task.kind} needs a backbone with {takes} channels of conditioning (low_res_channels),"
                 f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
             )
-
-    def _check_work(self) -> None:
-        """Refuses clips that no machine makes, before there is a tensor of one or a network to ask about it."""
-        own, task = self.shape, self.task
-        least = task.example_frames(own.frames) if isinstance(task, TemporalSR) else own.frames
-        for frames, height, width in (
-            (max(own.frames, least), own.height, own.width),
-            *((one.frames, one.height, one.width) for one in self.shapes),
-        ):
-            clip = f"{frames} frames of {width}x{height}"
-            if (values := frames * height * width * own.channels) > MOST_VALUES:
-                raise ValueError(f"a clip must have at most {MOST_VALUES:,} values, {clip} have {values:,}; try fewer")
-            latent = self.latent
-            seen = (frames, height, width) if latent is None else latent.latent_shape(frames, height, width)
-            if (tokens := self.backbone.attended(*seen)) > MOST_ATTENDED:
-                raise ValueError(
-                    f"at most {MOST_ATTENDED:,} tokens may see one another, of {clip} it is {tokens:,};"
-                    " try larger patches, or fewer frames"
-                )
 
     def check(self, sampling: Sampling) -> None:
         """Refuses a way to sample that is not for this stage."""

@@ -92,6 +92,11 @@ class TaskKind(ABC):
     def example_frames(self, frames: int) -> int:
         """Frames of the clip that a training example of `frames` is cut from."""
 
+    @property
+    def least_frames(self) -> int:
+        """Frames that are made at a time, however short the stage's own clip is."""
+        return 1
+
     @abstractmethod
     def example(self, video: Video) -> tuple[Target, LowRes | None]:
         """A training example: the clean target, and what the stage below would have made of it."""
@@ -213,6 +218,11 @@ class TemporalSR(SuperResolution):
     def time_factor(self) -> int:
         """`factor`."""
         return self.factor
+
+    @property
+    def least_frames(self) -> int:
+        """Those of all intervals."""
+        return self.intervals * self.factor
 
     def low_res_channels(self, channels: int) -> int:
         """The given frames on both sides, and how far it is on the way."""
