@@ -8,6 +8,7 @@ All of that is found out before the work begins, as a `ValueError` of one senten
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,14 @@ LONGEST = 200  # bytes of a name: a partial name is longer, and file systems end
 FLAG = "--overwrite (in Python overwrite=True)"
 
 
+@dataclass(frozen=True)
+class FolderKind:
+    """A kind of folder that is written as a whole: frames, a model."""
+
+    needs: str  # a file that each has
+    only: str = ".*"  # the names of all its files, as a pattern
+
+
 @dataclass(frozen=True, kw_only=True)
 class Output:
     """A name that was free, or held what may be replaced, when it was looked at."""
@@ -27,7 +36,7 @@ class Output:
     path: Path  # as it was named
     place: Path  # where links lead
     found: tuple[int, ...]  # what stood there
-    holds: str = ""  # of a folder: the file by which its kind is told; a file has none
+    kind: FolderKind | None = None  # of a folder; a file has none
     overwrite: bool | None = False
 
     @contextlib.contextmanager
@@ -36,7 +45,7 @@ class Output:
 
         Raises `publish.Taken` where somebody wrote there meanwhile.
         """
-        if self.holds:
+        if self.kind:
             with publish.folder(self.place, self._may_go) as partial:
                 yield partial
         else:
@@ -45,7 +54,7 @@ class Output:
                 seal(partial)
 
     def _may_go(self, old: Path) -> bool:
-        return _standing(old) == self.found and not _objection(old, old, self.holds, self.overwrite)
+        return _standing(old) == self.found and not _objection(old, old, self.kind, self.overwrite)
 
 
 def file(path: str | Path, *, overwrite: bool = False, sources: Iterable[str | Path] = ()) -> Output:
@@ -61,17 +70,17 @@ def opened(output: str | Path | Output) -> Output:
 
 def files(paths: Sequence[str | Path], *, overwrite: bool = False, sources: Iterable[str | Path] = ()) -> list[Output]:
     """Files to be written together: all are looked at before the first of them is."""
-    return _outputs([Path(path) for path in paths], "", overwrite, [Path(source) for source in sources])
+    return _outputs([Path(path) for path in paths], None, overwrite, [Path(source) for source in sources])
 
 
 def folder(
-    path: str | Path, holds: str, *, overwrite: bool | None = False, sources: Iterable[str | Path] = ()
+    path: str | Path, kind: FolderKind, *, overwrite: bool | None = False, sources: Iterable[str | Path] = ()
 ) -> Output:
-    """A folder to be written as a whole, in place of one that has a file `holds` and is Framefall's.
+    """A folder to be written as a whole, in place of one of its kind that is Framefall's.
 
     Where `overwrite` is None there is no such flag.
     """
-    (found,) = _outputs([Path(path)], holds, overwrite, [Path(source) for source in sources])
+    (found,) = _outputs([Path(path)], kind, overwrite, [Path(source) for source in sources])
     return found
 
 
@@ -79,14 +88,18 @@ def check_container(path: str | Path, sources: Iterable[str | Path] = ()) -> Non
     """Refuses a folder in which files are to be put one by one: one that cannot be written, or lies in what is read."""
     place = _led(Path(path))
     _check_apart(Path(path), place, True, [Path(source) for source in sources])
+    if os.path.lexists(place) and not place.is_dir():
+        raise ValueError(_unlike(Path(path), place.lstat().st_mode, "a folder"))
     _check_parent(Path(path), place)
 
 
-def _outputs(paths: Sequence[Path], holds: str, overwrite: bool | None, sources: Sequence[Path]) -> list[Output]:
+def _outputs(
+    paths: Sequence[Path], kind: FolderKind | None, overwrite: bool | None, sources: Sequence[Path]
+) -> list[Output]:
     places = [_led(path) for path in paths]
     for path, place in zip(paths, places, strict=True):
-        _check_apart(path, place, bool(holds), sources)
-        if objection := _objection(path, place, holds, overwrite):
+        _check_apart(path, place, bool(kind), sources)
+        if objection := _objection(path, place, kind, overwrite):
             raise ValueError(objection)
     for parent, path in {place.parent: path for path, place in zip(paths, places, strict=True)}.items():
         _check_parent(path, parent)
@@ -96,7 +109,7 @@ def _outputs(paths: Sequence[Path], holds: str, overwrite: bool | None, sources:
         twice = next(place for place in places if places.count(place) > 1)
         raise ValueError(f"outputs must be files of their own, and {twice} is two of them; remove the link")
     return [
-        Output(path=path, place=place, found=_standing(place), holds=holds, overwrite=overwrite)
+        Output(path=path, place=place, found=_standing(place), kind=kind, overwrite=overwrite)
         for path, place in zip(paths, places, strict=True)
     ]
 
@@ -109,7 +122,8 @@ def _led(path: Path) -> Path:
         place = Path(os.path.realpath(path))
         if path.is_symlink() and not place.parent.is_dir():
             raise ValueError(f"{path} is a link to {place}, whose folder is not there; make it, or choose another name")
-        place.is_file()  # raises what no look at the place may
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            place.lstat()
     except OSError as error:
         raise ValueError(f"{path} cannot be written ({error.strerror}); choose another name") from None
     return place
@@ -147,33 +161,37 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _objection(path: Path, place: Path, holds: str, overwrite: bool | None) -> str:
+def _objection(path: Path, place: Path, kind: FolderKind | None, overwrite: bool | None) -> str:
     """Why what stands at a place may not be replaced, as a sentence about `path`; empty where it may."""
     try:
         mode = place.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    wanted = stat.S_ISDIR if holds else stat.S_ISREG
+    wanted = stat.S_ISDIR if kind else stat.S_ISREG
     if not wanted(mode):
-        what = "a folder" if holds else "a file"
-        return f"{path} is {publish.kind(mode)}, and {what} is to be written; choose another name"
-    if holds:
-        return _objection_to_folder(path, place, holds, overwrite)
+        return _unlike(path, mode, "a folder" if kind else "a file")
+    if kind:
+        return _objection_to_folder(path, place, kind, overwrite)
     if overwrite or sealed(place):
         return ""
     return f"{path} is there, and is not as Framefall made it: {FLAG} replaces it, or choose another name"
 
 
-def _objection_to_folder(path: Path, place: Path, holds: str, overwrite: bool | None) -> str:
+def _unlike(path: Path, mode: int, what: str) -> str:
+    return f"{path} is {publish.kind(mode)}, and {what} is to be written; choose another name"
+
+
+def _objection_to_folder(path: Path, place: Path, kind: FolderKind, overwrite: bool | None) -> str:
     if not any(place.iterdir()):
         return ""
-    if not ((place / publish.MANIFEST).is_file() and (place / holds).is_file()):
+    if not ((place / publish.MANIFEST).is_file() and (place / kind.needs).is_file()):
         return (
-            f"{path} is a folder without a {holds} that Framefall made, which is never replaced (nor by --overwrite);"
-            " choose another name"
+            f"{path} is a folder without a {kind.needs} that Framefall made, which is never replaced (nor by"
+            " --overwrite); choose another name"
         )
     try:
-        strangers = _strangers(place, publish.verify(place))
+        listed = publish.verify(place)
+        strangers = [name for name in listed if not re.fullmatch(kind.only, name)] or _strangers(place, listed)
         changed = f"{strangers[0]} is not Framefall's" if strangers else ""
     except publish.Corrupt as error:
         changed = str(error).rsplit(": ", 1)[0]
@@ -183,12 +201,12 @@ def _objection_to_folder(path: Path, place: Path, holds: str, overwrite: bool | 
     return f"{path} is no longer as Framefall made it ({changed}): {what}choose another name"
 
 
-def _strangers(place: Path, listed: Iterable[str]) -> list[Path]:
+def _strangers(place: Path, listed: Iterable[str]) -> list[str]:
     """What a folder holds beside the files of its manifest and the folders that these lie in."""
     own = {place / publish.MANIFEST, *(place / name for name in listed)}
     around = {parent for one in own for parent in one.parents}
     return [
-        one
+        one.relative_to(place).as_posix()
         for one in sorted(place.rglob("*"))
         if one.is_symlink() or not (one in own if one.is_file() else one.is_dir() and one in around)
     ]

@@ -2,9 +2,9 @@
 
     python tests/batteries/reliability.py [SHARE [NAME ...]]     writes docs/reliability.json and docs/reliability.md
 
-Each battery is a module beside this one with `run(count, folder, seed) -> Report` (or several reports). SHARE scales all
-counts (1 by default: about an hour on two cores); with names only those are run, and the others keep their last figures.
-Exit code 1 if a promise is broken or a control held.
+Each battery is a module beside this one with `run(count, folder, seed) -> Report` (or several reports). SHARE scales
+all counts (1 by default: about an hour on two cores); with names only those are run, and the others keep their last
+figures. Exit code 1 if a promise is broken or a control held.
 """
 
 import json
@@ -69,9 +69,9 @@ def page(result: dict[str, Any]) -> str:
         "",
         f"Written by `make reliability` from `docs/reliability.json` (commit {result['commit']}, {result['date']},",
         f"{result['machine']['cpu']}, {result['system']}, {result['minutes']:.0f} minutes). Each promise is tried as",
-        "often as the figure says, by `tests/batteries/` (a smaller count of the same is in `make test`). The dangerous",
-        "moment is met as often as *hits* says, or the battery fails. A control does the same in the way that everybody",
-        "writes first; the same tries must break it, or they prove nothing. Rows are those of the plan of promises.",
+        "often as the figure says, by `tests/batteries/` (a smaller count of the same is in `make test`). The",
+        "dangerous moment is met as often as *hits* says, or the battery fails. A control does the same in the way",
+        "that everybody writes first; the same tries must break it, or they prove nothing.",
         "",
         "| row | promise | test | held | dangerous moment: hits (at least) | control: broken | |",
         "|---|---|---|---|---|---|---|",

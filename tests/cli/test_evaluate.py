@@ -12,7 +12,7 @@ from framefall.data.media.writer import write
 REFUSED = [
     ("evaluate {there}/nowhere", 1, "clips must be a file or folder that exists"),
     ("evaluate {there}/empty", 1, "must hold at least one readable video, got none"),
-    ("evaluate {clips} --report {there}/file.txt", 1, "--report must be a folder, got the file"),
+    ("evaluate {clips} --report {there}/file.txt", 1, "is a file, and a folder is to be written"),
     ("evaluate {clips} --reference {there}/empty", 1, "must hold at least one readable video, got none"),
     ("evaluate {clips} --model {trained}", 2, "No such option"),
     ("evaluate", 2, "Missing argument"),
@@ -38,7 +38,8 @@ def test_json_is_one_object_and_a_report_is_files(tiny: Path, framefall: Callabl
     assert said.code == 0, said.err
     values = json.loads(said.out)
     assert values["n"] == 1 and values["metrics"]["flicker"]["low"] is None  # one clip has no interval
-    assert json.loads((tmp_path / "report" / "scores.json").read_text()) == values
+    written = json.loads((tmp_path / "report" / "scores.json").read_text())
+    assert written.pop("framefall-sha256") and written == values
     assert "report.html is written" in said.err and (tmp_path / "report" / "report.html").exists()
 
 

@@ -7,7 +7,7 @@ import pytest
 REFUSED = [
     ("prepare {there}/nowhere -o {there}/new", 1, "the source must be a folder of videos or images"),
     ("prepare {there}/empty -o {there}/new", 1, "must hold at least one file that can be used"),
-    ("prepare fall:6 -o {there}/file.txt", 1, "is not empty and was not made by framefall prepare"),
+    ("prepare fall:6 -o {there}/file.txt", 1, "is a file, and a folder is to be written"),
     ("prepare fall:6 -o {there}/new --recipe huge", 1, "recipe must be one of nano"),
     ("prepare fall:6 -o {there}/new --stage sr", 1, "a stage must be one of base"),
     ("prepare fall:6", 2, "Missing option"),

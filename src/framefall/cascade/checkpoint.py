@@ -26,10 +26,12 @@ from framefall.cascade.tensors import Network, built, check_shapes, check_tensor
 from framefall.config import from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build
+from framefall.outputs import FolderKind
 from framefall.published import Published, reading
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
+MODEL = FolderKind(needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
 
 

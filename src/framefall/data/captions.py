@@ -1,23 +1,32 @@
 """What is found about a video: its caption and its numbers, from the files beside it or from its name.
 
-In order of priority: `name.json` ({"caption": text, "numbers": [...] or one list a frame}), `name.txt` (the
-caption), a row of `captions.csv` or `metadata.csv` in the source folder, the words of the file name.
+In order of priority: `name.json` (the caption under `caption`, `text`, `prompt`, ...; `numbers`: a list, or one a
+frame), `name.txt`, `name.caption`, ...; all of them also as `name.mp4.txt`, with suffixes in any case, and in a folder
+`captions` or `labels` beside that of the videos; `caption.txt` or `prompt.txt` in a folder with no other video in it; a
+row of a table (`tables.py`) in the video's folder, or one above; the words of the file name.
 """
 
-import csv
 import json
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from framefall.data import tables
 from framefall.data.media.frame import readable
-from framefall.data.scan import SUFFIXES
+from framefall.data.media.frames import is_pattern
+from framefall.data.media.kinds import SUFFIXES
+from framefall.data.tables import Table
+from framefall.data.text import read_text, whole
 
-TABLES = ("captions.csv", "metadata.csv")
+SIDECARS = (".json", ".txt", ".caption", ".captions", ".cap", ".prompt", ".tags")  # in order of priority
+FOLDERS = ("captions", "caption", "labels", "prompts", "texts", "txt")  # beside that of the videos
+ALONE = ("caption.json", "prompt.json", "caption.txt", "prompt.txt")  # of the only video in a folder
 CAMERAS = frozenset({"img", "dsc", "dscn", "mov", "mvi", "vid", "pxl", "gopr"})  # what cameras call every file
 
 
@@ -28,134 +37,191 @@ class Annotation:
     caption: str | None = None
     numbers: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    where: str = ""  # the caption is: 0001.txt, captions.csv line 3, its name
 
 
 @dataclass(frozen=True)
-class CaptionTable:
-    """The rows of the source folder's CSV by file name, and what was wrong with it."""
+class _Listing:
+    """The files and folders in a folder, found without minding how their suffixes, or all of them, are written."""
 
-    rows: Mapping[str, Annotation] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)  # name with its suffix in small letters: name
+    folded: Mapping[str, str] = field(default_factory=dict)  # all in small letters: name
+    folders: Mapping[str, str] = field(default_factory=dict)  # the same, of folders
 
-
-def annotate(source: Path, root: Path, table: CaptionTable) -> Annotation:
-    """Everything found about one source; a malformed file is noted, and the next one is asked."""
-    relative = readable(source.relative_to(root)) if source != root else readable(source.name)
-    found = [
-        _from_json(source.with_suffix(".json") if not source.is_dir() else source.with_name(source.name + ".json")),
-        _from_txt(source.with_suffix(".txt") if not source.is_dir() else source.with_name(source.name + ".txt")),
-        table.rows.get(relative) or table.rows.get(readable(source.name)) or Annotation(),
-        Annotation(caption=from_name(readable(source.name))),
-    ]
-    return Annotation(
-        caption=next((w.caption for w in found if w.caption), None),
-        numbers=next((w.numbers for w in found if w.numbers is not None), None),
-        notes=tuple(note for w in found for note in w.notes),
-    )
-
-
-def read_table(root: Path) -> CaptionTable:
-    """The CSV in the source folder: columns `file` or `path`, `caption` or `text`, and every other numeric column."""
-    for name in TABLES:
-        file = root / name
-        if not file.is_file():
-            continue
+    @staticmethod
+    def of(folder: Path) -> "_Listing":
+        files, folded, folders = {}, {}, {}
         try:
-            with open(file, newline="", encoding="utf-8-sig") as stream:
-                rows = list(csv.DictReader(stream))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            return CaptionTable(notes=(f"{name} is left out: {_sentence(error)}",))
-        return _table(name, rows)
-    return CaptionTable()
+            for entry in sorted(os.scandir(folder), key=lambda one: os.fsencode(one.name), reverse=True):
+                stem, suffix = os.path.splitext(entry.name)
+                if entry.name.startswith("."):
+                    continue
+                if os.path.isdir(entry):
+                    folders[entry.name.lower()] = entry.name
+                else:
+                    files[stem + suffix.lower()] = folded[entry.name.lower()] = entry.name
+        except OSError:
+            return _Listing()
+        return _Listing(files, folded, folders)
+
+
+@dataclass(frozen=True)
+class Captions:
+    """All that lies about in a folder of sources and may say something of them."""
+
+    root: Path
+    sources: tuple[Path, ...]
+    _listings: dict[Path, _Listing] = field(default_factory=dict)
+
+    def annotate(self, source: Path) -> Annotation:
+        """Everything found about one source; a malformed file is noted, and the next one is asked."""
+        found = [_from_file(file) for file in self._sidecars(source)]
+        for folder in self._above(source):
+            rows = (table.find(_relative(source, folder)) for table in self._tables.get(folder, ()))
+            found += [Annotation(row.caption, row.numbers, where=row.where) for row in rows if row]
+        spoken = from_name(source.name) or (from_name(source.parent.name) if is_pattern(source) else None)
+        found.append(Annotation(spoken, where="its name"))
+        caption = next((one for one in found if one.caption), Annotation())
+        return Annotation(
+            caption=caption.caption,
+            numbers=next((one.numbers for one in found if one.numbers is not None), None),
+            notes=tuple(note for one in found for note in one.notes),
+            where=caption.where,
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say about the tables."""
+        found = []
+        for folder, several in self._tables.items():
+            place = "" if folder == self.root else f"{_relative(folder, self.root)}/"
+            for table in several:
+                found += [f"{place}{table.name}{note}" for note in table.notes]
+                lost = self._lost(folder, table)
+                if lost:
+                    found.append(
+                        f"{place}{table.name}: {len(lost)} of its {len(table.rows)} rows name no file that is used"
+                        f" here, {lost[0]} for one"
+                    )
+        return tuple(found)
+
+    @cached_property
+    def _tables(self) -> dict[Path, list[Table]]:
+        """The tables of each folder, in order of priority."""
+        sidecars = {file for source in self.sources for file in self._sidecars(source)}
+        found = {}
+        for folder in dict.fromkeys(above for source in self.sources for above in self._above(source)):
+            listing = self._listing(folder)
+            several = [
+                table
+                for name in sorted(listing.folded.values(), key=_priority)
+                if (file := folder / name) not in sidecars and (table := tables.read_table(file)) is not None
+            ]
+            lists = [
+                next((folder / listing.folded[name] for name in names if name in listing.folded), None)
+                for names in (tables.LINES_OF_FILES, tables.LINES_OF_CAPTIONS)
+            ]
+            if lists[0] and lists[1]:
+                several.append(tables.read_lines(lists[0], lists[1]))
+            found[folder] = [one for one in several if one.promised or len(self._lost(folder, one)) < len(one.rows)]
+        return found
+
+    def _lost(self, folder: Path, table: Table) -> list[str]:
+        """The rows of a table that speak of no source."""
+        below = (source for source in self.sources if folder in self._above(source))
+        used = {id(table.find(_relative(source, folder))) for source in below}
+        return [name for name, row in table.rows.items() if id(row) not in used]
+
+    def _above(self, source: Path) -> list[Path]:
+        """The folders whose tables speak of a source: its own, and those above, up to the root; nearest first."""
+        if source == self.root:
+            return [self.root]
+        inside = [source] if os.path.isdir(source) else []
+        return [*inside, *(self.root / part for part in source.relative_to(self.root).parents)]
+
+    def _sidecars(self, source: Path) -> list[Path]:
+        """The files that say something of one source alone, in order of priority."""
+        return [place / name for place, names in self._asked(source) for name in names]
+
+    def _asked(self, source: Path) -> Iterator[tuple[Path, list[str]]]:
+        is_folder = os.path.isdir(source)
+        stems = [source.name] if is_folder or source.suffix.lower() not in SUFFIXES else [source.stem, source.name]
+        wanted = [stem + suffix for suffix in SIDECARS for stem in stems]
+        places = [source.parent]
+        if source != self.root and source.parent != self.root:
+            folders = self._listing(source.parent.parent).folders
+            places += [source.parent.parent / folders[name] for name in FOLDERS if name in folders]
+        for place in places:
+            files = self._listing(place).files
+            yield place, [files[name] for name in wanted if name in files]
+        inside = source if is_folder else source.parent
+        if is_folder or self._counts[source.parent] == 1:
+            listing = self._listing(inside)
+            yield inside, [listing.folded[name] for name in ALONE if name in listing.folded]
+            if is_folder:
+                yield inside, [listing.files[name] for name in wanted if name in listing.files]
+
+    def _listing(self, folder: Path) -> _Listing:
+        if folder not in self._listings:
+            self._listings[folder] = _Listing.of(folder)
+        return self._listings[folder]
+
+    @cached_property
+    def _counts(self) -> Counter[Path]:
+        """How many sources lie in each folder."""
+        return Counter(source.parent for source in self.sources)
 
 
 def from_name(name: str) -> str | None:
     """The words of a file name ("red_ball-003.mp4" says "red ball"); a name without letters says nothing."""
+    name = readable(name)
     stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in SUFFIXES else name
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", stem)
+    spaced = re.sub(r"%0?\d*d|(?<=[a-z])(?=[A-Z])|[\W_]+", " ", stem)
     kept = [w for w in spaced.split() if not any(c.isdigit() for c in w) and w.lower() not in CAMERAS]
     return " ".join(kept) or None
 
 
-def _from_json(file: Path) -> Annotation:
-    if not file.is_file():
-        return Annotation()
-    name = readable(file.name)
+def _from_file(file: Path) -> Annotation:
+    """What a sidecar says."""
+    name, notes = readable(file.name), []
     try:
-        values = json.loads(file.read_bytes())
+        if not file.is_file():
+            raise ValueError("it is no plain file")
+        text, remark = read_text(file)
+        values = json.loads(text) if file.suffix.lower() == ".json" else text
     except (OSError, ValueError, RecursionError) as error:
-        return Annotation(notes=(f"{name} is left out: {_sentence(error)}",))
-    if not isinstance(values, dict):
-        return Annotation(notes=(f"{name} is left out: it must hold an object with caption and numbers",))
-    found = Annotation()
-    caption, numbers = values.get("caption"), values.get("numbers")
-    if isinstance(caption, str):
-        found = replace(found, caption=caption.strip() or None)
-    elif caption is not None:
-        found = replace(found, notes=(*found.notes, f"{name}: caption must be text, got {type(caption).__name__}"))
-    if numbers is not None:
-        try:
-            found = replace(found, numbers=_numbers(numbers))
-        except ValueError as error:
-            found = replace(found, notes=(*found.notes, f"{name}: {error}"))
-    return found
+        return Annotation(notes=(f"{name} is left out: {' '.join(str(error).split())[:120]}",))
+    if remark:
+        notes.append(f"{name}: {remark}")
+    numbers: np.ndarray | None = None
+    raw: str | None = None
+    if isinstance(values, str):
+        raw = values
+        if not raw.strip():
+            return Annotation(notes=(*notes, f"{name} is left out: it is empty"))
+    elif isinstance(values, dict):
+        raw, odd = tables.caption_of(values)
+        if odd:
+            notes.append(f"{name}: {odd}")
+        if (given := values.get(tables.NUMBERS)) is not None:
+            try:
+                numbers = tables.numbers_of(given)
+            except ValueError as error:
+                notes.append(f"{name}: {error}")
+        if raw is None and given is None and not odd:
+            known = ", ".join(tables.CAPTION_COLUMNS[:6])
+            notes.append(f"{name} says no caption: none of its keys is one of {known}, ...")
+    else:
+        return Annotation(notes=(*notes, f"{name} is left out: it must hold an object with caption and numbers"))
+    if raw is not None and whole(raw) != raw:
+        notes.append(f"{name}: half of a character in its caption is replaced by \ufffd")
+    return Annotation(tables.clean(raw or ""), numbers, tuple(notes), name)
 
 
-def _from_txt(file: Path) -> Annotation:
-    if not file.is_file():
-        return Annotation()
-    try:
-        text = " ".join(file.read_text(encoding="utf-8-sig").split())
-    except (OSError, UnicodeDecodeError) as error:
-        return Annotation(notes=(f"{readable(file.name)} is left out: {_sentence(error)}",))
-    return Annotation(caption=text) if text else Annotation(notes=(f"{readable(file.name)} is left out: it is empty",))
+def _priority(name: str) -> tuple[bool, bool, bytes]:
+    small = name.lower()
+    return not small.startswith("caption"), not small.startswith("metadata"), os.fsencode(name)
 
 
-def _table(name: str, rows: list[dict[Any, Any]]) -> CaptionTable:
-    columns = [column for column in (rows[0] if rows else {}) if column]
-    file_column = next((c for c in columns if c.strip().lower() in ("file", "path")), None)
-    text_column = next((c for c in columns if c.strip().lower() in ("caption", "text")), None)
-    if file_column is None:
-        return CaptionTable(notes=(f"{name} is left out: it must have a column named file or path",))
-    others = [c for c in columns if c not in (file_column, text_column)]
-    # a column is of numbers when most of its cells are: one typing error must not change what a model is given
-    numeric = [c for c in others if 2 * sum(_number(row.get(c)) is not None for row in rows) > len(rows)]
-    found, notes = {}, []
-    if text_column is None and (words := [column for column in others if column not in numeric]):
-        notes.append(f"{name}: nobody reads the column {words[0]}; captions are read from one named caption or text")
-    for line, row in enumerate(rows, start=2):
-        values = [_number(row.get(column)) for column in numeric]
-        bad = [column for column, value in zip(numeric, values, strict=True) if value is None]
-        if bad:
-            notes.append(
-                f"{name} line {line}: {bad[0]} must be a number, got {row.get(bad[0])!r}; its numbers are left out"
-            )
-        numbers = np.array(values, np.float32) if values and not bad else None
-        caption = " ".join((row.get(text_column) or "").split()) if text_column else ""
-        path = Path((row.get(file_column) or "").strip()).as_posix()
-        found[path] = Annotation(caption=caption or None, numbers=numbers)
-    return CaptionTable(found, tuple(notes))
-
-
-def _number(cell: Any) -> float | None:
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) else None
-
-
-def _numbers(values: Any) -> np.ndarray:
-    try:
-        numbers = np.array(values, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("numbers must be a list of numbers, or lists of one length for each frame") from None
-    if numbers.ndim not in (1, 2) or not numbers.size:
-        raise ValueError(f"numbers must be [numbers] or [frames, numbers], got shape {list(numbers.shape)}")
-    if not np.isfinite(numbers).all():
-        raise ValueError("numbers must be finite")
-    return numbers
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _relative(source: Path, folder: Path) -> str:
+    return readable(source.name if source == folder else source.relative_to(folder))

@@ -14,14 +14,14 @@ from typing import Annotated, Literal
 import numpy as np
 
 from framefall import publish
-from framefall.data import captions
 from framefall.data.cached import cache, store
 from framefall.data.cached.cache import Entry
 from framefall.data.cached.store import MORE, CacheError, Store
+from framefall.data.captions import Annotation, Captions
 from framefall.data.media.decode import DecodeError
 from framefall.data.media.frame import readable
 from framefall.data.origin import Settings, content_hash
-from framefall.data.scan import scan
+from framefall.data.scan import look
 from framefall.noise import Key
 from framefall.ranges import Length, Often, Rate, Share, Size, within
 
@@ -69,6 +69,7 @@ class Shot:
     fps: float
     caption: str | None = None
     numbers: np.ndarray | None = None  # float32 [numbers] or [frames, numbers]
+    where: str = ""  # the caption is: 0001.txt, captions.csv line 3, its name
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ class Outcome:
     source: str
     content: str = ""  # SHA-256 of what the file holds
     entry: Entry | None = None
-    annotation: captions.Annotation = field(default_factory=captions.Annotation)
+    annotation: Annotation = field(default_factory=Annotation)
     reason: str = ""
     total: int = 1  # how many files there are
+    notes: tuple[str, ...] = ()  # of the first: what there is to say about the folder as a whole
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,15 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
     """Every file of a folder in sorted order, as it is decoded or found in the cache; nothing stops the rest."""
     root, home = Path(path), _store(config)
     publish.sweep(home.root)
-    sources, table = scan(root), captions.read_table(Path(path))
+    found = look(root)
+    words = Captions(root, found.sources)
+    notes, total = words.notes, len(found.sources) + len(found.left_out)
     names = {f.name: getattr(config, f.name) for f in Settings.__dataclass_fields__.values()}
     settings, guard, locks = Settings(**names), threading.Lock(), dict[str, threading.Lock]()
 
     def one(source: Path) -> Outcome:
-        name = readable(source.relative_to(root)) if source != root else readable(source.name)
-        outcome = Outcome(source=name, total=len(sources))
+        name = readable(source.name if source == root else source.relative_to(root))
+        outcome = Outcome(source=name, total=total)
         try:
             content = content_hash(source)
             with guard:
@@ -177,22 +181,25 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
             return replace(
                 outcome, reason=f"it cannot be used ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
             )
-        return replace(outcome, content=content, entry=entry, annotation=captions.annotate(source, root, table))
+        return replace(outcome, content=content, entry=entry, annotation=words.annotate(source))
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(one, source) for source in sources]
+        futures = [pool.submit(one, source) for source in found.sources]
         try:
             for future in futures:
-                yield future.result()
+                yield replace(future.result(), notes=notes)
+                notes = ()
         finally:
             for future in futures:
                 future.cancel()
+    for name, reason in found.left_out.items():
+        yield Outcome(source=name, reason=reason, total=total)
 
 
 def collect(path: str | Path, outcomes: Iterable[Outcome], config: FolderConfig) -> Folder:
     """The folder of what was ingested; raises `ValueError` when no file can be used."""
-    used, skipped, notes, shots = [], [], list(captions.read_table(Path(path)).notes), list[Shot]()
-    outcomes = list(outcomes)
+    used, skipped, shots, outcomes = list[Outcome](), list[Skipped](), list[Shot](), list(outcomes)
+    notes = [note for outcome in outcomes for note in outcome.notes]
     width = _numbers_width(outcomes)
     for outcome in outcomes:
         if outcome.entry is None:
@@ -247,7 +254,8 @@ def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | No
             continue
         own = numbers[start:stop] if numbers is not None and numbers.ndim == 2 else numbers
         key, size = f"{outcome.source}#{start}", (stop - start, height, width_)
-        shots.append(Shot(key, outcome.source, start, *size, entry.fps, outcome.annotation.caption, own))
+        told = outcome.annotation.caption, own, outcome.annotation.where
+        shots.append(Shot(key, outcome.source, start, *size, entry.fps, *told))
     if short and shots:
         remarks.append(f"{short} takes under {config.min_seconds:g} s are left out")
     return shots, remarks

@@ -1,10 +1,12 @@
 """Where decoded frames come from, and how they are decoded: as often as need be, always to the same frames."""
 
 import hashlib
+import math
 import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from framefall import publish
 from framefall.data.cached import npy
 from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe
 from framefall.data.media.frame import target_size
-from framefall.data.media.pictures import frame_files
+from framefall.data.media.frames import RATE, frames_of, is_pattern
 from framefall.data.media.timeline import rate_for
 from framefall.data.shots import CutFinder
 
@@ -41,11 +43,12 @@ class Origin:
 
 
 def content_hash(source: Path) -> str:
-    """SHA-256 of a file's bytes; of a folder of frames, of its frames' names and bytes in order and of `fps.txt`."""
-    if not source.is_dir():
+    """SHA-256 of a file's bytes; of frames in a folder, of their names and bytes in order and of `fps.txt`."""
+    if not source.is_dir() and not is_pattern(source):
         return publish.sha256(source)
     digest = hashlib.sha256()
-    for file in [*frame_files(source), source / "fps.txt"]:
+    files = frames_of(source).files
+    for file in [*files, files[0].parent / RATE]:
         if file.exists():
             digest.update(os.fsencode(file.name) + b"\0" + publish.sha256(file).encode())
     return digest.hexdigest()
@@ -65,7 +68,7 @@ class Plan:
     def of(origin: Origin) -> "Plan":
         """The plan for a source, from its header; raises `DecodeError`."""
         settings = origin.settings
-        limits = Limits(seconds=settings.max_seconds, pixels=settings.max_pixels)
+        limits = Limits(seconds=math.inf, pixels=settings.max_pixels)  # what is longer is cut, not refused
         info = probe(origin.path, limits)
         rate, one_to_one = rate_for(info.fps, settings.fps)
         if info.frames == 1:
@@ -82,14 +85,16 @@ class Plan:
             channels=settings.channels,
             limits=self.limits,
         )
-        return _once(frames, self.info.fps if self.one_to_one else None)
+        within = takewhile(lambda frame: frame.time < settings.max_seconds, frames)
+        return _once(within, self.info.fps if self.one_to_one else None)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all frames, about."""
         settings = self.origin.settings
         width, height = target_size(self.info.width, self.info.height, settings.size)
-        return max(1, round(self.info.duration * self.rate)) * width * height * settings.channels
+        seconds = min(self.info.duration, settings.max_seconds)
+        return max(1, round(seconds * self.rate)) * width * height * settings.channels
 
 
 def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
     shape: tuple[int, ...] = ()
     finder = CutFinder(plan.rate)
     for frame, broken in plan.frames():
-        if broken:
+        if broken or (sources and any(sources[-1] < missing <= frame.source for missing in plan.info.breaks)):
             breaks.add(len(sources))
         if array is not None:
             array.append(frame.pixels)
@@ -117,7 +122,7 @@ def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
         "starts": sorted({0, *breaks}),
         "sources": sources,
         "source_frames": max(plan.info.frames, sources[-1] + 1),
-        "notes": _notes(plan.info, plan.rate, plan.one_to_one, sources),
+        "notes": _notes(plan, sources),
         "checksums": checksums,
     }
 
@@ -135,10 +140,14 @@ def _once(frames: Iterator[Frame], source_fps: float | None) -> Iterator[tuple[F
         last, jumped = frame, False
 
 
-def _notes(info: VideoInfo, rate: float, one_to_one: bool, sources: list[int]) -> list[str]:
-    notes = list(info.notes)
-    if one_to_one and info.frames > 1 and abs(info.fps / rate - 1) > 2e-3:
-        notes.append(f"its {info.fps:.3f} frames a second are shown at {rate:g}")
-    if sources[-1] + 1 < info.frames and one_to_one:
+def _notes(plan: Plan, sources: list[int]) -> list[str]:
+    info, longest, notes = plan.info, plan.origin.settings.max_seconds, list(plan.info.notes)
+    if plan.one_to_one and info.frames > 1 and abs(info.fps / plan.rate - 1) > 2e-3:
+        notes.append(f"its {info.fps:.3f} frames a second are shown at {plan.rate:g}")
+    if info.duration > longest + 1 / info.fps:
+        notes.append(
+            f"only the first {longest:g} of its {info.duration:.0f} seconds are used (--set data.max_seconds=...)"
+        )
+    elif sources[-1] + 1 < info.frames and plan.one_to_one:
         notes.append(f"its last {info.frames - sources[-1] - 1} frames cannot be read")
     return notes

@@ -50,7 +50,7 @@ def export(
     checkpoint.
     """
     run_folder, output = Path(run_folder), Path(output)
-    outputs.folder(output, checkpoint.CONFIG, overwrite=None, sources=[run_folder])
+    outputs.folder(output, checkpoint.MODEL, overwrite=None, sources=[run_folder])
     name = run_folder.name
     try:
         values = bounded.read_json(run_folder / "recipe.json")

@@ -38,6 +38,7 @@ def report_files(
 
     `sources` are what is assessed; a report may lie in their folder.
     """
+    outputs.check_container(folder)
     found = outputs.files(
         [Path(folder) / name for name in (PAGE, SCORES)],
         overwrite=overwrite,

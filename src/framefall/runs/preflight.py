@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from framefall import outputs, publish, ranks
-from framefall.cascade.checkpoint import CONFIG, load_cascade
+from framefall.cascade.checkpoint import MODEL, load_cascade
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
@@ -37,7 +37,7 @@ def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, so
                 raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
     if model.exists() and not (model / publish.MANIFEST).exists():
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
-    outputs.folder(model, CONFIG, overwrite=None)
+    outputs.folder(model, MODEL, overwrite=None)
     for place in (model, runs):
         outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     if runs.exists() and not runs.is_dir():

@@ -4,7 +4,6 @@ from encodes import clock, number_of, textured
 from PIL import Image
 
 from framefall.data.media.decode import DecodeError, decode, probe
-from framefall.data.media.pictures import frame_files
 
 
 def pixels_of(path, **settings):
@@ -56,12 +55,32 @@ def test_shrinking_averages_areas_and_nothing_is_enlarged(tmp_path):
     assert set(np.unique(checks[::4, ::4])) == {255}  # taking every fourth pixel would be wrong by half the range
 
 
-def test_frames_of_a_folder_have_one_size_and_a_rate_above_nothing(tmp_path):
-    for index, size in enumerate(((32, 48), (32, 48), (32, 50))):
-        Image.fromarray(textured(1, *size)[0]).save(tmp_path / f"{index}.png")
-    assert [file.name for file in frame_files(tmp_path)] == ["0.png", "1.png", "2.png"]
-    with pytest.raises(DecodeError, match=r"must have one size: 2\.png is \(50, 32\), not \(48, 32\)"):
-        pixels_of(tmp_path)
+def test_a_frame_of_another_size_is_left_out_and_a_shot_ends_there(tmp_path):
+    for index, width in enumerate((48, 48, 50, 48, 48)):
+        Image.fromarray(clock(5, 32, width)[index]).save(tmp_path / f"{index}.png")
+    (tmp_path / "5.png").write_bytes(b"no picture")
+    info = probe(tmp_path)
+    assert (info.width, info.height, info.frames, info.breaks) == (48, 32, 4, (2,))
+    assert "2.png is 50x32, 5.png is damaged" in info.notes[0]
+    assert [number_of(p) for p in pixels_of(tmp_path)] == [0, 1, 3, 4]
     (tmp_path / "fps.txt").write_text("none")
     with pytest.raises(DecodeError, match=r"fps\.txt must hold one number above 0"):
         probe(tmp_path)
+
+
+@pytest.mark.parametrize(("suffix", "given"), [(".gif", 10), (".gif", 0), (".webp", 8), (".png", 10), (".avif", 5)])
+def test_a_delay_that_no_browser_keeps_is_a_tenth_of_a_second(tmp_path, suffix, given):
+    images = [Image.fromarray(image) for image in clock(6, step=30)]
+    images[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=images[1:], duration=given)
+    assert probe(tmp_path / f"a{suffix}").duration == pytest.approx(0.6)
+    images[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=images[1:], duration=20)
+    assert probe(tmp_path / f"a{suffix}").duration == pytest.approx(0.12)
+
+
+def test_a_frame_that_is_cut_short_is_named(tmp_path):
+    for index, image in enumerate(textured(4)):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    whole = (tmp_path / "2.png").read_bytes()
+    (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DecodeError, match=r"its frame 2\.png is damaged"):
+        pixels_of(tmp_path)

@@ -21,7 +21,7 @@ from framefall.data.cached.store import CacheError, Store, hold, touch
 from framefall.data.media.decode import DecodeError
 from framefall.data.origin import Origin, Plan, Settings, content_hash, walk
 
-VERSION = 1
+VERSION = 2
 
 
 class _Damaged(Exception):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from framefall.data.media import pictures, streams
 from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, VideoInfo
+from framefall.data.media.frames import is_pattern
+from framefall.data.media.kinds import HEAD, IMAGES, NOT_READ, kind_of
 from framefall.data.media.timeline import at_rate
 
 __all__ = ["DecodeError", "Frame", "Limits", "VideoInfo", "decode", "probe"]
@@ -18,10 +20,10 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
     """Size, rate and length of a file, from its header, its time stamps and its first frame."""
     path, limits = Path(path), limits or Limits()
     try:
-        if path.is_dir():
+        if path.is_dir() or is_pattern(path):
             return pictures.probe_folder(path, limits)
         kind = sniff(path)
-        return pictures.probe(path, limits) if kind in pictures.KINDS else streams.probe(path, kind, limits)
+        return pictures.probe(path, limits) if kind in IMAGES else streams.probe(path, kind, limits)
     except DecodeError:
         raise
     except Exception as error:  # libav's mistakes come as IndexError, UnicodeDecodeError, ... as well
@@ -51,19 +53,22 @@ def decode(
 def sniff(path: Path) -> str:
     """The container by its first bytes; a `DecodeError` says what it is instead."""
     with open(path, "rb") as stream:
-        head = stream.read(64)
+        head = stream.read(HEAD)
     if not head:
         raise DecodeError(path, "it is empty (0 bytes)")
-    for kind, offset, magic in _MAGIC:
-        if head[offset : offset + len(magic)] == magic:
-            return kind
+    kind = kind_of(head, path.suffix.lower())
+    if kind in NOT_READ:
+        raise DecodeError(path, NOT_READ[kind])
+    if kind is not None:
+        return kind
     if head.lstrip().startswith(
         (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"[InternetShortcut]")
     ):
         raise DecodeError(path, "it is a playlist, which could point to any file; give the videos themselves")
     raise DecodeError(
         path,
-        "it does not begin like any of the kinds read here: mp4, mov, mkv, webm, avi, gif, png, jpg, webp, bmp, tif",
+        "it does not begin like any of the kinds read here: mp4, mov, mkv, webm, avi, mpg, ts, flv, wmv, ogv, mxf, gif,"
+        " png, jpg, webp, avif, bmp, tif, ...",
     )
 
 
@@ -83,9 +88,9 @@ def _decode(path: Path, fps: float | None, short_side: int | None, channels: int
 
 def _frames(path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
     tick = 0.0
-    if path.is_dir():
+    if path.is_dir() or is_pattern(path):
         frames = pictures.read_folder(path, short_side, channels, limits)
-    elif (kind := sniff(path)) in pictures.KINDS:
+    elif (kind := sniff(path)) in IMAGES:
         frames = pictures.read(path, short_side, channels, limits)
     else:
         tick = streams.tick(path, kind, limits)
@@ -104,17 +109,3 @@ def _plain(error: Exception) -> str:
         return "it has too many pixels"
     reason = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(' "')[0]
     return f"its data is damaged ({' '.join(reason.split())[:120] or type(error).__name__})"
-
-
-_MAGIC = (
-    *(("mov", 4, name) for name in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
-    ("matroska", 0, b"\x1aE\xdf\xa3"),
-    ("avi", 8, b"AVI "),
-    ("gif", 0, b"GIF8"),
-    ("png", 0, b"\x89PNG\r\n\x1a\n"),
-    ("jpeg", 0, b"\xff\xd8\xff"),
-    ("webp", 8, b"WEBP"),
-    ("bmp", 0, b"BM"),
-    ("tiff", 0, b"II*\0"),
-    ("tiff", 0, b"MM\0*"),
-)

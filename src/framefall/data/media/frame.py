@@ -31,6 +31,7 @@ class VideoInfo:
     frames: int
     rotation: int  # degrees counter-clockwise that were applied
     notes: tuple[str, ...] = ()  # what is lost on the way to 8-bit pictures
+    breaks: tuple[int, ...] = ()  # frames before which something is missing: no shot goes on over them
 
 
 @dataclass(frozen=True, kw_only=True)

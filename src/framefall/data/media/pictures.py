@@ -1,7 +1,8 @@
 """Images, animated images and folders of frames, decoded by Pillow."""
 
-import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -9,11 +10,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from framefall.data.media.frame import DecodeError, Frame, Limits, VideoInfo, check_size, target_size
+from framefall.data.media.frames import RATE, frames_of
+from framefall.data.media.kinds import IMAGES
 from framefall.data.media.streams import over_black
 
-KINDS = frozenset({"gif", "png", "jpeg", "webp", "bmp", "tiff"})
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 DEFAULT_FPS = 24.0
+TINY, USUAL = 10.0, 100.0  # milliseconds: what says to be shown for so short is shown so long, as all browsers do
 
 
 def read(path: Path, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
@@ -33,45 +35,48 @@ def probe(path: Path, limits: Limits) -> VideoInfo:
         width, height = ImageOps.exif_transpose(image).size
         notes = ("transparent parts are shown on black",) if _has_alpha(image) else ()
         shown = [duration for _, duration in _pages(path, image, limits)]
-    fps = len(shown) / sum(shown)
-    size = {"width": width, "height": height}
-    return VideoInfo(**size, fps=fps, duration=sum(shown), frames=len(shown), rotation=rotation, notes=notes)
+    return VideoInfo(
+        width=width,
+        height=height,
+        fps=len(shown) / sum(shown),
+        duration=sum(shown),
+        frames=len(shown),
+        rotation=rotation,
+        notes=notes,
+    )
 
 
-def frame_files(folder: Path) -> list[Path]:
-    """The frames in a folder, in the order a person would count them."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
-    return sorted(files, key=natural)
+def read_folder(path: Path, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
+    """A folder of frames, or those of a pattern, as one video at the rate in its `fps.txt`; see `frames.py`."""
+    fps, frames = _fps(path), _frames(path, limits)
+    for number, file in enumerate(frames.files):
+        try:
+            with _open(file, limits) as image:
+                pixels = _pixels(file, ImageOps.exif_transpose(image), short_side, channels)
+        except DecodeError:
+            raise
+        except Exception as error:
+            raise DecodeError(path, f"its frame {file.name} is damaged ({type(error).__name__})") from None
+        yield Frame(number / fps, pixels, 1 / fps, number)
 
 
-def natural(path: Path) -> list[tuple[int, int, str]]:
-    """A sort key by which frame 9 comes before frame 10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.name)]
-
-
-def read_folder(folder: Path, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
-    """A folder of equally large images as one video, at the rate in its `fps.txt`."""
-    fps, files = _fps(folder), _checked_files(folder, limits)
-    size = None
-    for number, file in enumerate(files):
-        with _open(file, limits) as image:
-            upright = ImageOps.exif_transpose(image)
-            size = size or upright.size
-            if upright.size != size:
-                raise DecodeError(folder, f"its frames must have one size: {file.name} is {upright.size}, not {size}")
-            yield Frame(number / fps, _pixels(file, upright, short_side, channels), 1 / fps, number)
-
-
-def probe_folder(folder: Path, limits: Limits) -> VideoInfo:
-    """Size and timing of a folder of frames."""
-    fps, files = _fps(folder), _checked_files(folder, limits)
-    with _open(files[0], limits) as image:
-        width, height = ImageOps.exif_transpose(image).size
-    return VideoInfo(width=width, height=height, fps=fps, duration=len(files) / fps, frames=len(files), rotation=0)
+def probe_folder(path: Path, limits: Limits) -> VideoInfo:
+    """Size and timing of a folder of frames, or of those of a pattern."""
+    fps, frames = _fps(path), _frames(path, limits)
+    return VideoInfo(
+        width=frames.size[0],
+        height=frames.size[1],
+        fps=fps,
+        duration=len(frames.files) / fps,
+        frames=len(frames.files),
+        rotation=0,
+        notes=frames.notes,
+        breaks=frames.breaks,
+    )
 
 
 def _open(path: Path, limits: Limits) -> Image.Image:
-    image = Image.open(path, formats=["GIF", "PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+    image = Image.open(path, formats=list(IMAGES.values()))
     try:
         check_size(path, *image.size, limits)
     except DecodeError:
@@ -82,7 +87,7 @@ def _open(path: Path, limits: Limits) -> Image.Image:
 
 def _pages(path: Path, image: Image.Image, limits: Limits) -> Iterator[tuple[int, float]]:
     """Seeks through the pages of an animation: number and seconds of each. A many-page TIFF is its first page."""
-    moving = image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False)
+    moving = image.format in ("GIF", "PNG", "WEBP", "AVIF") and getattr(image, "is_animated", False)
     number, total, begin = 0, 0.0, 0
     if moving and image.format == "PNG" and image.info.get("default_image"):
         begin = 1  # an APNG may hold a still for old readers that is no part of the animation
@@ -93,8 +98,8 @@ def _pages(path: Path, image: Image.Image, limits: Limits) -> Iterator[tuple[int
             except EOFError:
                 break
             image.load()
-        # browsers show a page of no stated length for 0.1 s
-        duration = (float(image.info.get("duration") or 0) / 1000 or 0.1) if moving else 1 / DEFAULT_FPS
+        shown = float(image.info.get("duration") or 0)
+        duration = (shown if shown > TINY else USUAL) / 1000 if moving else 1 / DEFAULT_FPS
         if number >= limits.frames or total >= limits.seconds:
             raise DecodeError(path, f"it is longer than the limit of {limits.frames} frames, {limits.seconds:g} s")
         yield number, duration
@@ -122,17 +127,59 @@ def _has_alpha(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
-def _checked_files(folder: Path, limits: Limits) -> list[Path]:
-    files = frame_files(folder)
-    if not files:
-        raise DecodeError(folder, "it is a folder without frames (png, jpg, ...)")
-    if len(files) > limits.frames:
-        raise DecodeError(folder, f"it has {len(files)} frames, above the limit of {limits.frames}")
-    return files
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of a folder that have its usual size."""
+
+    files: tuple[Path, ...]
+    size: tuple[int, int]
+    breaks: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
-def _fps(folder: Path) -> float:
-    file = folder / "fps.txt"
+def _frames(path: Path, limits: Limits) -> _Frames:
+    found = frames_of(path)
+    if len(found.files) > limits.frames:
+        raise DecodeError(path, f"it has {len(found.files)} frames, above the limit of {limits.frames}")
+    sizes = [_header_size(file, limits) for file in found.files]
+    known = Counter(size for size in sizes if size is not None)
+    if not known:
+        raise DecodeError(path, f"none of its frames can be read, {found.files[0].name} for one is damaged")
+    usual = max(known, key=lambda size: known[size])
+    files, breaks, broken, odd = list[Path](), list[int](), False, list[str]()
+    for number, (file, size) in enumerate(zip(found.files, sizes, strict=True)):
+        broken = broken or number in found.breaks
+        if size != usual:
+            broken = True
+            odd.append(f"{file.name} is {size[0]}x{size[1]}" if size else f"{file.name} is damaged")
+            continue
+        if broken and files:
+            breaks.append(len(files))
+        files.append(file)
+        broken = False
+    notes = list(found.notes)
+    if odd:
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        usual_ = f"{usual[0]}x{usual[1]}"
+        notes.append(f"{len(odd)} of its frames are left out, as they are not of {usual_}: {', '.join(odd[:3])}{more}")
+    return _Frames(tuple(files), usual, tuple(breaks), tuple(notes))
+
+
+def _header_size(file: Path, limits: Limits) -> tuple[int, int] | None:
+    """Width and height of an upright picture; None if it is damaged."""
+    try:
+        with _open(file, limits) as image:
+            says = "exif" in image.info or image.format == "TIFF"  # to look further a PNG would be decoded
+            return image.size[::-1] if says and image.getexif().get(0x0112, 1) > 4 else image.size
+    except DecodeError:  # its size is above the limit
+        raise
+    except Exception:
+        return None
+
+
+def _fps(path: Path) -> float:
+    folder = path if path.is_dir() else path.parent
+    file = folder / RATE
     if not file.exists():
         return DEFAULT_FPS
     try:

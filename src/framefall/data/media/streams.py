@@ -16,10 +16,11 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, VideoInfo, check_size, target_size
+from framefall.data.media.kinds import DEMUXERS, STATE_LENGTH
 
 
 def read(path: Path, kind: str, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
-    """Every frame of the first video stream, in the order of presentation.
+    """Every frame of the video stream, in the order of presentation.
 
     A file that fails on the way is an error, unless more than nine tenths of its stated length came out well.
     """
@@ -69,7 +70,7 @@ def probe(path: Path, kind: str, limits: Limits) -> VideoInfo:
         if raw is None:
             raise DecodeError(path, "it holds no frame that can be decoded")
         picture = _Picture(path, stream, raw, None, 3, limits)
-        notes = _notes(stream, raw)
+        notes = _notes(container, stream, raw)
     fps = _usual_rate(starts, average)
     duration = (starts[-1] - starts[0] if starts else 0.0) + (last or 1 / fps)
     return VideoInfo(
@@ -91,18 +92,24 @@ def tick(path: Path, kind: str, limits: Limits) -> float:
 
 @contextlib.contextmanager
 def _open(path: Path, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]:
-    """The container, opened as nothing but `kind` and with no way to other files, and its first video stream."""
-    options = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS[kind]}
+    """The container, opened as nothing but `kind` and with no way to other files, and its video stream."""
+    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS[kind]}
     with av.open("file:" + os.path.abspath(path), format=kind, options=options, metadata_errors="replace") as container:
         videos = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
         if not videos:
             raise DecodeError(path, "it holds no video stream")
-        stream = videos[0]
+        stream = max(videos, key=_worth)  # the first of the best
         check_size(path, stream.width, stream.height, limits)
         # given to av.open this is silently ignored; the codec refuses larger frames in mid-stream too
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         stream.codec_context.thread_count = 1  # files are read in parallel instead
         yield container, stream
+
+
+def _worth(stream: Any) -> tuple[bool, bool, int]:
+    """Which of several video streams is the clip: one that moves, that the file says is the default, the largest."""
+    default = bool(stream.disposition & av.stream.Disposition.default)
+    return stream.frames != 1, default, (stream.width or 0) * (stream.height or 0)
 
 
 class _Picture:
@@ -204,6 +211,8 @@ def _usual_rate(starts: list[float], average: Fraction | None) -> float:
 
 def _stated_seconds(container: Any, stream: Any) -> float | None:
     """How long the container says the video is, where it says so of the video itself."""
+    if not STATE_LENGTH & set(container.format.name.split(",")):
+        return None
     if stream.duration:
         return float(stream.duration * stream.time_base)
     begin = float((stream.start_time or 0) * stream.time_base)  # Matroska states when the video ends
@@ -237,8 +246,12 @@ def _turned(image: np.ndarray, turn: np.ndarray) -> np.ndarray:
     return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _notes(stream: Any, raw: Any) -> tuple[str, ...]:
+def _notes(container: Any, stream: Any, raw: Any) -> tuple[str, ...]:
     notes = []
+    videos = [one for one in container.streams.video if not one.disposition & _ATTACHED]
+    if len(videos) > 1:
+        sizes = ", ".join(f"{one.width}x{one.height}" for one in videos)
+        notes.append(f"of its {len(videos)} video tracks ({sizes}) number {videos.index(stream) + 1} is taken")
     if raw.color_trc in _HDR:
         notes.append(f"high dynamic range ({_HDR[raw.color_trc]}) is taken without tone mapping")
     if raw.interlaced_frame:
@@ -250,7 +263,6 @@ def _notes(stream: Any, raw: Any) -> tuple[str, ...]:
     return tuple(notes)
 
 
-_DEMUXERS = {"mov": "mov,mp4,m4a,3gp,3g2,mj2", "matroska": "matroska,webm", "avi": "avi"}
 _HDR = {16: "PQ", 18: "HLG"}
 _UNSPECIFIED = 2
 _SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT

@@ -9,6 +9,7 @@ from framefall.data.media import streams
 from framefall.data.media.decode import DecodeError, sniff
 from framefall.data.media.frame import Limits
 from framefall.data.media.writer import BESIDE, INSIDE
+from framefall.seal import LABEL
 
 LARGEST = 1 << 22  # bytes of tags that are read
 
@@ -67,4 +68,6 @@ def _strings(path: Path, text: bytes) -> dict[str, str]:
         values = json.loads(text)
     except (ValueError, RecursionError):
         raise DecodeError(path, "its tags are damaged") from None
-    return {str(key).lower(): str(value) for key, value in values.items()} if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return {str(key).lower(): str(value) for key, value in values.items() if key != LABEL.decode()}

@@ -19,13 +19,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from framefall import outputs
 from framefall.data.cached import npy
-from framefall.outputs import Output
+from framefall.outputs import FolderKind, Output
 
 # a coroutine that is sent frame after frame; sent None it publishes, closed it leaves nothing
 FrameSink = Generator[None, np.ndarray | None, None]
 BESIDE = ".json"  # after the name of a .npy file: its tags
 INSIDE = "metadata.json"  # in a folder of PNG: its tags
 RATE = "fps.txt"  # in a folder of PNG: frames a second
+FRAMES = FolderKind(needs=RATE, only=rf"\d{{6,}}\.png|{RATE}|{INSIDE}")
 PICTURE = ".png"  # a video of one frame
 OpenSink = Callable[[Output, Fraction, Mapping[str, str]], FrameSink]
 
@@ -62,7 +63,7 @@ def video_output(path: str | Path, *, overwrite: bool = False, sources: Iterable
             f"the name of a video must end in one of {known}, or {PICTURE} if it has one frame; got {path.name!r}"
         )
     if not suffix:
-        return outputs.folder(path, RATE, overwrite=overwrite, sources=sources)
+        return outputs.folder(path, FRAMES, overwrite=overwrite, sources=sources)
     names = [path, _beside(path)] if suffix == ".npy" else [path]
     return outputs.files(names, overwrite=overwrite, sources=sources)[0]
 
