@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo long-run long-run-weights test test-full check fix smoke kills cache-kills odd-files captions validity clean
+.PHONY: setup demo long-run long-run-weights test test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -42,6 +42,9 @@ test-full: check  ## everything: the slow tests too, and property tests with the
 
 smoke: .venv/ready  ## train all three stages for a few steps on real clips, generate, evaluate
 	$(BIN)/python tests/batteries/smoke.py
+
+reliability: .venv/ready  ## every promise of reliability with its full count, in an hour; writes docs/reliability.md
+	$(BIN)/python tests/batteries/reliability.py
 
 kills: .venv/ready  ## 20 SIGKILLs aimed at training
 	$(BIN)/python tests/batteries/kills.py

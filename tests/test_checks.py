@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from framefall.checks import number, whole
+from framefall.checks import characters, number, whole
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, False, None, "1", [1.0], 1j, np.bool_(True)])
@@ -44,3 +44,11 @@ def test_a_whole_number_has_a_least() -> None:
     for value, least in ((0, 1), (1.0, None), (2.5, 1)):
         with pytest.raises(ValueError, match="count must be a whole number"):
             whole("count", value, least)
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "a lantern \udd25", b"caf\xe9".decode("utf-8", "surrogateescape")])
+def test_half_of_a_character_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^a prompt must be whole characters, got half of one") as refused:
+        characters("a prompt", text)
+    str(refused.value).encode()
+    characters("a prompt", "a lantern 🔥, déjà vu")

@@ -1,6 +1,7 @@
 """What has a name goes only if Framefall made it, as it was made; everything else is refused and left alone."""
 
 import os
+import re
 import socket
 import stat
 import threading
@@ -14,7 +15,7 @@ from framefall import outputs, publish
 from framefall.data.media.writer import FRAMES, VideoWriter, video_output, write
 from framefall.outputs import FolderKind
 
-KIND = FolderKind(needs="fps.txt")
+KIND = FolderKind("frames", needs="fps.txt")
 
 
 def fill(path: Path, text: str = "made", **how: object) -> None:
@@ -357,6 +358,23 @@ def test_the_tags_beside_an_array_are_an_output_too(tmp_path: Path) -> None:
     (tmp_path / "a.npy.json").write_text('{"mine": 1}')
     with pytest.raises(ValueError, match=r"a\.npy\.json is there"):
         video_output(tmp_path / "a.npy")
+
+
+# rooms that publish what nobody has named: the cache, a run's folder, a model that was looked at before
+OWN = {
+    "cascade/checkpoint.py", "data/cached/store.py", "data/media/sheet.py", "layers/compiled.py", "outputs.py",
+    "runs/distill.py", "runs/knowledge.py", "runs/train.py", "train/resume.py",
+}  # fmt: skip
+
+
+def test_what_a_person_names_goes_through_outputs() -> None:
+    root = Path(publish.__file__).parent
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if re.search(r"publish\.(file|folder)\(", path.read_text())
+    }
+    assert found == OWN, "a command writes with outputs.file or outputs.folder, which replace nothing of a user's"
 
 
 def test_the_naive_way_destroys_all_of_that(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a number must be: finite, within its range, and no truth value. One sentence says so, whoever asks."""
+"""What a number or a text must be. One sentence says so, whoever asks."""
 
 import math
 from numbers import Integral, Real
@@ -30,3 +30,15 @@ def whole(name: str, value: object, least: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and int(value) < least):
         lowest = "" if least is None else f" of at least {least}"
         raise ValueError(f"{name} must be a whole number{lowest}, got {value!r}")
+
+
+def characters(name: str, text: str) -> None:
+    """Refuses text with half of a character in it, or with a byte that the system could not read as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        place = error.start + 1
+        raise ValueError(
+            f"{name} must be whole characters, got half of one, or a byte that is not UTF-8, as character {place} of"
+            f" {text[:60]!r}; write it again, in UTF-8"
+        ) from None

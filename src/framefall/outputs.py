@@ -25,6 +25,7 @@ FLAG = "--overwrite (in Python overwrite=True)"
 class FolderKind:
     """A kind of folder that is written as a whole: frames, a model."""
 
+    name: str
     needs: str  # a file that each has
     only: str = ".*"  # the names of all its files, as a pattern
 
@@ -186,8 +187,8 @@ def _objection_to_folder(path: Path, place: Path, kind: FolderKind, overwrite: b
         return ""
     if not ((place / publish.MANIFEST).is_file() and (place / kind.needs).is_file()):
         return (
-            f"{path} is a folder without a {kind.needs} that Framefall made, which is never replaced (nor by"
-            " --overwrite); choose another name"
+            f"{path} is a folder that holds other things than {kind.name} of Framefall's: it is never replaced"
+            f"{'' if overwrite is None else ', nor by --overwrite'}; choose another name"
         )
     try:
         listed = publish.verify(place)
@@ -220,4 +221,6 @@ def _check_parent(path: Path, parent: Path) -> None:
     try:
         publish.try_out(standing)
     except OSError as error:
-        raise ValueError(f"{path} must be written, and {standing} cannot be ({error.strerror})") from None
+        raise ValueError(
+            f"{path} must be written, and {standing} cannot be ({error.strerror}); choose another place"
+        ) from None

@@ -46,7 +46,7 @@ def file(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]:
     may not go, the new one gets a name beside it (`NAME-1.mp4`), and `Taken` is raised.
     """
     path = _target(path, stat.S_ISREG)
-    _make_folder(path.parent)
+    make_folder(path.parent)
     with _partial(path) as partial:
         yield partial
         _sync(partial)
@@ -64,7 +64,7 @@ def folder(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]
     `replaces` is as in `file`.
     """
     path = _target(path, stat.S_ISDIR)
-    _make_folder(path.parent)
+    make_folder(path.parent)
     with _partial(path) as partial:
         partial.mkdir()
         yield partial
@@ -161,10 +161,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
     """Makes a folder and its missing parents so that they survive a power cut."""
     if not path.is_dir():
-        _make_folder(path.parent)
+        make_folder(path.parent)
         path.mkdir(exist_ok=True)
         _sync(path.parent)
 

@@ -40,7 +40,16 @@ class Battery:
         return [found] if isinstance(found, Report) else list(found)
 
 
-BATTERIES: dict[str, Battery] = {}
+# full counts are those of the plan of promises, or what an hour allows
+BATTERIES: dict[str, Battery] = {
+    "outputs": Battery("outputs", 100, 8),
+    "kills": Battery("kills", 200, 4),
+    "power": Battery("power", 50, 2),
+    "trainings": Battery("trainings", 540, 16),
+    "odd_files": Battery("odd_files", 500, 24),
+    "odd_videos": Battery("odd_videos", 60, 12),
+    "cache_kills": Battery("cache_kills", 50, 4),
+}
 
 
 def measure(share: float, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -329,3 +329,26 @@ def test_half_a_file_is_not_a_whole_one(model):
 
     with pytest.raises(publish.Corrupt, match=r"base\.safetensors is not a whole safetensors file"):
         load_cascade(signed(model, halve))
+
+
+def test_the_other_stages_keep_their_bytes_and_what_was_said_of_the_model(cascade, model):
+    said = replace(cascade.config, license="CC0-1.0", trained_on=["a.mp4"], distilled_from="another", description="old")
+    save(replace(cascade, config=said), model, torch.float32)
+    before = publish.verify(model)
+    plain = replace(cascade.config, trained_on=["b.mp4"], description="")
+    with_stage(model, "base", cascade.stage("base"), plain, torch.bfloat16)
+    after = publish.verify(model)
+    changed = {name for name in before if after.get(name) != before[name]}
+    assert changed == {"base.safetensors", "config.json", "README.md"} and after.keys() == before.keys()
+    found = load_cascade(model).config
+    assert (found.license, found.distilled_from, found.description) == ("CC0-1.0", "another", "old")
+    assert found.trained_on == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3.4e38])  # the last is not finite as bfloat16
+def test_weights_that_are_not_finite_are_not_published(value, cascade, model, fresh):
+    before, broken = publish.verify(model), fresh("base", cascade.stage("base").config)
+    next(broken.backbone.parameters()).data.view(-1)[0] = value
+    with pytest.raises(ValueError, match=r"base must be finite to be written, and \S+ is not; go on from an earlier"):
+        with_stage(model, "base", broken, cascade.config, torch.bfloat16)
+    assert publish.verify(model) == before and [one.name for one in model.parent.iterdir()] == [model.name]

@@ -56,6 +56,8 @@ def test_a_length_is_frames_or_seconds(values, fps, frames):
 REFUSED = [
     ({"prompt": ["a", "b"]}, "a prompt must be text, None, or a tuple of these, one a clip; got .'a', 'b'."),
     ({"prompt": 7}, "a prompt must be text, None, or a tuple of these, one a clip; got 7"),
+    ({"prompt": "a \ud83d"}, "a prompt must be whole characters, got half of one.* as character 3 of"),
+    ({"prompts_at": ((1.0, "\udced b"),)}, "a prompt must be whole characters"),
     ({"prompt": ("a", 7)}, "a prompt must be text, None, or a tuple of these"),
     ({"seconds": "2"}, "seconds must be a finite number above 0, got '2'"),
     ({"guidance": {"threshold": NAN}}, "threshold must be a finite number above 0 and at most 100, got nan"),

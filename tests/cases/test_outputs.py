@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cases.conftest import Case, refused
+from framefall.data.media.writer import video_output
 
 Run = Callable[..., object]
 
@@ -95,6 +96,19 @@ def test_a_command_can_be_given_twice_with_all_that_it_writes(make: Run, tmp_pat
     before = snapshot(tmp_path)
     said = make("-o", tmp_path / "a.gif", "--save-stages", tmp_path / "stages")
     assert refused(said) and "a-base.gif" in said.err and snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("output", ["a.gif", "frames", "stages/b.gif"])
+def test_what_a_killed_command_left_goes_with_the_next(make: Run, tmp_path: Path, output: str) -> None:
+    child = os.fork()
+    if child == 0:
+        with video_output(tmp_path / output).writing() as partial:
+            partial.touch()
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert [one for one in tmp_path.rglob(".*")], "it was killed while it wrote"
+    said = make("-o", tmp_path / "c.gif", *(("--save-stages", tmp_path / "stages") if "/" in output else ()))
+    assert said.code == 0 and not list(tmp_path.rglob(".*")), said.err
 
 
 @pytest.mark.parametrize("taken", ["a-001.gif", "a-001.json", "a-000.png"])

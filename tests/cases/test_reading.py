@@ -14,6 +14,8 @@ from cases.drawing import clip, frames, pictures, write
 from framefall.data.folder import Folder, FolderConfig, open_folder
 from framefall.data.media import pictures as images
 from framefall.data.media import streams
+from framefall.progress import Note
+from framefall.runs.sources import open_source
 
 
 @pytest.fixture
@@ -160,3 +162,16 @@ def test_frames_and_videos_in_one_folder_are_all_used(opened: Opened, tmp_path: 
         frames(folder, pictures(12, step=3.0), prefix + "_{:04d}.png")
     taken = opened("mixed")
     assert {shot.source: shot.frames for shot in taken.shots} == {"a_%04d.png": 12, "b_%04d.png": 12, "film.mp4": 24}
+
+
+def test_which_of_a_folder_and_a_world_is_taken_is_said(
+    case: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(case("folder-named-like-a-world"))
+    config = FolderConfig(cache=str(tmp_path / "cache"))
+    said = [event.text for event in open_source.events("fall", config) if isinstance(event, Note)]
+    assert said[0].startswith("fall is taken as the folder of that name, and not as a simulated world")
+    said = [event.text for event in open_source.events("occluder:6", config) if isinstance(event, Note)]
+    assert said == ["occluder:6 is taken as a simulated world: no folder of that name is here"]
+    Path("fall").rename("leaves")  # the control: about a name that no world has there is nothing to say
+    assert "world" not in "".join(e.text for e in open_source.events("leaves", config) if isinstance(e, Note))

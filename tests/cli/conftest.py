@@ -27,7 +27,7 @@ def refused(clips: Path, trained: Path, there: Path, framefall: Callable) -> Cal
         *notes, refusal = said.err.splitlines()
         assert said.code == code and said.out == ""
         assert refusal.startswith("framefall: ") and sentence in refusal and "Traceback" not in said.err
-        assert all(note == "2 files are used, 0 are skipped" for note in notes)
+        assert not notes or "2 files are used, 0 are skipped" in notes[0] or "simulated world" in notes[0]
         assert sorted(there.rglob("*")) == before
 
     return check

@@ -163,3 +163,12 @@ def test_frames_have_a_text_beside_their_folder_or_in_it(tmp_path):
     assert told(tmp_path / "take 1", tmp_path).caption == "inside"
     touch(tmp_path / "take 1.txt", b"beside")
     assert told(tmp_path / "take 1", tmp_path).caption == "beside"
+
+
+def test_a_folder_that_is_called_frames_says_what_is_around_it(tmp_path):
+    for name in ("a dog/frames", "a cat/rgb", "a bird/in rgb light"):
+        for number in range(3):
+            touch(tmp_path / name / f"{number}.png")
+    assert told(tmp_path / "a dog" / "frames", tmp_path).caption == "a dog"
+    assert told(tmp_path / "a cat" / "rgb", tmp_path).caption == "a cat"
+    assert told(tmp_path / "a bird" / "in rgb light", tmp_path).caption == "in rgb light"

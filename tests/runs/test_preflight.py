@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from framefall import publish
+from framefall.cascade.checkpoint import size
 from framefall.config import override
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
@@ -104,7 +105,7 @@ def test_places_that_cannot_be_written_are_refused(refused: Callable, tmp_path: 
 def test_a_disk_that_is_too_small_is_refused(refused: Callable, tmp_path: Path) -> None:
     imagen = RECIPES["imagen_video"]()  # 11 billion parameters
     free = shutil.disk_usage(tmp_path).free
-    weights = sum(preflight._weights(part.stage) for part in imagen.stages.values())
+    weights = sum(size(part.stage) for part in imagen.stages.values())
     if free < 2 * weights * 16:
         refused(r"checkpoints need [\d.]+ GiB beside .*new.training, and the disk has", imagen)
     preflight.check_space(toy(), STAGES, tmp_path / "new.training")  # and this one has room
@@ -115,7 +116,7 @@ def test_checkpoints_are_as_large_as_was_reckoned_or_smaller(trained: Path) -> N
     for name in STAGES:
         newest = max((trained.with_name("toy.training") / name / "checkpoints").iterdir())
         real = (newest / "tensors.safetensors").stat().st_size
-        reckoned = preflight._weights(recipe.stages[name].stage) * preflight._COPIES * preflight._BYTES
+        reckoned = size(recipe.stages[name].stage) * preflight._COPIES * preflight._BYTES
         assert 0.5 * reckoned < real < 1.1 * reckoned
 
 
@@ -144,7 +145,7 @@ def test_a_broken_model_is_refused_as_output_and_as_a_start(refused: Callable, m
                 shutil.copy(path, partial / path.name)
     preflight.check_model(model, toy(), ["spatial_sr"])  # the control
     damage(model)
-    refused("m must be whole before a stage is added to it: .*is not what the manifest says", toy(), model,
+    refused("m is no longer as Framefall made it .*is not what the manifest says", toy(), model,
             stages=["spatial_sr"])  # fmt: skip
     refused("is not what the manifest says", toy(), model, stages=["spatial_sr"], resume=True)
     refused("is not what the manifest says", toy(), tmp_path / "other", init=model)
@@ -211,7 +212,8 @@ def test_a_worlds_numbers_are_as_many_as_is_said() -> None:
 
 def test_what_is_fine_is_let_through(folder: Folder, tmp_path: Path) -> None:
     recipe = toy()
-    preflight.check_places(tmp_path / "deep" / "m", tmp_path / "deep" / "m.training", STAGES, False)
+    preflight.check_places(tmp_path / "deep" / "m", tmp_path / "deep" / "m.training")
+    preflight.check_free(tmp_path / "deep" / "m", tmp_path / "deep" / "m.training", STAGES)
     preflight.check_model(tmp_path / "deep" / "m", recipe, STAGES)
     assert preflight.check_runs(tmp_path / "deep" / "m.training", recipe, STAGES, folder).keys() == set(STAGES)
     assert list(tmp_path.iterdir()) == []  # looking writes nothing

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -68,7 +69,8 @@ def test_what_was_prepared_is_told(recipe: Recipe, tmp_path: Path) -> None:
     assert last.result.nbytes == sum(path.stat().st_size for path in (tmp_path / "shards").rglob("*") if path.is_file())
     assert last.result.used == ("worlds:uniform/train/6", "worlds:fall/train/6") and last.result.skipped == {}
     assert [event.text for event in events if isinstance(event, Note)] == [
-        "clips with the states of their captions take about base 0.00 GB"
+        f"{WORLD} is taken as a simulated world: no folder of that name is here",
+        "clips with the states of their captions take about base 0.00 GB",
     ]
     assert [(step.done, step.total) for step in events if isinstance(step, Stepped)] == [(1, 2), (2, 2)]
 
@@ -134,3 +136,28 @@ def test_more_than_the_disk_holds_is_refused_before_anything_is_made(recipe: Rec
     with pytest.raises(ValueError, match=r"clips of about \d+.* must fit on the disk.*take a smaller world"):
         prepare("all:10000k", tmp_path / "shards", replace(recipe, data=replace(recipe.data, looks=100)))
     assert not list(tmp_path.rglob("*.records"))
+
+
+def test_of_two_at_once_on_one_folder_the_second_is_told_who_is_at_work(recipe: Recipe, tmp_path: Path) -> None:
+    first = prepare.events(WORLD, tmp_path / "shards", recipe, stages=["base"])
+    while not isinstance(next(first), Stepped):
+        pass
+    for other in (WORLD, "occluder:6"):
+        with pytest.raises(ValueError, match=rf"shards is being prepared by process {os.getpid()}; wait for its end"):
+            prepare(other, tmp_path / "shards", recipe, stages=["base"])
+    *_, last = first
+    assert isinstance(last, Done)
+    once = prepare(WORLD, tmp_path / "other", recipe, stages=["base"])
+    assert once.clips == last.result.clips
+    found = [
+        sorted((p.name, p.read_bytes()) for p in (tmp_path / name).rglob("*.records")) for name in ("shards", "other")
+    ]
+    assert found[0] == found[1] and not (tmp_path / "shards" / "preparing").exists()
+    prepare(WORLD, tmp_path / "shards", recipe, stages=["base"])  # the control: nobody is at work any more
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_was(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("keep these")
+    with pytest.raises(ValueError, match="is not empty and was not made by framefall prepare"):
+        prepare(WORLD, tmp_path, recipe)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -30,13 +30,13 @@ def test_numbers_go_to_json_lines_and_to_tensorboard(tmp_path: Path) -> None:
     assert list(found) == ["loss"] and found["loss"][0] == (1, 0.5) and found["loss"][1][0] == 2
 
 
-def test_a_resumed_run_goes_on_below_and_tensorboard_shows_each_step_once(tmp_path: Path) -> None:
+def test_a_resumed_run_goes_on_below_and_log_and_tensorboard_have_each_step_once(tmp_path: Path) -> None:
     for start, values in ((0, (1.0, 2.0, 3.0)), (2, (30.0, 40.0))):  # stopped at 3, gone on from 2
         with Journal(tmp_path, start) as journal:
             for index, value in enumerate(values):
                 journal.write(start + index + 1, loss=value)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3, 3, 4]
+    assert [(row["step"], row["loss"]) for row in rows] == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
     assert scalars(tmp_path)["loss"][-2:] == [(3, 30.0), (4, 40.0)]
 
 

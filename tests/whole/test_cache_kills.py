@@ -18,13 +18,14 @@ def battery(name: str):
     return module
 
 
+sys.path.insert(0, str(BATTERIES))
 battery("kills")
 cache_kills = battery("cache_kills")
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return cache_kills.run(tmp_path_factory.mktemp("cache-kills"), 4, 2)
+    return cache_kills.strike(tmp_path_factory.mktemp("cache-kills"), 4, 2)
 
 
 def test_no_kill_leaves_a_damaged_shard_a_process_or_a_file(report: dict) -> None:

@@ -233,7 +233,7 @@ def test_a_folder_of_frames_replaces_frames_and_nothing_else(
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for name in ("mine", trained):
         refusal = framefall("generate", "-o", tmp_path / name, "--model", trained)
-        assert refusal.code == 1 and "is a folder that holds other things than frames" in refusal.err
+        assert refusal.code == 1 and "is never replaced" in refusal.err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     publish.verify(trained)
 

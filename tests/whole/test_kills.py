@@ -17,7 +17,7 @@ KILLS, INSIDE = examples(4, 6), examples(2, 3)  # in all, and inside a save; `ma
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return kills.run(tmp_path_factory.mktemp("kills"), KILLS, INSIDE)
+    return kills.strike(tmp_path_factory.mktemp("kills"), KILLS, INSIDE)
 
 
 def test_no_kill_leaves_a_damaged_checkpoint_or_costs_more_than_the_step_it_fell_in(report: dict) -> None:

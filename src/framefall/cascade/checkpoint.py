@@ -5,20 +5,24 @@ Loading goes manifest, sizes, schema, names and shapes, tensors, hashes, finite 
 is unpickled and nothing in the config can name a class or a file. Whatever only looks at a model takes the same way.
 """
 
+import contextlib
 import hashlib
 import json
+import os
+import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from framefall import bounded, publish
+from framefall import bounded, locks, publish
 from framefall.cascade import formats
-from framefall.cascade.card import CARD, LARGEST, Card, StageCard, parse_card, write_card
+from framefall.cascade.card import CARD, LARGEST, Card, StageCard, parse_card, read_card, write_card
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.codec import Codec, Latents, Pixels, build_autoencoder
 from framefall.cascade.stage import Stage, StageConfig
@@ -31,21 +35,17 @@ from framefall.published import Published, reading
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
-MODEL = FolderKind(needs=CONFIG)
+README = "README.md"
+MODEL = FolderKind("a model", needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
 
 
 def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Publishes the cascade at `folder`, in one step."""
-    with publish.folder(folder) as partial:
-        (partial / CONFIG).write_text(to_json(cascade.config))
-        (partial / "README.md").write_text(readme(cascade))
-        if cascade.card is not None:
-            write_card(cascade.card, partial)
+    """Publishes the cascade at `folder`, in one step. Raises `ValueError` where a weight is not finite."""
+    with _publishing(folder) as partial:
+        _describe(cascade.config, cascade.card, partial)
         for stage in cascade.stages:
-            save_file(stored(stage.backbone.state_dict(), dtype), partial / f"{stage.name}.safetensors")
-            if (autoencoder := stage.codec.autoencoder) is not None:
-                save_file(stored(autoencoder.state_dict(), dtype), partial / f"{stage.name}.{AUTOENCODER}")
+            _write(stage, partial, dtype)
 
 
 def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Cascade:
@@ -140,35 +140,112 @@ def with_stage(
     config: CascadeConfig,
     dtype: torch.dtype,
     part: StageCard | None = None,
+    start: str | Path | None = None,
 ) -> None:
     """Publishes `folder` anew with one stage added or replaced, and `part` as its part of the card.
 
-    The others keep their weights, their place and their parts, and the model what was said of it before.
+    The files of the others keep their bytes, and what the model said of them stays; where there is no model yet, they
+    are those of the model `start`. Whoever else publishes a stage of it at the same time waits: nothing is lost.
     """
-    before = load_cascade(folder) if Path(folder).exists() else None
-    kept = {} if before is None else {one.name: one for one in before.stages}
-    kept[name] = stage
-    present = {one: (kept[one].config if one in kept else None) for one in config.stages}
-    configs = {one: found for one, found in present.items() if found is not None}
-    stages = tuple(kept[one] for one in configs)
-    parts = {} if before is None or before.card is None else dict(before.card.stages)
-    parts.pop(name, None)  # what was written is of other weights
-    parts |= {} if part is None else {name: part}
-    card = Card(stages={one: parts[one] for one in configs if one in parts}) if parts else None
-    if before is not None and any(stage.name != name for stage in before.stages):
-        trained_on = list(dict.fromkeys((*before.config.trained_on, *config.trained_on)))
-        config = replace(config, description=config.description or before.config.description, trained_on=trained_on)
-    save(Cascade(config=replace(config, stages=configs), stages=stages, card=card), folder, dtype)
+    folder = Path(folder)
+    with _publishing(folder) as partial:
+        origin = folder if folder.exists() or start is None else find(start)
+        files = publish.verify(origin).keys() if origin.exists() else set[str]()
+        before = read_config(origin / CONFIG) if files else None
+        found = {} if before is None else before.stages
+        configs = {one: stage.config if one == name else found[one] for one in in_order(found, config.stages, name)}
+        kept = read_card(origin) if files else None
+        parts = {} if kept is None else dict(kept.stages)
+        parts.pop(name, None)  # what was written is of other weights
+        parts |= {} if part is None else {name: part}
+        card = Card(stages={one: parts[one] for one in configs if one in parts}) if parts else None
+        whole = replace(config if before is None else _said_before(config, before, name), stages=configs)
+        own = {CONFIG, CARD, README, f"{name}.safetensors", f"{name}.{AUTOENCODER}"}
+        _copy(files - own, origin, partial)
+        _describe(whole, card, partial)
+        _write(stage, partial, dtype)
+
+
+def in_order(found: Collection[str], planned: Collection[str], name: str) -> list[str]:
+    """The names of a model's stages with one more, which keeps the place that it has, or takes the planned one.
+
+    Raises `ValueError` where no place is known: among stages that the plan does not have.
+    """
+    if name in found:
+        return list(found)
+    if strange := [one for one in found if one not in planned]:
+        raise ValueError(
+            f"{name} must have a place among the stages of the model, which has {strange[0]}, and its recipe knows"
+            f" {', '.join(planned)} alone; choose another name, or its recipe"
+        )
+    return [one for one in planned if one in found or one == name]
 
 
 def with_card(folder: str | Path, card: Card) -> None:
     """Publishes a model's folder anew with another card; every other file keeps its bytes."""
     folder = find(folder)
-    names = publish.verify(folder).keys() - {CARD}
-    with publish.folder(folder) as partial:
-        for name in names:
-            shutil.copyfile(folder / name, partial / name)
+    with _publishing(folder) as partial:
+        _copy(publish.verify(folder).keys() - {CARD}, folder, partial)
         write_card(card, partial)
+
+
+@contextlib.contextmanager
+def _publishing(folder: str | Path) -> Iterator[Path]:
+    """A partial folder that becomes the model, while nobody else reads or writes a model beside it to publish it."""
+    folder = Path(os.path.realpath(folder))
+    publish.make_folder(folder.parent)
+    with locks.in_turn(folder.parent), writable(folder), publish.folder(folder) as partial:
+        yield partial
+
+
+@contextlib.contextmanager
+def writable(place: Path, nbytes: int | None = None) -> Iterator[None]:
+    """What keeps a folder of tensors from being written, such as a full disk, as a `RuntimeError` of one sentence."""
+    try:
+        yield
+    except publish.Taken:
+        raise
+    except (OSError, SafetensorError) as error:
+        found = re.search(r"I/O error: (.*) \(os error \d+\)", str(error))
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else found[1] if found else str(error)
+        need = "" if nbytes is None else f" needs {nbytes / 2**20:,.1f} MiB and"
+        raise RuntimeError(
+            f"{place}{need} cannot be written ({reason}); what was there before is whole: make room, and go on with"
+            " --resume"
+        ) from None
+
+
+def _copy(names: Iterable[str], origin: Path, partial: Path) -> None:
+    for name in names:
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / name, partial / name)
+
+
+def _describe(config: CascadeConfig, card: Card | None, partial: Path) -> None:
+    (partial / CONFIG).write_text(to_json(config))
+    (partial / README).write_text(readme(config))
+    if card is not None:
+        write_card(card, partial)
+
+
+def _write(stage: Stage, partial: Path, dtype: torch.dtype) -> None:
+    networks = {"safetensors": stage.backbone, AUTOENCODER: stage.codec.autoencoder}
+    for suffix, network in networks.items():
+        if network is not None:
+            save_file(stored(network.state_dict(), dtype, stage.name), partial / f"{stage.name}.{suffix}")
+
+
+def _said_before(config: CascadeConfig, before: CascadeConfig, name: str) -> CascadeConfig:
+    """The config with what the model said of stages that stay, and of itself."""
+    if not before.stages.keys() - {name}:
+        return replace(config, license=before.license)
+    return replace(
+        config,
+        license=before.license,
+        description=config.description or before.description,
+        distilled_from=config.distilled_from or before.distilled_from,
+        trained_on=list(dict.fromkeys((*before.trained_on, *config.trained_on))),
+    )
 
 
 def fingerprint(cascade: Cascade) -> str:
@@ -189,22 +266,26 @@ def fingerprint(cascade: Cascade) -> str:
     return digest.hexdigest()
 
 
-def readme(cascade: Cascade) -> str:
+def readme(config: CascadeConfig) -> str:
     """What the cascade is, for whoever finds its folder."""
-    config = cascade.config
     lines = [f"# {config.name}", "", config.description or "A Framefall video diffusion cascade.", ""]
     lines += [
         f"License of the weights: {config.license}. Videos made with it are synthetic and should be called so.",
         "",
     ]
     lines += ["| stage | task | makes | parameters |", "|---|---|---|---|"]
-    for stage in cascade.stages:
-        size = parameters(stage.backbone.parameters())
-        lines.append(f"| {stage.name} | {stage.task.kind} | {makes(stage.config)} | {size / 1e6:.2f} M |")
+    for name, stage in config.stages.items():
+        lines.append(f"| {name} | {stage.task.kind} | {makes(stage)} | {size(stage) / 1e6:.2f} M |")
     if config.distilled_from:
         lines += ["", f"Distilled from: {config.distilled_from}."]
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]
     return "\n".join(lines) + "\n"
+
+
+def size(stage: StageConfig) -> int:
+    """How many parameters a stage's network has; nothing is computed for it."""
+    with torch.device("meta"):
+        return parameters(build(stage.backbone).parameters())
 
 
 def makes(stage: StageConfig) -> str:
@@ -245,14 +326,22 @@ def find(folder: str | Path) -> Path:
     )
 
 
-def stored(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """The tensors as a file keeps them: on the CPU, contiguous, floats in `dtype`."""
+def stored(tensors: dict[str, Tensor], dtype: torch.dtype, origin: str) -> dict[str, Tensor]:
+    """The tensors as a file keeps them: on the CPU, contiguous, floats in `dtype`.
 
-    def one(tensor: Tensor) -> Tensor:
+    Raises `ValueError` where one is not finite, in words that begin with `origin`: no such number is ever published.
+    """
+
+    def one(name: str, tensor: Tensor) -> Tensor:
         tensor = tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(
+                f"{origin} must be finite to be written, and {name} is not; go on from an earlier checkpoint,"
+                " with lower learning rates"
+            )
         return tensor.contiguous().clone()
 
-    return {name: one(tensor) for name, tensor in tensors.items()}
+    return {name: one(name, tensor) for name, tensor in tensors.items()}
 
 
 def parameters(tensors: Iterable[Tensor]) -> int:

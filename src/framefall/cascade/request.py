@@ -150,3 +150,4 @@ def _check_prompt(prompt: object) -> None:
     for caption in captions:
         if not isinstance(caption, str | None):
             raise ValueError(f"a prompt must be text, None, or a tuple of these, one a clip; got {prompt!r}")
+        checks.characters("a prompt", caption or "")

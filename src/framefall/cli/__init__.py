@@ -48,13 +48,20 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     except (ValueError, OSError, RuntimeError) as error:
-        code = _refuse(str(error) or type(error).__name__, 1)
+        code = _refuse(_sentence(error), 1)
     if code == 130:
         _refuse("stopped; a training run goes on with --resume", code)
     sys.exit(code or 0)
 
 
 _USAGE: Any = typer.BadParameter.__mro__[1]  # UsageError: of click, or of the one that newer typers carry inside
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, without the number that the system has for it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def _arguments(given: list[str]) -> list[str]:

@@ -37,6 +37,7 @@ def compare(
       framefall compare my_clips --fusion per_frame,temporal --minutes 20
       framefall compare uniform,collision -o fusions --minutes 40 --json
     """
+    from framefall import outputs
     from framefall.data.folder import FolderConfig
     from framefall.runs.compare import Comparison, table
     from framefall.runs.compare import compare as run
@@ -44,6 +45,7 @@ def compare(
 
     names = tuple(name.strip() for name in fusion.split(","))
     comparison = Comparison(fusions=names, minutes=minutes, equal=equal, size=size, clips=count, seed=seed)
+    outputs.check_container(output, [source])
     if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
         raise ValueError(f"{output} is not empty; choose another folder with -o, or remove it")
     clips = watched(open_source.events(source, FolderConfig(size=max(64, size), fps=24.0)))

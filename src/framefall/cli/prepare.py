@@ -2,19 +2,25 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from framefall.cli.console import say, watched
 from framefall.cli.options import Json
 
+if TYPE_CHECKING:
+    from framefall.data.folder import FolderConfig
+
 
 def prepare(
     source: Annotated[
         str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all:20k.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="SHARDS", help="The folder to train on.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="SHARDS", help="The folder to train on; without it nothing is made."),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(metavar="NAME", help="The recipe to prepare for; the same as of `framefall train`.")
     ] = "nano",
@@ -24,7 +30,10 @@ def prepare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look at a source, list what is refused and why, and keep its pixels and captions ready to train on.
+    """Look at a source, and with -o keep its pixels and captions ready to train on.
+
+    Without -o it says what each file is taken as: shots, frames, rate, size, the first words of its caption and where
+    they are from, numbers; and what is left out, and why.
 
     `framefall train SHARDS` then reads the same clips as from the source, bit for bit, without the source. Of videos
     the decoded frames are kept, of a world the finished clips; captions are encoded once. A stopped one goes on when
@@ -33,6 +42,7 @@ def prepare(
 
     \b
     Examples:
+      framefall prepare my_clips
       framefall prepare my_clips -o my_shards
       framefall train my_shards -o my_model --minutes 30
       framefall prepare all:20k -o world_shards --recipe worlds --stage base --set data.looks=1 --set workers=2
@@ -42,6 +52,9 @@ def prepare(
     from framefall.runs.train import named
 
     chosen = override(named(recipe), settings or [])
+    if output is None:
+        _look(source, chosen.data, json)
+        return
     done = watched(run.events(source, output, chosen, stages=None if stage == "all" else [stage]))
     ready = ", ".join(f"{count:,} clips for {name}" for name, count in done.clips.items())
     ready = ready or f"{len(done.used)} files"
@@ -58,3 +71,18 @@ def prepare(
             "notes": list(done.notes),
         }
         print(jsonlib.dumps(found, indent=2))
+
+
+def _look(source: str, config: "FolderConfig", json: bool) -> None:
+    """Prints what each file of a source is taken as; what is left out is among the notes."""
+    from framefall.data.folder import Folder
+    from framefall.data.summary import as_object, listing
+    from framefall.runs.sources import open_source
+
+    opened = watched(open_source.events(source, config, most=None))
+    if isinstance(opened, Folder):
+        print(jsonlib.dumps({"source": source, **as_object(opened)}, indent=2) if json else listing(opened))
+    elif json:
+        print(jsonlib.dumps({"source": source, "worlds": list(opened.names)}, indent=2))
+    else:
+        print(f"a simulated world: {', '.join(opened.names)}")

@@ -19,7 +19,7 @@ import numpy as np
 
 from framefall.data import tables
 from framefall.data.media.frame import readable
-from framefall.data.media.frames import is_pattern
+from framefall.data.media.frames import PICTURED, is_pattern, words
 from framefall.data.media.kinds import SUFFIXES
 from framefall.data.tables import Table
 from framefall.data.text import read_text, whole
@@ -79,8 +79,7 @@ class Captions:
         for folder in self._above(source):
             rows = (table.find(_relative(source, folder)) for table in self._tables.get(folder, ()))
             found += [Annotation(row.caption, row.numbers, where=row.where) for row in rows if row]
-        spoken = from_name(source.name) or (from_name(source.parent.name) if is_pattern(source) else None)
-        found.append(Annotation(spoken, where="its name"))
+        found.append(Annotation(self._spoken(source), where="its name"))
         caption = next((one for one in found if one.caption), Annotation())
         return Annotation(
             caption=caption.caption,
@@ -88,6 +87,13 @@ class Captions:
             notes=tuple(note for one in found for note in one.notes),
             where=caption.where,
         )
+
+    def _spoken(self, source: Path) -> str | None:
+        """The words of a name; of frames in a folder called rgb, or by numbers alone, those of the folder around it."""
+        is_folder = os.path.isdir(source)
+        if is_folder and source != self.root and words(source.name) - {""} <= PICTURED:
+            return from_name(source.parent.name)
+        return from_name(source.name) or (from_name(source.parent.name) if is_pattern(source) else None)
 
     @property
     def notes(self) -> tuple[str, ...]:

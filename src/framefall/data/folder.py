@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from framefall import publish
 from framefall.data.cached import cache, store
 from framefall.data.cached.cache import Entry
 from framefall.data.cached.store import MORE, CacheError, Store
@@ -155,7 +154,7 @@ def open_folder(path: str | Path, config: FolderConfig | None = None) -> Folder:
 def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
     """Every file of a folder in sorted order, as it is decoded or found in the cache; nothing stops the rest."""
     root, home = Path(path), _store(config)
-    publish.sweep(home.root)
+    home.sweep()
     found = look(root)
     words = Captions(root, found.sources)
     notes, total = words.notes, len(found.sources) + len(found.left_out)

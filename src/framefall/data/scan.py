@@ -13,7 +13,7 @@ from pathlib import Path
 
 from framefall.data.media.decode import DecodeError, sniff
 from framefall.data.media.frame import readable
-from framefall.data.media.frames import COMPUTED, PERHAPS_COMPUTED, Sorted, in_folder, marks, words
+from framefall.data.media.frames import COMPUTED, PERHAPS_COMPUTED, PICTURED, Sorted, in_folder, marks, words
 from framefall.data.media.kinds import SUFFIXES, named
 
 STRANGERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "#recycle", "#snapshot", "lost+found"})  # of systems
@@ -23,7 +23,6 @@ PLAIN = frozenset(  # known to be no pictures: not looked into
         ".yml .xml .html .py .sh .npy .npz .pt .safetensors .db .ini .zip .tar .gz .wav .mp3 .flac .m4a .aac .opus"
     )
 )
-PICTURED = frozenset(named("color colour frame frames image images img imgs input jpegimages rgb video videos"))
 
 
 @dataclass(frozen=True)

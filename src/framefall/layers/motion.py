@@ -20,14 +20,17 @@ _SHORT_SIDE = 128  # smaller pictures are enlarged to about this before their fl
 
 
 def warp(video: Video, flow: Flow) -> Video:
-    """Each pixel fetched from where `flow` points; beyond the border the border counts."""
+    """Each pixel fetched from where `flow` points; beyond the border the border counts. A motion of NaN gives NaN."""
     batch, _, frames, height, width = video.shape
     images = video.transpose(1, 2).flatten(0, 1)
     offsets = flow.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (b f) h w 2
     right = torch.arange(width, device=video.device) + offsets[..., 0]
     down = torch.arange(height, device=video.device)[:, None] + offsets[..., 1]
     places = torch.stack(((2 * right + 1) / width - 1, (2 * down + 1) / height - 1), dim=-1)
+    nowhere = places.isnan()  # as an index it lies outside of the memory, which the backward pass writes to
+    places = places.masked_fill(nowhere, 0.0)
     fetched = F.grid_sample(images, places, mode="bilinear", padding_mode="border", align_corners=False)
+    fetched = fetched.masked_fill(nowhere.any(-1)[:, None], torch.nan)
     return fetched.unflatten(0, (batch, frames)).transpose(1, 2)
 
 

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from framefall import checks
+
 HEADS = 12
 _EPS = 1e-12  # of its layer norms
 
@@ -27,6 +29,7 @@ class MiniLM:
 
     def tokens(self, caption: str, words: int) -> list[int]:
         """Numbers of at most that many word pieces, the marks at both ends included."""
+        checks.characters("a caption", caption)
         self.tokenizer.enable_truncation(words)
         ids: list[int] = self.tokenizer.encode(caption).ids
         return ids

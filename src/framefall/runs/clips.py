@@ -14,7 +14,7 @@ from torch import Tensor
 
 from framefall.data.media import decode as decoder
 from framefall.data.media.decode import DecodeError
-from framefall.data.scan import scan
+from framefall.data.scan import Found, look
 from framefall.metric import AnyVideo
 from framefall.video import from_pixels, resize
 
@@ -67,7 +67,10 @@ def clip_set(path: str | Path, skip: Skip) -> ClipSet:
     files: dict[str, Path] = {}
     grids: dict[str, ClipGrid] = {}
     reasons = []
-    for source in [root] if root.is_file() else scan(root):
+    found = Found((root,)) if root.is_file() else look(root)
+    for name, reason in found.left_out.items():
+        skip(name, reason)
+    for source in found.sources:
         if source.name in files:
             raise ValueError(f"each clip must have a name of its own, got {source.name!r} twice; rename one of them")
         try:

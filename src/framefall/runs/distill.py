@@ -90,30 +90,38 @@ def distill(
     source = source_of(cascade) if source is None else source
     runs = output.with_name(output.name + ".training")
     names = [f"{stage}/{folder}" if folder else stage for folder, _ in every]
-    preflight.check_places(output, runs, [stage, *names], resume, source)
-    preflight.check_space(recipe, [stage], runs)
-    if isinstance(source, str | Path):
-        source = yield from open_source.inside(source, recipe.data)
-    training = source.split("train")
-    yield from map(Note, preflight.check_source(recipe, [stage], training))
-    done, first = 0, teacher
-    for folder, own in every:
-        made, run_folder = None, runs / stage / folder
-        for event in _round(first, recipe, own, training, budget, run_folder):
-            if isinstance(event, Stage):
-                made = event
-                continue
-            if isinstance(event, TrainingStep):
-                done = max(done, event.step)
-            yield event
-        assert made is not None
-        first = made
-    if ranks.rank() == 0:
-        _publish(cascade, first, part.distillation, recipe, output)
-        yield Note("comparing few steps of the student with many of the teacher")
-    ranks.barrier()
-    distances = compared(teacher, first, part, held_out(source, part, recipe.seed, LOOKED_AT).clips, recipe.seed)
-    return Distilled(model=str(output), stage=stage, method=method, steps=done, distances=distances)
+    preflight.check_places(output, runs, source)
+    with preflight.one_writer(output, runs, [stage]):
+        if not resume:
+            preflight.check_free(output, runs, [stage, *names])
+        preflight.check_space(recipe, [stage], runs)
+        if isinstance(source, str | Path):
+            source = yield from open_source.inside(source, recipe.data)
+        training = source.split("train")
+        yield from map(Note, preflight.check_source(recipe, [stage], training))
+        recipe, mirroring = preflight.unmirrored(recipe, [stage], training, runs)
+        yield from map(Note, mirroring)
+        part = recipe.stages[stage]
+        assert part.distillation is not None
+        every = rounds(part)
+        done, first = 0, teacher
+        for folder, own in every:
+            made, run_folder = None, runs / stage / folder
+            for event in _round(first, recipe, own, training, budget, run_folder):
+                if isinstance(event, Stage):
+                    made = event
+                    continue
+                if isinstance(event, TrainingStep):
+                    done = max(done, event.step)
+                yield event
+            assert made is not None
+            first = made
+        if ranks.rank() == 0:
+            _publish(cascade, model, first, part.distillation, recipe, output)
+            yield Note("comparing few steps of the student with many of the teacher")
+        ranks.barrier()
+        distances = compared(teacher, first, part, held_out(source, part, recipe.seed, LOOKED_AT).clips, recipe.seed)
+        return Distilled(model=str(output), stage=stage, method=method, steps=done, distances=distances)
 
 
 def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings: Sequence[str] = ()) -> Recipe:
@@ -234,24 +242,17 @@ def _strip(recipe: Recipe, source: Folder | Source, run_folder: Path) -> Callabl
     return strip
 
 
-def _publish(cascade: Cascade, made: Stage, settings: Distillation, recipe: Recipe, output: Path) -> None:
-    """The model with the distilled stage in place of its own; the others keep their weights to the bit."""
-    stages = tuple(made if one.name == made.name else one for one in cascade.stages)
+def _publish(
+    cascade: Cascade, model: str | Path, made: Stage, settings: Distillation, recipe: Recipe, output: Path
+) -> None:
+    """The model with the distilled stage in place of its own; the others keep their files to the byte."""
     config = replace(
         cascade.config,
         name=output.name,
-        stages={one.name: one.config for one in stages},
         distilled_from=f"{cascade.config.name} ({made.name} by {settings.method}, weights {settings.teacher[:12]})",
     )
-    others = [one.backbone for one in stages if one is not made]
-    whole = all(
-        torch.equal(tensor, tensor.bfloat16().to(tensor.dtype))
-        for network in others
-        for tensor in network.state_dict().values()
-        if tensor.is_floating_point()
-    )
-    dtype = torch.bfloat16 if recipe.weights == "bfloat16" and whole else torch.float32
-    checkpoint.save(Cascade(config=config, stages=stages), output, dtype)
+    dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
+    checkpoint.with_stage(output, made.name, made, config, dtype, start=model)
 
 
 def _trained_by(cascade: Cascade, stage: Stage) -> Recipe | None:

@@ -3,23 +3,24 @@
 Each refusal is a `ValueError` of one sentence; what is odd but no reason to stop is a note. Nothing is written.
 """
 
+import contextlib
+import json
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-
-from framefall import outputs, publish, ranks
-from framefall.cascade.checkpoint import MODEL, load_cascade
+from framefall import locks, outputs, publish, ranks
+from framefall.cascade.checkpoint import MODEL, load_cascade, size
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.models.registry import build
+from framefall.data.sides import side
 from framefall.runs.sources import WorldSource
 from framefall.train import objective, resume
 from framefall.train.loop import identity
@@ -29,7 +30,33 @@ _COPIES = 4  # of the weights in a checkpoint: the network, its average, and at 
 _BYTES = 4  # of a number in it
 
 
-def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, source: object = None) -> None:
+@contextlib.contextmanager
+def one_writer(model: Path, runs: Path, names: Sequence[str]) -> Iterator[None]:
+    """Keeps others from training the same stages of a model while it lasts; refuses where somebody does.
+
+    Ranks of one training are one writer. A place that was made for this and holds nothing in the end goes again.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in names if ranks.rank() == 0 else ():
+            made = [one for one in (runs / name, *(runs / name).parents) if not one.exists()]
+            try:
+                (runs / name).mkdir(parents=True, exist_ok=True)
+                stack.callback(_remove_empty, made)
+                stack.enter_context(locks.alone(runs / name / "lock"))
+            except locks.Held as held:
+                who = "another process" if held.holder is None else f"process {held.holder}"
+                raise ValueError(
+                    f"{name} of {model} is being trained by {who}; wait for its end, or choose another name"
+                ) from None
+            except OSError as error:
+                raise ValueError(
+                    f"{model} must be written, and {runs} cannot be ({error.strerror or error}); choose another place"
+                ) from None
+        ranks.barrier()
+        yield
+
+
+def check_places(model: Path, runs: Path, source: object = None) -> None:
     """Refuses places that cannot be written, that hold something else, or that lie in the source."""
     for place in (model, runs):
         for parent in place.parents:
@@ -37,20 +64,13 @@ def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, so
                 raise ValueError(f"{model} must lie in a folder, and {parent} is a file; choose another name")
     if model.exists() and not (model / publish.MANIFEST).exists():
         raise ValueError(f"{model} exists and is not a Framefall model; choose another name")
-    outputs.folder(model, MODEL, overwrite=None)
-    for place in (model, runs):
-        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     if runs.exists() and not runs.is_dir():
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"
         )
-    for name in () if resume else names:
-        if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
-            raise ValueError(
-                f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
-            )
-        if (model / f"{name}.safetensors").exists():
-            raise ValueError(f"{model} holds a trained {name} already; choose another name, or remove it")
+    outputs.folder(model, MODEL, overwrite=None)
+    for place in (model, runs):
+        outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     for folder in {_standing(one) for one in (model.parent, runs)} if ranks.rank() == 0 else ():
         try:
             tempfile.TemporaryDirectory(prefix=".framefall-", dir=folder).cleanup()
@@ -60,9 +80,20 @@ def check_places(model: Path, runs: Path, names: Sequence[str], resume: bool, so
             ) from None
 
 
+def check_free(model: Path, runs: Path, names: Sequence[str]) -> None:
+    """Refuses stages that are trained, or begun, already."""
+    for name in names:
+        if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
+            raise ValueError(
+                f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
+            )
+        if (model / f"{name}.safetensors").exists():
+            raise ValueError(f"{model} holds a trained {name} already; choose another name, or remove it")
+
+
 def check_space(recipe: Recipe, names: Sequence[str], runs: Path) -> None:
     """Refuses a disk that has no room for the checkpoints: those that are kept, and the next one beside them."""
-    sizes = [_weights(recipe.stages[name].stage) * _COPIES * _BYTES for name in names]
+    sizes = [size(recipe.stages[name].stage) * _COPIES * _BYTES for name in names]
     there = sum(one.stat().st_size for one in runs.rglob("*") if one.is_file()) if runs.is_dir() else 0
     need = max(sum(sizes) * max(2, recipe.keep) - there, 0) + max(sizes)
     free = shutil.disk_usage(_standing(runs)).free
@@ -138,6 +169,35 @@ def check_model(model: Path, recipe: Recipe, names: Sequence[str]) -> None:
         raise ValueError(f"{model} and recipe {recipe.name} must fit each other: {error}") from None
 
 
+def unmirrored(recipe: Recipe, names: Sequence[str], source: Folder | Source, runs: Path) -> tuple[Recipe, list[str]]:
+    """The recipe without mirroring for stages that read captions of which some tell left from right; and a note.
+
+    A run that was begun with mirrored clips goes on with them.
+    """
+    if not isinstance(source, Folder):  # a world mirrors nothing
+        return recipe, []
+    said = next((shot for shot in source.shots if shot.caption and side(shot.caption)), None)
+    if said is None or said.caption is None:
+        return recipe, []
+    own = [name for name in names if recipe.stages[name].flip and recipe.stages[name].stage.backbone.text_dim]
+    kept = [name for name in own if _mirrored(runs / name, name)]
+    changed = {name: replace(part, flip=part.flip and name not in own) for name, part in recipe.stages.items()}
+    changed |= {name: recipe.stages[name] for name in kept}
+    what = f"{said.source} is said to be {side(said.caption)!r}"
+    notes = [f"{what}: no clip is mirrored for {' and '.join(off)}"] if (off := [*set(own) - set(kept)]) else []
+    notes += [f"{what}, and half of the clips of {name} are mirrored, as its run began with" for name in kept]
+    return replace(recipe, stages=changed), notes
+
+
+def _mirrored(run_folder: Path, name: str) -> bool:
+    """Whether a run that can be gone on with mirrors its clips."""
+    for begun in run_folder.rglob("checkpoints"):
+        for place in (begun.parent, begun.parent.parent):  # of a stage or a round of it; of a stage's autoencoder
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                return bool(json.loads((place / "recipe.json").read_bytes())["stages"][name]["flip"])
+    return False
+
+
 def check_runs(runs: Path, recipe: Recipe, names: Sequence[str], source: Folder | Source) -> dict[str, resume.State]:
     """Where each stage's earlier sessions have come to; refuses checkpoints of another run."""
     return {name: resume.reached(runs / name / "checkpoints", identity(recipe, name, source)) for name in names}
@@ -209,15 +269,17 @@ def _numbers(recipe: Recipe, names: Sequence[str], source: Folder | Source) -> l
 WORLD_NUMBERS = 2  # gravity and the first body's speed (worlds/captions/sentences.py)
 
 
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes folders, the innermost first, as far as nothing is in them."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
 def _standing(place: Path) -> Path:
     """The nearest folder above a place, or the place itself, that is there already."""
     place = place.absolute()
     return next(one for one in (place, *place.parents) if one.is_dir())
-
-
-def _weights(config: StageConfig) -> int:
-    with torch.device("meta"):
-        return sum(one.numel() for one in build(config.backbone).parameters())
 
 
 def _size(count: float) -> str:

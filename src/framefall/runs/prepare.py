@@ -3,24 +3,26 @@
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from framefall import outputs, publish
+from framefall import locks, outputs, publish
 from framefall.data.cached import prepared
 from framefall.data.cached.ahead import Ahead
 from framefall.data.cached.shards import Numbered, Shards
 from framefall.data.cached.store import RESERVE, Store
 from framefall.data.cached.told import captions
-from framefall.data.folder import Folder
+from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source, streams
 from framefall.progress import Events, Note, Stepped, operation
 from framefall.runs.sources import open_source
 from framefall.runs.train import named
 from framefall.train import objective
 from framefall.train.recipe import Recipe, StageRecipe
+
+_BUSY = "preparing"  # the file that says who is at work in a folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,24 @@ def prepare(
         raise ValueError(f"the source must not be prepared already, {source} is; train on it as it is")
     outputs.check_container(path, [source])
     there = path.exists()
+    publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
+    if there and not prepared.is_prepared(path) and not {one.name for one in path.iterdir()} <= {_BUSY, "lock"}:
+        raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
+    path.mkdir(parents=True, exist_ok=True)
+    with _alone(path):
+        done = yield from _prepared(source, path, recipe, parts, config, there)
+    return replace(done, nbytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+
+
+def _prepared(
+    source: str | Path,
+    path: Path,
+    recipe: Recipe,
+    parts: dict[str, StageRecipe],
+    config: FolderConfig,
+    there: bool,
+) -> Events[Prepared]:
+    """All that is done in the folder by the one who has it."""
     about = _begin(path, {"source": _named(source), "data": prepared.settings(config)})
     try:
         opened = yield from open_source.inside(source, config)
@@ -83,12 +103,22 @@ def prepare(
         kind["world"] = asdict(opened.world)
     whole = about | kind | {"finished": True, "fingerprint": opened.fingerprint, "recipe": recipe.name}
     prepared.write_about(path, whole)
-    return replace(done, nbytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+    return done
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keeps the folder for this process; whoever comes second is told who has it."""
+    try:
+        with locks.alone(path / _BUSY):
+            yield
+    except locks.Held as held:
+        who = "another process" if held.holder is None else f"process {held.holder}"
+        raise ValueError(f"{path} is being prepared by {who}; wait for its end, or choose another folder") from None
 
 
 def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Says in the folder what is being prepared; refuses one that holds anything else."""
-    publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
+    """Says in the folder what is being prepared; refuses one in which something else is."""
     if prepared.is_prepared(path):
         found = prepared.read_about(path)
         for name, value in about.items():
@@ -97,15 +127,13 @@ def _begin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
                     f"{path} must be new, or be the same source prepared for the same data settings, but its {name} is"
                     f" {found[name]}, not {value}; choose another folder with -o"
                 )
-    elif path.exists() and any(path.iterdir() if path.is_dir() else [path]):
-        raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
     prepared.write_about(path, about | {"finished": False})
     return about
 
 
 def _undo(path: Path, there: bool) -> None:
     """Empties a folder in which nothing has been prepared, and removes it unless it was there before."""
-    if {one.name for one in path.iterdir()} <= {prepared.ABOUT, "lock"}:
+    if {one.name for one in path.iterdir()} <= {prepared.ABOUT, "lock", _BUSY}:
         for one in path.iterdir():
             one.unlink()
         if not there:
@@ -154,7 +182,7 @@ def _make(work: Sequence[Shards], workers: int) -> Iterator[Stepped | Note]:
     said: list[str] = []
     jobs = [(shards, shard) for shards in work for shard in range(shards.count)]
     for shards in work:
-        shards.sweep()
+        shards.store.sweep()
     with closing(Ahead(max(1, workers), said.append)) as makers:
         for done, (shards, shard) in enumerate(jobs):
             if workers:

@@ -14,6 +14,8 @@ from framefall.data.cached import prepared, store
 from framefall.data.cached.store import Store
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig, collect, ingest
+from framefall.data.media.frame import readable
+from framefall.data.summary import MOST, summary
 from framefall.data.window import Window
 from framefall.noise import Key
 from framefall.progress import Events, Note, Stepped, operation
@@ -31,26 +33,32 @@ ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would 
 
 
 @operation
-def open_source(source: str | Path, config: FolderConfig) -> "Events[Folder | WorldSource]":
+def open_source(source: str | Path, config: FolderConfig, most: int | None = MOST) -> "Events[Folder | WorldSource]":
     """What to train on: a folder if there is one of that name, prepared or not, or else a world.
 
-    Raises `ValueError` where there is neither, and where nothing in a folder can be used.
+    Its notes say what it was taken as; of what is left out in a folder `most` are named, or all. Raises `ValueError`
+    where there is neither, and where nothing in a folder can be used.
     """
     if prepared.is_prepared(source):
         opened = open_prepared(Path(source), config)
         if isinstance(opened, Folder):
-            yield Note(str(opened.report))
+            yield Note(summary(_name(source), opened, most))
         return opened
-    if Path(source).exists() or not names_a_world(str(source)):
+    there = Path(source).exists()
+    if there or not names_a_world(str(source)):
+        if there and names_a_world(str(source)):
+            yield Note(f"{source} is taken as the folder of that name, and not as a simulated world: it is there")
         outcomes = []
         for outcome in ingest(source, config):
             outcomes.append(outcome)
             yield Stepped(len(outcomes), outcome.total, "reading files")
         folder = collect(source, iter(outcomes), config)
-        yield Note(str(folder.report))
+        yield Note(summary(_name(source), folder, most))
         return folder
     kept = Store(store.root(config.cache), store.limit(config.cache_gb))
-    return WorldSource(open_world(str(source)), size=config.size, fps=config.fps, looks=config.looks, store=kept)
+    world = WorldSource(open_world(str(source)), size=config.size, fps=config.fps, looks=config.looks, store=kept)
+    yield Note(f"{source} is taken as a simulated world: no folder of that name is here")
+    return world
 
 
 def open_prepared(path: Path, config: FolderConfig) -> "Folder | WorldSource":
@@ -68,6 +76,10 @@ def open_prepared(path: Path, config: FolderConfig) -> "Folder | WorldSource":
     if opened.fingerprint != about["fingerprint"]:
         raise ValueError(f"{path} must be prepared by this version of Framefall, was by another; prepare it again")
     return opened
+
+
+def _name(source: str | Path) -> str:
+    return readable(Path(source).name or source)
 
 
 def names_a_world(text: str) -> bool:

@@ -87,36 +87,42 @@ def train(
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
     budgets = _budgets(recipe, names, steps, minutes)
     runs = model.with_name(model.name + ".training")
-    preflight.check_places(model, runs, names, resume, source)
-    preflight.check_model(model, recipe, names)
-    preflight.check_space(recipe, names, runs)
-    start = load_cascade(init) if isinstance(init, str | Path) else init
-    if start is not None:
-        _check_start(start, recipe, names)
-    if isinstance(source, str | Path):
-        source = yield from open_source.inside(source, recipe.data)
-    training = source.split("train")
-    notes = preflight.check_source(recipe, names, training)
-    before = preflight.check_runs(runs, recipe, names, training)
-    left = [name for name in names if budgets[name].progress(before[name]) < 1.0]
-    outlooks = {
-        name: estimate.outlook(
-            name, recipe, training, budgets[name], device, before=before[name], started=start is not None
+    preflight.check_places(model, runs, source)
+    with preflight.one_writer(model, runs, names):
+        if not resume:
+            preflight.check_free(model, runs, names)
+        preflight.check_model(model, recipe, names)
+        preflight.check_space(recipe, names, runs)
+        start = load_cascade(init) if isinstance(init, str | Path) else init
+        if start is not None:
+            _check_start(start, recipe, names)
+        if isinstance(source, str | Path):
+            source = yield from open_source.inside(source, recipe.data)
+        training = source.split("train")
+        recipe, mirroring = preflight.unmirrored(recipe, names, training, runs)
+        notes = [*preflight.check_source(recipe, names, training), *mirroring]
+        before = preflight.check_runs(runs, recipe, names, training)
+        left = [name for name in names if budgets[name].progress(before[name]) < 1.0]
+        outlooks = {
+            name: estimate.outlook(
+                name, recipe, training, budgets[name], device, before=before[name], started=start is not None
+            )
+            for name in left
+        }
+        estimate.check(recipe, outlooks, minutes)
+        remedy = estimate.remedies(
+            recipe, list(outlooks.values()), training, minutes=minutes, device=device, init=start
         )
-        for name in left
-    }
-    estimate.check(recipe, outlooks, minutes)
-    remedy = estimate.remedies(recipe, list(outlooks.values()), training, minutes=minutes, device=device, init=start)
-    if ranks.rank() == 0:
-        yield from map(Note, [*notes, *estimate.said(recipe, outlooks, remedy)] if left else [])
-    found = Trained(model=str(model), skipped=_skipped(source))
-    for name in names:
-        own = outlooks.get(name)
-        clips = own.clips if own else before[name].step * recipe.stages[name].batch
-        count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
-        events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start, count)
-        yield from _judged(events, found, own, remedy)
-    return found
+        if ranks.rank() == 0:
+            yield from map(Note, [*notes, *estimate.said(recipe, outlooks, remedy)] if left else [])
+        found = Trained(model=str(model), skipped=_skipped(source))
+        for name in names:
+            own = outlooks.get(name)
+            clips = own.clips if own else before[name].step * recipe.stages[name].batch
+            count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
+            events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start, count)
+            yield from _judged(events, found, own, remedy)
+        return found
 
 
 def _budgets(recipe: Recipe, names: Sequence[str], steps: int | None, minutes: float | None) -> dict[str, Budget]:
@@ -192,7 +198,7 @@ def _train_stage(
         config = CascadeConfig(
             name=model.name,
             stages={one: recipe.stages[one].stage for one in recipe.stages},
-            trained_on=list(training.names),
+            trained_on=list(dict.fromkeys((*(start.config.trained_on if start else ()), *training.names))),
         )
         dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
         step = resume.reached(runs / name / "checkpoints", identity(recipe, name, training)).step

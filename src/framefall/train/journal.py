@@ -12,18 +12,22 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from framefall import ranks
+from framefall import publish, ranks
 from framefall.jsonable import jsonable
 
 
 class Journal:
-    """Writes rows of numbers to `folder/log.jsonl` and `folder/tensorboard/`. A resumed run goes on below.
+    """Writes rows of numbers to `folder/log.jsonl` and `folder/tensorboard/`. A resumed run goes on below `step`.
 
-    Of several ranks the first writes the numbers, which are the same on all; notes come from each.
+    What a killed session wrote of later steps goes: they are done again. Of several ranks the first writes the
+    numbers, which are the same on all; notes come from each.
     """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        if ranks.rank() == 0:
+            _cut(folder / "log.jsonl", step)
+        ranks.barrier()
         self.lines = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
         self.board = Board(folder / "tensorboard", step) if ranks.rank() == 0 else None
 
@@ -47,6 +51,26 @@ class Journal:
         self.lines.close()
         if self.board:
             self.board.close()
+
+
+def _cut(log: Path, step: int) -> None:
+    """Removes the rows of steps that are not done yet, and a last one that was not written to its end."""
+    if not log.exists():
+        return
+    lines = log.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith(b"\n") and _done(line, step)]
+    if len(kept) < len(lines):
+        with publish.file(log) as partial:
+            partial.write_bytes(b"".join(kept))
+
+
+def _done(line: bytes, step: int) -> bool:
+    """Whether a row is of what was done up to a step: what is said of a step's clips comes before the step is done."""
+    try:
+        row = json.loads(line)
+        return bool(row["step"] < step + ("clips" not in row))
+    except (ValueError, KeyError, TypeError):
+        return True  # it is not ours to judge
 
 
 class Board:

@@ -61,7 +61,7 @@ class TrainingStep(Stepped):
 
 
 class Diverged(RuntimeError):
-    """Three steps in a row were not finite."""
+    """Three steps in a row were not finite, or one made weights of which that is true. Nothing is published of it."""
 
 
 def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> Stage:
@@ -87,7 +87,8 @@ def train_stage(
     """Trains `stage` in place until the budget is spent; at the end its weights are the averaged ones.
 
     Goes on from the newest whole checkpoint under `run_folder`. A step whose loss or gradient is not
-    finite changes nothing but the count of such steps; three in a row raise `Diverged`. What the averaged weights
+    finite changes nothing but the count of such steps; three in a row raise `Diverged`, and so does a step after which
+    a weight is not finite, or an end at which nothing has been learnt. What the averaged weights
     make of `held_out` is measured now and then and at the end (`HeldOutLoss`), and drawn by `strip`; neither moves a
     bit of the training, and neither counts as training time.
     """
@@ -129,6 +130,8 @@ def train_stage(
             if math.isfinite(value) and math.isfinite(norm):
                 for one in optimizers:
                     one.step()
+                if not _finite(network):
+                    raise Diverged(_lost(stage.name, state.step, batch, journal))
                 average.update(network)
                 state.bad_steps = 0
             else:
@@ -169,11 +172,21 @@ def train_stage(
                 began = stripped = time.monotonic()
             what = f"{stage.name} step {state.step}, loss {value:.4f}"
             yield TrainingStep(budget.progress(state), 1.0, what, stage.name, state.step, value, rate)
+        if not average.updates:
+            raise Diverged(
+                f"none of {state.step} steps of {stage.name} was finite, and nothing has been learnt;"
+                f" remove clips that are not, or lower the learning rates"
+            )
         _save(run_folder, run, recipe.keep)
         network.load_state_dict(average.tensors)
         network.eval()
         if watch and (state.step > first or state.step not in watch.before):  # a kill may have come between
-            yield _measure(watch, stage, part, state, budget, journal)
+            yield (found := _measure(watch, stage, part, state, budget, journal))
+            if not math.isfinite(found.loss):
+                raise Diverged(
+                    f"the averaged weights of {stage.name} make nothing that is finite at step {state.step}; begin"
+                    " again at lower learning rates"
+                )
     if strip and ranks.rank() == 0:
         strip(stage, state.step)
 
@@ -191,23 +204,43 @@ def identity(recipe: Recipe, stage: str, source: Folder | Source) -> dict[str, o
 def _accumulate(
     stage: Trainee, part: StageRecipe, batch: list[Clip], seed: int, step: int, loss: Loss
 ) -> tuple[float, float]:
-    """Gradients of the batch's mean loss, clipped; gives the loss and the norm before clipping."""
+    """Gradients of the batch's mean loss, clipped; gives the loss and the norm before clipping.
+
+    A loss that is not finite has none, on any rank: a gradient of NaN as a place to read from ends the process.
+    """
     size, total = -(-len(batch) // part.accumulate), 0.0
     for first in range(0, len(batch), size):
         with autocast(stage.device):
             losses = loss(stage, part, batch[first : first + size], seed, step)
         share = losses.sum() / len(batch)
-        share.backward()
         total += float(share.detach())
-    ranks.average_(optim.gradients(stage.backbone))
+        if not math.isfinite(total):
+            break
+        share.backward()
     mean = torch.tensor([total], device=stage.device)  # where the ranks' messages travel
     ranks.average_([mean])
+    if not math.isfinite(float(mean)):
+        return float(mean), math.nan
+    ranks.average_(optim.gradients(stage.backbone))
     norm = nn.utils.clip_grad_norm_(stage.backbone.parameters(), part.optim.clip_norm)
     return float(mean), float(norm)
 
 
 def _finite(network: nn.Module) -> bool:
-    return all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values())
+    """Whether all weights are: their sums are but for an overflow, and cost next to nothing beside a step."""
+    tensors = [one.detach() for one in network.state_dict().values() if one.is_floating_point()]
+    if bool(torch.stack([one.sum().float() for one in tensors]).isfinite().all()):
+        return True
+    return all(bool(one.isfinite().all()) for one in tensors)
+
+
+def _lost(stage: str, step: int, batch: list[Clip], journal: Journal) -> str:
+    names = list(dict.fromkeys(clip.key for clip in batch))
+    journal.write(step, note="made weights that are not finite", clips=names)
+    return (
+        f"step {step} of {stage} made weights that are not finite, of {', '.join(names)}; nothing of it is kept: begin"
+        " again, or with --init from the last good model, at lower learning rates"
+    )
 
 
 def _skip(state: resume.State, batch: list, journal: Journal) -> str:  # type: ignore[type-arg]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from framefall import bounded, publish
-from framefall.cascade.checkpoint import stored
+from framefall.cascade.checkpoint import stored, writable
 from framefall.cascade.formats import upgrade_stage
 from framefall.cascade.tensors import check_tensors, read_tensors
 from framefall.config import from_dict, to_dict
@@ -56,8 +56,9 @@ def save(folder: Path, run: Run, keep: int) -> Path:
         "updates": run.average.updates,
         "optimizers": [_plain(one) for one in run.optimizers],
     }
-    with publish.folder(path) as partial:
-        save_file(_tensors(run), partial / "tensors.safetensors")
+    tensors = _tensors(run)
+    with writable(path, sum(one.nbytes for one in tensors.values())), publish.folder(path) as partial:
+        save_file(tensors, partial / "tensors.safetensors")
         (partial / "state.json").write_text(json.dumps(numbers, indent=1))
     earlier = sorted(
         one for one in _checkpoints(folder) if one.name <= path.name
@@ -138,7 +139,7 @@ def _tensors(run: Run) -> dict[str, Tensor]:
     for index, one in enumerate(run.optimizers):
         for number, values in one.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
-    return stored(tensors, torch.float32)
+    return stored(tensors, torch.float32, "a checkpoint")
 
 
 def _plain(one: Optimizer) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ read. KEY is the SHA-256 of the file's bytes, the settings and the version of th
 room for are decoded whenever they are needed.
 """
 
+import contextlib
 import hashlib
 import json
 import zlib
@@ -88,18 +89,19 @@ class Entry:
         return True
 
     def _decode_again(self) -> bool:
-        """Puts the entry back in its place; false when the cache has no room for it."""
+        """Puts the entry back in its place; false when the cache has no room for it, or can no longer be written."""
         try:
             same = content_hash(self.origin.path) == self.origin.content
         except (OSError, DecodeError):
             raise CacheError(self._gone("is not there any more")) from None
         if not same:
             raise CacheError(self._gone("has changed"))
-        with self.store.only_one(self.file.stem):
+        with contextlib.suppress(CacheError), self.store.only_one(self.file.stem):
             found = _load(self.file.with_suffix(""), self.store, self.origin)
             if found is not None and found._is_whole():
                 return True  # another process was faster
             return _make(self.file.with_suffix(""), self.store, self.origin).kept
+        return False
 
     def _decoded(self, frames: Sequence[int]) -> np.ndarray:
         """The frames straight from the source."""

@@ -50,7 +50,7 @@ class Kept:
         self._gathered: dict[int, Clip] = {}  # of one shard, while it is not complete
         self.keeps = True  # until there is no room
         hold(shards.folder)
-        shards.sweep()
+        shards.store.sweep()
 
     def close(self) -> None:
         """Lets go of the shards."""

@@ -10,7 +10,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from framefall import publish
 from framefall.data.cached import cache, records
 from framefall.data.cached.store import CacheError, Store
 from framefall.data.folder import Folder, FolderConfig, IngestReport, Shot, Skipped
@@ -84,7 +83,7 @@ def save_folder(folder: Folder, path: Path) -> None:
 def load_folder(path: Path, shots: int) -> Folder:
     """A prepared folder; raises `ValueError` where it is damaged and the source is not there to mend it."""
     store = Store(path)
-    publish.sweep(path)
+    store.sweep()
     try:
         head, _ = records.unpack(records.read(path / _FOLDER, _FOLDER, 0))
         found = [records.unpack(records.read(path / _FOLDER, _FOLDER, number + 1)) for number in range(shots)]

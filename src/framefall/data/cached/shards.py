@@ -17,7 +17,6 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from framefall import publish
 from framefall.data.cached import records
 from framefall.data.cached.store import SHARDS, Store
 from framefall.data.clip import Clip
@@ -163,10 +162,6 @@ class Shards:
     def lock(self, shard: int) -> str:
         """The name under which one process makes a shard."""
         return hashlib.blake2b(f"{self.key}/{shard}".encode(), digest_size=7).hexdigest()
-
-    def sweep(self) -> None:
-        """Removes what killed writers left."""
-        publish.sweep(self.folder)
 
     def _whole(self, shard: int) -> Iterator[tuple[int, Clip]]:
         for number in self.numbers(shard):

@@ -89,6 +89,14 @@ class Store:
         allowed = "its disk is full" if self.limit is None else f"it may hold {self.limit / 1e9:g} GB"
         return f"the cache {self.root} has no room for {what} ({allowed})"
 
+    def sweep(self) -> None:
+        """Removes what killed writers left, wherever in here they wrote."""
+        for folder in (
+            self.root,
+            *(one for one in (*_listed(self.root), *_listed(self.root / SHARDS)) if one.is_dir()),
+        ):
+            publish.sweep(folder)
+
     @property
     def size(self) -> int:
         """Bytes of all that is kept here."""

@@ -49,6 +49,9 @@ PERHAPS_COMPUTED = frozenset(
         "preview previews semantic semantics skeleton thumb thumbs thumbnail thumbnails truth"
     )
 )
+PICTURED = frozenset(
+    named("color colour frame frames image images img imgs input jpegimages rgb video videos")
+)  # what folders of frames are called, so that it says nothing
 
 
 @dataclass(frozen=True)

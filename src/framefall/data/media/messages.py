@@ -41,7 +41,7 @@ def send_frame(to: socket.socket, frame: Frame) -> None:
     height, width, channels = frame.pixels.shape
     head = _FRAME.pack(frame.time, frame.duration, frame.source, height, width, channels)
     to.sendall(_HEAD.pack(FRAME, len(head) + frame.pixels.nbytes) + head)
-    to.sendall(memoryview(np.ascontiguousarray(frame.pixels)).cast("B"))
+    to.sendall(np.ascontiguousarray(frame.pixels).data.cast("B"))
 
 
 def receive(by: socket.socket, pixels: int = 0) -> tuple[bytes, Any]:
@@ -77,7 +77,7 @@ def _receive_frame(by: socket.socket, length: int, most: int) -> Frame:
     if not sound or not 0 < height * width <= most or length != _FRAME.size + nbytes:
         raise Broken
     pixels = np.empty((height, width, channels), np.uint8)
-    _fill(by, memoryview(pixels).cast("B"))
+    _fill(by, pixels.data.cast("B"))
     return Frame(time, pixels, duration, source)
 
 

@@ -49,10 +49,8 @@ def plain(error: Exception) -> str:
     """What an error says of a file."""
     if isinstance(error, MemoryError):
         return "its frames do not fit into the memory that a file is given"
-    if isinstance(error, FileNotFoundError):
-        return "it is not there, or is a link to nothing"
-    if isinstance(error, PermissionError):
-        return "this user may not read it"
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return "it points to another file, and none is opened but itself"
     if type(error).__name__.startswith("DecompressionBomb"):
         return "it has too many pixels"
     reason = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(' "')[0]

@@ -65,7 +65,8 @@ def read(source: Source, kind: str, short_side: int | None, channels: int, limit
                 number, reached = number + 1, time + duration
             if trouble:
                 break
-    if stated and reached < 0.9 * stated:
+    # the last frame's length, and what an edit list leaves away, are seldom stated alike
+    if stated and stated - reached > max(0.1 * stated, 2 * times.gap):
         raise DecodeError(
             source.path, trouble or f"it ends after {reached:.2f} s of the {stated:.2f} s it states: it is cut short"
         )
@@ -177,34 +178,39 @@ class _Clock:
     """Seconds since the first frame; a missing or repeated stamp means one usual gap after the last."""
 
     def __init__(self, stream: Any) -> None:
-        self._gap = float(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)))
+        self.gap = float(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)))
         self._first: float | None = None
-        self._last = -self._gap
+        self._last = -self.gap
 
     def of(self, raw: Any) -> tuple[float, float]:
         """Start and duration of a decoded frame."""
-        duration = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else self._gap
+        duration = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else self.gap
         stamp = None if raw.pts is None or raw.time_base is None else float(raw.pts * raw.time_base)
         if self._first is None:
             self._first = stamp if stamp is not None else 0.0
-        time = self._last + self._gap if stamp is None else stamp - self._first
+        time = self._last + self.gap if stamp is None else stamp - self._first
         if time <= self._last:
-            time = self._last + self._gap
+            time = self._last + self.gap
         self._last = time
         return time, duration
 
 
 def _starts(container: Any, stream: Any, limits: Limits) -> tuple[list[float], float]:
     """When each frame is shown, sorted, and how long the last one is; as far as the file can be followed."""
-    base, starts, durations = float(stream.time_base or 0), [], {}
+    base, starts, durations = float(stream.time_base or 0), list[float](), dict[float, float]()
+    any_key, early = False, 0
     with contextlib.suppress(av.error.FFmpegError):
         for packet in container.demux(stream):
             stamp = packet.dts if packet.pts is None else packet.pts
             if packet.size and stamp is not None and not packet.is_discard:
+                if packet.is_keyframe and not any_key:
+                    any_key, early = True, len(starts)
                 starts.append(stamp * base)
                 durations[starts[-1]] = (packet.duration or 0) * base
             if len(starts) > limits.frames:
                 break
+    if early:  # what was recorded before the first key frame, or is to be shown before it, cannot be decoded
+        starts = [start for start in starts[early:] if start >= starts[early]]
     starts.sort()
     return starts, durations[starts[-1]] if starts else 0.0
 

@@ -23,9 +23,9 @@ MEMORY = 1 << 30  # bytes for one file ...
 EACH = 24  # ... or so many for each pixel of the largest frame that it may have
 
 
-def serve(file: int) -> None:
+def serve(descriptor: int) -> None:
     """Answers requests that come through a socket until the other side leaves."""
-    link = socket.socket(fileno=file)
+    link = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches a whole group: the parent decides
     cv2.setNumThreads(1)
     sandbox.limit_memory(MEMORY)

@@ -26,7 +26,7 @@ FrameSink = Generator[None, np.ndarray | None, None]
 BESIDE = ".json"  # after the name of a .npy file: its tags
 INSIDE = "metadata.json"  # in a folder of PNG: its tags
 RATE = "fps.txt"  # in a folder of PNG: frames a second
-FRAMES = FolderKind(needs=RATE, only=rf"\d{{6,}}\.png|{RATE}|{INSIDE}")
+FRAMES = FolderKind("frames", needs=RATE, only=rf"\d{{6,}}\.png|{RATE}|{INSIDE}")
 PICTURE = ".png"  # a video of one frame
 OpenSink = Callable[[Output, Fraction, Mapping[str, str]], FrameSink]
 

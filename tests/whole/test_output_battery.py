@@ -1,0 +1,23 @@
+"""A small count of the battery of outputs: clips cut at any byte, and races for a name.
+
+Saves that are struck at any call are in `test_publish.py`.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from examples import examples
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
+import outputs as battery
+
+COUNTS = {battery.cuts: examples(24, 120), battery.races: examples(6, 100)}
+
+
+@pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
+def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
+    report = promise(COUNTS[promise], tmp_path)
+    assert report.passed, report

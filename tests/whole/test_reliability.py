@@ -1,0 +1,50 @@
+"""The batteries run together: each is there, what they found becomes a page, and a broken promise fails the run."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from reliability import BATTERIES, DOCS, Battery, main, page
+from report import Report
+
+HELD = Report(
+    name="a file is whole", promise="no half file", row=19, tried=8, held=8, window="killed in a write", hits=4,
+    least_hits=3, control="written in place", control_tried=8, control_broke=5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BATTERIES)
+def test_each_battery_has_a_run(name: str) -> None:
+    assert callable(import_module(BATTERIES[name].module).run) and BATTERIES[name].least <= BATTERIES[name].full
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"held": 7}, {"tried": 0, "held": 0}, {"hits": 2}, {"control_broke": 0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_promise_is_broken_when_a_try_a_hit_or_the_control_is_missing(change: dict) -> None:
+    assert HELD.passed and not Report(**{**HELD.__dict__, **change}).passed
+
+
+def test_the_page_is_what_the_batteries_found() -> None:
+    result = json.loads((DOCS / "reliability.json").read_text())
+    assert (DOCS / "reliability.md").read_text() == page(result)
+    assert {one["battery"] for one in result["promises"]} == set(BATTERIES)
+
+
+def test_a_run_writes_what_it_found_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one real battery, at its least count; the control is a battery whose promise is broken."""
+    monkeypatch.setitem(BATTERIES, "odd_videos", Battery("odd_videos", 60, 4))
+    (tmp_path / "reliability.json").write_text(json.dumps({"promises": [HELD.json() | {"battery": "outputs"}]}))
+    assert main(["0.01", "odd_videos"], tmp_path) == 0
+    found = json.loads((tmp_path / "reliability.json").read_text())["promises"]
+    assert [one["battery"] for one in found] == ["outputs", "odd_videos"] and found[1]["tried"] == 4
+    assert (
+        "| 19 | no half file | `outputs` | 8/8 | killed in a write: 4 (3) |"
+        in (tmp_path / "reliability.md").read_text()
+    )
+    broken = HELD.json() | {"battery": "outputs", "held": 7, "passed": False}
+    (tmp_path / "reliability.json").write_text(json.dumps({"promises": [broken]}))
+    assert main(["0.01", "odd_videos"], tmp_path) == 1

@@ -1,0 +1,33 @@
+"""A small count of the batteries of trainings: gone on with anywhere, not finite, a full disk, a loss of power.
+
+Races for a model are in `tests/cases/test_trainings.py`, kills in `test_kills.py`.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from examples import examples
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
+import power
+import trainings as battery
+
+COUNTS = {battery.resumes: examples(5, 540), battery.spoilt: examples(8, 120), battery.quotas: examples(4, 40)}
+
+
+@pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
+def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
+    source, recipe = battery._clips(tmp_path / "clips"), battery._toy()
+    report = promise(COUNTS[promise], tmp_path / "work", source, recipe, 0)
+    assert report.passed, report
+
+
+def test_a_loss_of_power_leaves_what_is_whole(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    report = power.run(examples(20, 50), tmp_path)
+    torch.set_num_threads(threads)
+    assert report.passed, report
