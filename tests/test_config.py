@@ -73,8 +73,8 @@ def test_defaults_fill_what_is_not_said():
         ({"name": "a", "compile": 1}, "compile: .* got 1"),
         ({"name": 3}, "name: .* got 3"),
         ({"name": "a", "shape": 3}, "shape: .* got 3"),
-        ({"name": "a", "shape": {"width": 0}}, "shape: width must be above 0"),
-        ({"name": "a", "times": {"std": -1.0}}, "times: std must be above 0, got -1.0; try 0.8"),
+        ({"name": "a", "shape": {"width": 0}}, "shape.width: must be at least 1, got 0"),
+        ({"name": "a", "times": {"std": -1.0}}, "times.std: must be at least 0, got -1.0"),
         ({"name": "a", "backbone": {"kind": "mamba"}}, "backbone"),
         ({"name": "a", "backbone": {"kind": "conv", "patch": [1, 2, 2]}}, "backbone"),
         ([1, 2], "Recipe: "),
@@ -121,7 +121,7 @@ def test_settings_replace_values_by_their_path():
         ("steps.more=3", r"setting 'steps.more' is unknown"),
         ("backbone.width=3", r"'backbone.width' is unknown; known here: kind, patch, rate"),
         ("steps=many", "settings does not fit Recipe: steps: .* got 'many'"),
-        ("shape.width=-1", "settings does not fit Recipe: shape: width must be above 0"),
+        ("shape.width=-1", "settings does not fit Recipe: shape.width: must be at least 1"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_refused(setting, sentence):

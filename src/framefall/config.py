@@ -84,4 +84,10 @@ def _sentence(kind: type, error: ValidationError, origin: str) -> str:
     where = ".".join(str(part) for part in first["loc"]) or kind.__name__
     given = "" if first["type"] in ("missing", "json_invalid") else f", got {first['input']!r}"[:120]
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in _BOUNDS:
+        name, said = _BOUNDS[first["type"]]
+        message = f"must be {said} {first['ctx'][name]:g}"
     return f"{origin} does not fit {kind.__name__}: {where}: {message}{given}"
+
+
+_BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}

@@ -22,12 +22,9 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
+from framefall.published import FORMAT_VERSION, MANIFEST, Corrupt, files_in, sha256, verify
 
-
-class Corrupt(ValueError):
-    """A published folder does not hold what its manifest says."""
+__all__ = ["MANIFEST", "Corrupt", "Taken", "file", "folder", "kind", "sha256", "sweep", "try_out", "verify"]
 
 
 class Taken(FileExistsError):
@@ -72,7 +69,7 @@ def folder(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]
         partial.mkdir()
         yield partial
         _write_manifest(partial)
-        for name in _files(partial):
+        for name in files_in(partial):
             _sync(partial / name)
         for inner in [partial, *(p for p in partial.rglob("*") if p.is_dir())]:
             _sync(inner)
@@ -81,30 +78,6 @@ def folder(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]
         else:
             _put(partial, path, replaces)
         _sync(path.parent)
-
-
-def verify(path: str | Path) -> dict[str, str]:
-    """Checks every file of a published folder; gives {file: SHA-256}, or raises `Corrupt` naming the file.
-
-    A folder that is replaced while it is read is read again: the answer is about one folder, never two.
-    """
-    path = Path(path)
-    while True:
-        before = _identity(path)
-        try:
-            digests = _check(path)
-        except Corrupt:
-            if before == _identity(path):
-                raise
-        else:
-            if before == _identity(path):
-                return digests
-
-
-def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sweep(parent: str | Path) -> None:
@@ -207,57 +180,8 @@ def _alive(process: int) -> bool:
     return process != os.getpid()
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    """Changes when another folder takes the name; the times tell folders apart that reuse an inode."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _check(path: Path) -> dict[str, str]:
-    entries = _entries(path)
-    try:
-        present = set(_files(path))
-        for name in sorted(entries.keys() | present):
-            if name not in present:
-                raise Corrupt(f"{path / name} is listed in the manifest and missing: restore the folder from a copy")
-            if name not in entries:
-                raise Corrupt(f"{path / name} is not in the manifest: remove it, or publish the folder again")
-            size, digest = entries[name]
-            if (path / name).stat().st_size != size or sha256(path / name) != digest:
-                raise Corrupt(f"{path / name} is not what the manifest says: restore the folder from a copy")
-    except FileNotFoundError as error:
-        raise Corrupt(f"{error.filename} vanished while it was read: restore the folder from a copy") from None
-    return {name: digest for name, (_, digest) in entries.items()}
-
-
-def _entries(path: Path) -> dict[str, tuple[int, str]]:
-    """The manifest: size and SHA-256 of every file."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        version = manifest["format_version"]
-        if version != FORMAT_VERSION:  # before the rest is read: another version may lay it out otherwise
-            wanted = f"{path / MANIFEST} has format version {version}, this Framefall reads {FORMAT_VERSION}"
-            raise Corrupt(f"{wanted}: update Framefall")
-        listed = manifest["files"].items()
-        return {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in listed}
-    except (FileNotFoundError, NotADirectoryError):
-        raise Corrupt(f"{path} has no {MANIFEST}: it is not a published folder, or was not copied whole") from None
-    except Corrupt:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise Corrupt(f"{path / MANIFEST} is damaged: restore the folder from a copy") from None
-
-
-def _files(path: Path) -> list[str]:
-    names = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-    return sorted(name for name in names if name != MANIFEST)
-
-
 def _write_manifest(path: Path) -> None:
-    listed = {name: {"bytes": (path / name).stat().st_size, "sha256": sha256(path / name)} for name in _files(path)}
+    listed = {name: {"bytes": (path / name).stat().st_size, "sha256": sha256(path / name)} for name in files_in(path)}
     text = json.dumps({"format_version": FORMAT_VERSION, "files": listed}, indent=2) + "\n"
     (path / MANIFEST).write_text(text)
     _sync(path / MANIFEST)

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from framefall.ranges import Channels, Length, Rate
+
 Video = Float[Tensor, "batch channels frames height width"]  # -1 .. 1
 # diffusion time: 0 is clean data, 1 is pure noise; one for a clip, or one a frame
 Time = Float[Tensor, " batch"] | Float[Tensor, "batch frames"]
@@ -22,11 +24,11 @@ Scores = Float[Tensor, " batch"]
 class VideoShape:
     """What one clip of a stage is made of; `fps` is its frames a second."""
 
-    channels: int = 3
-    frames: int = 16
-    height: int = 64
-    width: int = 64
-    fps: float = 6.0
+    channels: Channels = 3
+    frames: Length = 16
+    height: Length = 64
+    width: Length = 64
+    fps: Rate = 6.0
 
     def __post_init__(self) -> None:
         for name in ("channels", "frames", "height", "width", "fps"):

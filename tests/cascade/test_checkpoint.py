@@ -18,6 +18,7 @@ from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.checkpoint import find, load_cascade, parameters, save, with_stage
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.tensors import read_tensors
 from framefall.models import keys
 
 # folders as format 1 wrote them, every weight moved by noise: a transformer, an interpolator and a convolutional net
@@ -164,7 +165,7 @@ def test_without_the_table_of_names_an_earlier_folder_is_refused(name, monkeypat
 
 def test_an_earlier_folder_is_written_anew_under_todays_names(tmp_path):
     save(load_cascade(OLD_MODELS / "b"), tmp_path / "new")
-    names = checkpoint.read_tensors(tmp_path / "new" / "base.safetensors").keys()
+    names = read_tensors(tmp_path / "new" / "base.safetensors").keys()
     assert names == load_cascade(tmp_path / "new").stage("base").backbone.state_dict().keys()
     assert not any(re.search(r"enter|leave|lateral", name) for name in names)
 

@@ -79,7 +79,7 @@ def config_fps_infinite(folder):
 
 @model
 def config_guidance_nan(folder):
-    config(folder, ('"guidance_scale": 2.5', '"guidance_scale": NaN'))
+    config(folder, ('"scale": 2.5', '"scale": NaN'))
 
 
 @model

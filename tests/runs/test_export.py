@@ -8,7 +8,8 @@ import torch
 
 from framefall import publish
 from framefall.cascade.card import StageCard
-from framefall.cascade.checkpoint import load_cascade, read_tensors
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.tensors import read_tensors
 from framefall.runs.export import export
 from framefall.runs.knowledge import NOTES
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from framefall import bounded
 from framefall.config import from_json, to_json
 from framefall.publish import Corrupt
+from framefall.ranges import Count
 
 CARD = "card.json"
 FORMAT = 1
@@ -33,13 +35,13 @@ class StageCard:
     """What training knows of one stage."""
 
     sources: list[str] = field(default_factory=list)  # files, worlds, or words for both
-    clips: int = 0  # different ones in the sources; 0 where nobody knows
-    captioned: int | None = None  # of them with a caption; none where nobody knows
+    clips: Count = 0  # different ones in the sources; 0 where nobody knows
+    captioned: Count | None = None  # of them with a caption; none where nobody knows
     captions: list[str] = field(default_factory=list)  # the distinct ones, where they are few
     scenes: dict[str, list[str]] = field(default_factory=dict)  # of worlds: scenarios, with the words of their captions
-    words: dict[str, int] = field(default_factory=dict)  # of captions, and how many have each; of worlds, of a sample
-    left_out: dict[str, int] = field(default_factory=dict)  # how many sources, captions, words there was no room for
-    seen: int = 0  # clips in training, repeats included
+    words: dict[str, Count] = field(default_factory=dict)  # of captions, and how many have each; of worlds, of a sample
+    left_out: dict[str, Count] = field(default_factory=dict)  # how many sources, captions, words there was no room for
+    seen: Count = 0  # clips in training, repeats included
     scores: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)  # known ones, a sentence each
 
@@ -78,7 +80,7 @@ class Card:
     """The parts of all stages, by name."""
 
     stages: dict[str, StageCard] = field(default_factory=dict)
-    format: int = FORMAT
+    format: Count = FORMAT
 
 
 def about(sources: Sequence[str], captions: Iterable[str | None], scenes: Scenes = _NONE) -> StageCard:
@@ -146,15 +148,20 @@ def read_card(folder: str | Path) -> Card | None:
     path = Path(folder) / CARD
     if not path.exists():
         return None
-    if path.stat().st_size > LARGEST:
-        raise Corrupt(
-            f"{path} must have at most {LARGEST:,} bytes, has {path.stat().st_size:,}: restore it from a copy"
-        )
-    text = path.read_bytes()
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_card(bounded.read(path, LARGEST), path)
+    except bounded.Unreadable as error:
+        raise Corrupt(f"{error}: restore it from a copy") from None
+
+
+def parse_card(text: bytes, path: Path) -> Card | None:
+    """The same from the bytes of the file."""
+    try:
+        values = bounded.parse(text)
+    except json.JSONDecodeError:
         values = {}  # the schema's own sentence says what is wrong
+    except ValueError as error:
+        raise Corrupt(f"{path} does not fit Card: {error}: restore it from a copy") from None
     if isinstance(values, dict) and isinstance(values.get("format"), int) and values["format"] > FORMAT:
         return None
     try:

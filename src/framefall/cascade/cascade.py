@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from framefall.cascade.consistency import match_blocks
 from framefall.cascade.formats import FORMAT
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
+from framefall.cascade.limits import PIXELS
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
@@ -21,6 +23,7 @@ from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
 from framefall.noise import Key
 from framefall.progress import Stepped
+from framefall.ranges import listed, within
 from framefall.video import Video
 
 
@@ -29,12 +32,12 @@ class CascadeConfig:
     """A cascade without its weights; `stages` are in the order in which they run."""
 
     name: str
-    stages: dict[str, StageConfig]
+    stages: Annotated[dict[str, StageConfig], listed(32)]
     license: str = "Apache-2.0"
     description: str = ""
     trained_on: list[str] = field(default_factory=list)  # what the clips were and where they came from
     distilled_from: str = ""  # the model whose many steps a stage does in few, and by which method
-    format: int = FORMAT  # of this config and of the weights' names beside it
+    format: Annotated[int, within(1, 1000)] = FORMAT  # of this config and of the weights' names beside it
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -42,6 +45,14 @@ class CascadeConfig:
         for name in self.stages:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # it becomes the name of a file
                 raise ValueError(f"a stage's name must be made of letters, digits, _ and -, got {name!r}; try base")
+        first, *others = self.stages.values()
+        height, width = first.shape.height, first.shape.width
+        for stage in others:
+            height, width = height * stage.task.space_factor, width * stage.task.space_factor
+            if height * width > PIXELS:
+                raise ValueError(
+                    f"a frame must have at most {PIXELS:,} pixels, got {width}x{height}; try a factor of 2"
+                )
 
 
 @dataclass(frozen=True)

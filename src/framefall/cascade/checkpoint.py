@@ -1,8 +1,8 @@
 """A cascade as a folder: `config.json`, its card, one safetensors file a stage, and a manifest with their hashes.
 
 A latent stage's autoencoder has a file of its own, `STAGE.autoencoder.safetensors`.
-Loading goes manifest, hashes, schema, names and shapes, tensors, finite numbers; nothing is unpickled and
-nothing in the config can name a class or a file.
+Loading goes manifest, sizes, schema, names and shapes, tensors, hashes, finite numbers; each file is read once, nothing
+is unpickled and nothing in the config can name a class or a file. Whatever only looks at a model takes the same way.
 """
 
 import contextlib
@@ -11,25 +11,27 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import Tensor
 
-from framefall import locks, publish
+from framefall import bounded, locks, publish
 from framefall.cascade import formats
-from framefall.cascade.card import CARD, Card, StageCard, read_card, write_card
+from framefall.cascade.card import CARD, LARGEST, Card, StageCard, parse_card, read_card, write_card
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.codec import build_codec
+from framefall.cascade.codec import Codec, Latents, Pixels, build_autoencoder
 from framefall.cascade.stage import Stage, StageConfig
+from framefall.cascade.tensors import Network, built, check_shapes, check_tensors, parse_tensors, read_header
 from framefall.config import from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build
 from framefall.outputs import FolderKind
+from framefall.published import Published, reading
 from framefall.weights import SHIPPED
 
 CONFIG = "config.json"
@@ -48,19 +50,69 @@ def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float3
 
 def load_cascade(folder: str | Path, device: str | torch.device = "cpu") -> Cascade:
     """A cascade from its folder, or the shipped one of that name; its networks are in evaluation mode."""
-    folder = find(folder)
-    publish.verify(folder)
-    config = read_config(folder / CONFIG)
-    stages = tuple(build_stage(name, stage, folder, device) for name, stage in config.stages.items())
-    return Cascade(config=config, stages=stages, card=read_card(folder))
+    return verified(folder, device)[0]
+
+
+def verified(folder: str | Path, device: str | torch.device = "cpu") -> tuple[Cascade, dict[str, str]]:
+    """The same with the SHA-256 of every file: nothing in the folder is left unchecked."""
+
+    def use(published: Published) -> tuple[Cascade, dict[str, str]]:
+        config, card = _described(published)
+        stages = tuple(build_stage(name, stage, published, device) for name, stage in config.stages.items())
+        return Cascade(config=config, stages=stages, card=card), published.rest()
+
+    return reading(find(folder), use)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A model without its weights."""
+
+    config: CascadeConfig
+    card: Card | None
+    parameters: dict[str, int]  # of each stage's network
+
+
+def describe(folder: str | Path) -> Described:
+    """What a model's folder says of it, without keeping its weights; refuses what `load_cascade` does."""
+
+    def use(published: Published) -> Described:
+        config, card = _described(published)
+        stages = (build_stage(name, stage, published) for name, stage in config.stages.items())
+        sizes = {stage.name: parameters(stage.backbone.parameters()) for stage in stages}
+        published.rest()
+        return Described(config, card, sizes)
+
+    return reading(find(folder), use)
+
+
+def _described(published: Published) -> tuple[CascadeConfig, Card | None]:
+    path = published.path
+    if CONFIG not in published:
+        raise ValueError(f"a model must have a {CONFIG}, {path} has none; name a model's folder, not a checkpoint's")
+    config = parse_config(published.read(CONFIG, bounded.TEXT), path / CONFIG)
+    card = parse_card(published.read(CARD, LARGEST), path / CARD) if CARD in published else None
+    weights = {name for stage in config.stages for name in (f"{stage}.safetensors", f"{stage}.{AUTOENCODER}")}
+    for name, size in published.sizes.items():
+        if name not in weights and size > LARGEST:
+            raise publish.Corrupt(
+                f"{path / name} is of no stage and has more than {LARGEST:,} bytes: remove it, and publish anew"
+            )
+    return config, card
 
 
 def read_config(path: Path) -> CascadeConfig:
-    """A model's config; an older format is brought to the present one."""
-    text = path.read_bytes()
+    """A model's config from its file; an older format is brought to the present one."""
+    return parse_config(bounded.read(path), path)
+
+
+def parse_config(text: bytes, path: Path) -> CascadeConfig:
+    """The same from the bytes of the file."""
     try:
-        values = json.loads(text)
-    except ValueError:
+        values = bounded.parse(text)
+    except ValueError as error:
+        if not isinstance(error, json.JSONDecodeError):
+            raise ValueError(f"{path} does not fit CascadeConfig: {error}") from None
         values = None  # the schema's own sentence says what is wrong
     if isinstance(values, dict):
         version = values.get("format", 1)
@@ -72,13 +124,12 @@ def read_config(path: Path) -> CascadeConfig:
     return from_json(CascadeConfig, text, origin=str(path))
 
 
-def build_stage(name: str, config: StageConfig, folder: Path, device: str | torch.device = "cpu") -> Stage:
+def build_stage(name: str, config: StageConfig, published: Published, device: str | torch.device = "cpu") -> Stage:
     """A stage with the weights that the folder has for it, checked against the shapes that its config implies."""
-    with torch.random.fork_rng(devices=[]):
-        backbone, codec = build(config.backbone), build_codec(config.latent)
-    _fill(backbone.to(device), folder / f"{name}.safetensors")
-    if codec.autoencoder is not None:
-        _fill(codec.autoencoder.to(device), folder / f"{name}.{AUTOENCODER}")
+    backbone = _filled(lambda: build(config.backbone), published, f"{name}.safetensors", device)
+    codec: Codec = Pixels()
+    if (latent := config.latent) is not None:
+        codec = Latents(_filled(lambda: build_autoencoder(latent), published, f"{name}.{AUTOENCODER}", device))
     return Stage(name=name, config=config, backbone=backbone.eval(), codec=codec)
 
 
@@ -245,10 +296,21 @@ def makes(stage: StageConfig) -> str:
     return made + ("" if stage.latent is None else ", in latents")
 
 
-def _fill(network: nn.Module, path: Path) -> None:
-    tensors = keys.upgrade(read_tensors(path))
-    check_tensors(tensors, network.state_dict(), str(path))
+def _filled(make: Callable[[], Network], published: Published, file: str, device: str | torch.device) -> Network:
+    """The network that `make` builds, with the weights of a file: none is read before all are known to fit."""
+    origin, networks = str(published.path / file), list[Network]()
+
+    def look(descriptor: int) -> None:
+        header = keys.upgrade(read_header(descriptor, origin))
+        with torch.random.fork_rng(devices=[]):
+            networks.append(built(make, header, origin))
+        check_shapes(header, networks[0].state_dict(), origin)
+
+    data = published.read(file, published.sizes.get(file, 0), look)
+    tensors, network = keys.upgrade(parse_tensors(data, origin)), networks[0].to(device)
+    check_tensors(tensors, network.state_dict(), origin)
     network.load_state_dict(tensors)
+    return network
 
 
 def find(folder: str | Path) -> Path:
@@ -262,33 +324,6 @@ def find(folder: str | Path) -> Path:
     raise ValueError(
         f"a model must be a folder or a shipped name ({known}), got {str(folder)!r}; train one with framefall train"
     )
-
-
-def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, as float32 where they are floats.
-
-    The bytes are read, not mapped: a mapped file that shrinks would end the process.
-    """
-    try:
-        tensors = load(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise publish.Corrupt(f"{path} is missing: restore the folder from a copy") from None
-    except SafetensorError as error:
-        raise publish.Corrupt(f"{path} is not a whole safetensors file ({error}): restore it from a copy") from None
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-
-
-def check_tensors(tensors: dict[str, Tensor], expected: dict[str, Tensor], origin: str) -> None:
-    """Refuses missing, unknown, wrongly shaped or not finite tensors, by name."""
-    for name in sorted(tensors.keys() ^ expected.keys()):
-        fault = "lacks" if name in expected else "has an unknown tensor"
-        raise publish.Corrupt(f"{origin} {fault} {name}: it belongs to another config")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            got, want = tuple(tensor.shape), tuple(expected[name].shape)
-            raise publish.Corrupt(f"{origin}: {name} must have shape {want}, got {got}: it belongs to another config")
-        if not bool(torch.isfinite(tensor).all()):
-            raise publish.Corrupt(f"{origin}: {name} holds numbers that are not finite: train the stage again")
 
 
 def stored(tensors: dict[str, Tensor], dtype: torch.dtype, origin: str) -> dict[str, Tensor]:

@@ -140,7 +140,12 @@ class Latents(Codec):
 
 def build_codec(config: AutoencoderConfig | None) -> Codec:
     """Pixels, or latents of an autoencoder with fresh weights from torch's generator."""
-    return Pixels() if config is None else Latents(VideoAutoencoder(config).requires_grad_(False).eval())
+    return Pixels() if config is None else Latents(build_autoencoder(config))
+
+
+def build_autoencoder(config: AutoencoderConfig) -> VideoAutoencoder:
+    """The same of latents, as a stage uses it: nobody trains it there."""
+    return VideoAutoencoder(config).requires_grad_(False).eval()
 
 
 _TILE = 512  # pixels along each side that are encoded or decoded at a time

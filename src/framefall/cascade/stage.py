@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from framefall import checks
+from framefall.cascade import limits
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
 from framefall.cascade.known import Known
@@ -27,6 +28,7 @@ from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
 from framefall.noise import Key, normal_field
+from framefall.ranges import Scale, Share, Some, within
 from framefall.video import Time, Video, VideoShape
 
 
@@ -34,13 +36,13 @@ from framefall.video import Time, Video, VideoShape
 class Sampling:
     """How a stage walks from noise to video."""
 
-    steps: int = 4
+    steps: Annotated[int, within(1, 4096)] = 4
     sampler: str = "euler"  # a name in SAMPLERS
     guidance: Guidance = field(default_factory=Guidance)
-    shift: float = 1.0  # above 1: more of the steps at high noise
-    low_res_noise: float = 0.05  # how far to distrust the stage below; 0 on real video
-    history_noise: float = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
-    anchors: int = 1  # frames of the scene's beginning in the place of as many of a window's history
+    shift: Scale = 1.0  # above 1: more of the steps at high noise
+    low_res_noise: Share = 0.05  # how far to distrust the stage below; 0 on real video
+    history_noise: Share = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
+    anchors: Some = 1  # frames of the scene's beginning in the place of as many of a window's history
     consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:
@@ -96,6 +98,9 @@ class StageConfig:
                 f"latent and shape must agree on channels, got {self.latent.channels}"
                 f" and {self.shape.channels}; set both"
             )
+        frames = max(self.shape.frames, self.task.least_frames)
+        own = Bucket(frames=frames, height=self.shape.height, width=self.shape.width)
+        limits.check((own, *self.shapes), self.shape.channels, self.backbone, self.latent)
         for sampling in (self.fast, self.best):
             self.check(sampling)
         channels = self.channels

@@ -17,6 +17,7 @@ from framefall.cascade.conditioning import Conditioning, shown
 from framefall.cascade.known import Known, Mask
 from framefall.data.buckets import Bucket
 from framefall.layers.motion import bidirectional_flow, warp_between
+from framefall.ranges import Length, Scale, Share, Some, listed, within
 from framefall.video import Video, resize
 
 Target = Float[Tensor, "batch channels made height width"]  # a video of fewer frames than it was cut from
@@ -91,6 +92,11 @@ class TaskKind(ABC):
     def example_frames(self, frames: int) -> int:
         """Frames of the clip that a training example of `frames` is cut from."""
 
+    @property
+    def least_frames(self) -> int:
+        """Frames that are made at a time, however short the stage's own clip is."""
+        return 1
+
     @abstractmethod
     def example(self, video: Video) -> tuple[Target, LowRes | None]:
         """A training example: the clean target, and what the stage below would have made of it."""
@@ -118,8 +124,9 @@ class Base(TaskKind):
     """
 
     kind: Literal["base"] = "base"
-    known: int | Literal["any"] = 0
-    buckets: tuple[Bucket, ...] | Literal["auto"] = ()  # shapes beside its own that it is trained on, and can make
+    known: Some | Literal["any"] = 0
+    # shapes beside its own that it is trained on, and can make
+    buckets: Annotated[tuple[Bucket, ...], listed(256)] | Literal["auto"] = ()
 
     def low_res_channels(self, channels: int) -> int:
         """The given frames and where they are; none if it is never given any."""
@@ -167,10 +174,10 @@ class SuperResolution(TaskKind):
     """What the two kinds of super-resolution share."""
 
     super_resolution = True
-    factor: int = 4
-    bridge: float | None = None
-    spread: float = 0.1
-    low_res_noise: float = 0.0
+    factor: Annotated[int, within(2, 64)] = 4
+    bridge: Scale | None = None
+    spread: Scale = 0.1
+    low_res_noise: Share = 0.0
     relative_loss: bool = False
 
     def __post_init__(self) -> None:
@@ -200,7 +207,7 @@ class TemporalSR(SuperResolution):
     """
 
     kind: Literal["temporal_sr"] = "temporal_sr"
-    intervals: int = 5
+    intervals: Length = 5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -211,6 +218,11 @@ class TemporalSR(SuperResolution):
     def time_factor(self) -> int:
         """`factor`."""
         return self.factor
+
+    @property
+    def least_frames(self) -> int:
+        """Those of all intervals."""
+        return self.intervals * self.factor
 
     def low_res_channels(self, channels: int) -> int:
         """The given frames on both sides, and how far it is on the way."""
@@ -280,7 +292,7 @@ class SpatialSR(SuperResolution):
     """Makes each frame `factor` times as high and wide, some at a time with the network's reach on both sides."""
 
     kind: Literal["spatial_sr"] = "spatial_sr"
-    at_once: int = 32  # frames that are sampled at a time
+    at_once: Length = 32  # frames that are sampled at a time
     crops = True
 
     def __post_init__(self) -> None:

@@ -25,15 +25,16 @@ def verify(
     """
     from framefall import publish
     from framefall.cascade import checkpoint
+    from framefall.cascade.tensors import read_tensors
     from framefall.jsonable import json_text
 
     folder = checkpoint.find(model)
-    hashes = publish.verify(folder)
     if (folder / checkpoint.CONFIG).exists():
-        cascade = checkpoint.load_cascade(folder)
+        cascade, hashes = checkpoint.verified(folder)
         sizes = {stage.name: checkpoint.parameters(stage.backbone.parameters()) for stage in cascade.stages}
     else:
-        tensors = checkpoint.read_tensors(folder / "tensors.safetensors")
+        hashes = publish.verify(folder)
+        tensors = read_tensors(folder / "tensors.safetensors")
         sizes = {"checkpoint": checkpoint.parameters(tensors.values())}
     if json:
         print(json_text({"folder": str(folder), "files": hashes, "parameters": sizes}), end="")

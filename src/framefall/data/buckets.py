@@ -12,15 +12,16 @@ from functools import lru_cache
 import numpy as np
 
 from framefall.noise import Key
+from framefall.ranges import Length
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
     """The shape of a batch's clips."""
 
-    frames: int
-    height: int
-    width: int
+    frames: Length
+    height: Length
+    width: Length
 
     def __post_init__(self) -> None:
         if min(self.frames, self.height, self.width) < 1:

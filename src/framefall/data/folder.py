@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -22,26 +22,27 @@ from framefall.data.media.frame import readable
 from framefall.data.origin import Settings, content_hash
 from framefall.data.scan import look
 from framefall.noise import Key
+from framefall.ranges import Length, Often, Rate, Share, Size, within
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderConfig:
     """How a folder is ingested."""
 
-    size: int = 256  # the short side kept in the cache; a smaller source keeps its own
-    fps: float = 24.0  # no frame is ever shown twice: slower sources are kept at what they have
+    size: Length = 256  # the short side kept in the cache; a smaller source keeps its own
+    fps: Rate = 24.0  # no frame is ever shown twice: slower sources are kept at what they have
     # how a file of another rate comes near to `fps`: at its own or a whole fraction of its own (auto); or at fps, fps/2
     # and so on, with frames left out unevenly (nearest) or mixed with their neighbours, which leaves ghosts (blend)
     resample: Literal["auto", "nearest", "blend"] = "auto"
-    channels: int = 3  # 1 grey, 3 RGB, 4 RGBA
+    channels: Annotated[int, within(1, 4)] = 3  # 1 grey, 3 RGB, 4 RGBA
     scene_cuts: bool = True  # each take is a shot of its own
-    min_seconds: float = 0.0  # shorter takes are left out; images stay
-    max_seconds: float = 1800.0  # of one file
-    max_pixels: int = 40_000_000  # of one source frame
-    holdout: float = 0.0  # the part of the source files that is kept for validation
+    min_seconds: Size = 0.0  # shorter takes are left out; images stay
+    max_seconds: Size = 1800.0  # of one file
+    max_pixels: Annotated[int, within(1, 10**10)] = 40_000_000  # of one source frame
+    holdout: Share = 0.0  # the part of the source files that is kept for validation
     cache: str | None = None  # default: $FRAMEFALL_CACHE, or ~/.cache/framefall
-    cache_gb: float | None = None  # what all of it may take; default: $FRAMEFALL_CACHE_GB, or 20
-    looks: int = 4  # of a world: different moments, crops and captions of each scene, before they repeat
+    cache_gb: Size | None = None  # what all of it may take; default: $FRAMEFALL_CACHE_GB, or 20
+    looks: Often = 4  # of a world: different moments, crops and captions of each scene, before they repeat
 
     def __post_init__(self) -> None:
         for name in ("size", "fps", "max_seconds", "max_pixels"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from framefall import publish
 from framefall.data.cached import npy
-from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe
+from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe, sniff
 from framefall.data.media.frame import target_size
 from framefall.data.media.frames import RATE, frames_of, is_pattern
 from framefall.data.media.timeline import divisor, rate_for
@@ -44,8 +44,12 @@ class Origin:
 
 
 def content_hash(source: Path) -> str:
-    """SHA-256 of a file's bytes; of frames in a folder, of their names and bytes in order and of `fps.txt`."""
+    """SHA-256 of a file's bytes; of frames in a folder, of their names and bytes in order and of `fps.txt`.
+
+    Raises `DecodeError` for a file that nobody would decode: it is not read to its end, which it may not have.
+    """
     if not source.is_dir() and not is_pattern(source):
+        sniff(source)
         return publish.sha256(source)
     digest = hashlib.sha256()
     files = frames_of(source).files

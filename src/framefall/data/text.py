@@ -3,6 +3,8 @@
 import codecs
 from pathlib import Path
 
+from framefall import bounded
+
 LARGEST = 1 << 26  # bytes of one file that are read
 _MARKS = (  # the longer first: UTF-32 begins as UTF-16 does
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,9 +21,10 @@ def read_text(file: Path) -> tuple[str, str]:
     A mark at its beginning decides; without one it is UTF-8, or UTF-16 if half of its bytes are zeros, or else Latin-1
     as Windows has it.
     """
-    if file.stat().st_size > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST >> 20} MB")
-    content = file.read_bytes()
+    try:
+        content = bounded.read(file, LARGEST)
+    except bounded.Unreadable as error:
+        raise ValueError(f"it {error.reason}") from None
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _decoded(content, encoding), ""

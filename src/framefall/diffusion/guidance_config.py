@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from framefall import checks
 from framefall.diffusion.guidance import Direction, constant, oscillating, steered, thresholded, within
 from framefall.diffusion.samplers import Denoise, TimeGrid
+from framefall.ranges import Scale, Share, Some
 
-STRONGEST = 100.0  # any scale: far beyond use, and no number overflows
+STRONGEST = 100.0  # any scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,16 +19,16 @@ class Guidance:
     for what is no number of its range.
     """
 
-    scale: float = 1.0  # classifier-free, away from what no caption says
-    interval: tuple[float, float] = (0.1, 0.9)  # diffusion times at which guidance acts, of every kind
-    rescale: float = 0.7  # the share of a clip's spread that is given back of what guidance inflates
-    threshold: float | None = None  # percentile of |x0| that dynamic thresholding brings to 1
-    oscillate: tuple[float, int] | None = None  # low scale, and the first steps at `scale`: then low and high in turns
-    temporal_scale: float = 1.0  # temporal consistency: away from frames that do not know each other
-    history_scale: float = 1.0  # away from what is said without the given frames
-    weaker_scale: float = 1.5  # autoguidance: away from a weaker model, where there is one
+    scale: Scale = 1.0  # classifier-free, away from what no caption says
+    interval: tuple[Share, Share] = (0.1, 0.9)  # diffusion times at which guidance acts, of every kind
+    rescale: Share = 0.7  # the share of a clip's spread that is given back of what guidance inflates
+    threshold: Scale | None = None  # percentile of |x0| that dynamic thresholding brings to 1
+    oscillate: tuple[Scale, Some] | None = None  # low scale, and the first steps at `scale`: then low and high in turns
+    temporal_scale: Scale = 1.0  # temporal consistency: away from frames that do not know each other
+    history_scale: Scale = 1.0  # away from what is said without the given frames
+    weaker_scale: Scale = 1.5  # autoguidance: away from a weaker model, where there is one
     # of a model that cannot be told what is known: towards what fits to it, by a gradient (VDM); 0: it is only kept
-    reconstruction_scale: float = 0.0
+    reconstruction_scale: Scale = 0.0
 
     def __post_init__(self) -> None:
         for name in ("scale", "temporal_scale", "history_scale", "weaker_scale", "reconstruction_scale"):

@@ -7,12 +7,14 @@ flow a shift of a multiplies sigma / alpha by a and adds ln(a) to logit(t).
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from framefall.noise import Key
+from framefall.ranges import Share, within
 from framefall.video import Time
 
 
@@ -20,10 +22,10 @@ from framefall.video import Time
 class LogitNormal:
     """Mostly logit(t) ~ N(mean, std^2) (Esser et al. 2024), with a share of other times mixed in."""
 
-    mean: float = 0.8
-    std: float = 0.8
-    uniform_share: float = 0.1  # of draws that are uniform in 0..1, so that no time is left untrained
-    pure_share: float = 0.0  # of draws that are exactly 1, which train a model's single step
+    mean: Annotated[float, within(-20, 20)] = 0.8
+    std: Annotated[float, within(0, 20)] = 0.8
+    uniform_share: Share = 0.1  # of draws that are uniform in 0..1, so that no time is left untrained
+    pure_share: Share = 0.0  # of draws that are exactly 1, which train a model's single step
 
     def __post_init__(self) -> None:
         if self.std <= 0:

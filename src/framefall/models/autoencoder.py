@@ -17,6 +17,7 @@ autoencoder is a plain codec (about 26 dB on clips of 64 x 64), and all that it 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,7 @@ from framefall.layers.causal import CausalBlock, CausalConv, FrameBlock, FrameCo
 from framefall.layers.folding import cosines, fold, unfold
 from framefall.layers.modulation import RMSNorm, zeroed
 from framefall.layers.tiling import by_tiles
+from framefall.ranges import Channels, Depth, Features, within
 from framefall.video import Video
 
 LatentVideo = Float[Tensor, "batch latent_channels latent_frames latent_height latent_width"]  # unit scale
@@ -37,13 +39,13 @@ Codes = Float[Tensor, "batch latent_frames latent_height latent_width latent_cha
 class AutoencoderConfig:
     """Sizes of a `VideoAutoencoder`."""
 
-    channels: int = 3
-    latent_channels: int = 16
-    dim: int = 64  # features on the grid of the frames; the grid of the latents has twice as many
-    depth: int = 2  # residual blocks on each of the two grids, on the way in and on the way out
-    space: int = 8  # pixels a latent has along each side
-    time: int = 4  # frames a latent frame has, but for the first
-    noise: float = 0.1  # width of the posterior: noise added in training to latents of a variance of about one
+    channels: Channels = 3
+    latent_channels: Channels = 16
+    dim: Features = 64  # features on the grid of the frames; the grid of the latents has twice as many
+    depth: Depth = 2  # residual blocks on each of the two grids, on the way in and on the way out
+    space: Annotated[int, within(2, 8)] = 8  # pixels a latent has along each side
+    time: Annotated[int, within(1, 4)] = 4  # frames a latent frame has, but for the first
+    noise: Annotated[float, within(0, 10)] = 0.1  # width of the posterior: added in training to unit latents
 
     def __post_init__(self) -> None:
         if self.space not in (2, 4, 8) or self.time not in (1, 2, 4):

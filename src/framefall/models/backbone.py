@@ -57,6 +57,10 @@ class BackboneSettings:
         """How many numbers condition a clip."""
         return 0
 
+    def attended(self, frames: int, height: int, width: int) -> int:
+        """How many tokens of such a clip all see one another: what that costs grows with the square of it."""
+        return 0
+
     @property
     def fusion(self) -> str:
         """How frames see each other, where that is a choice."""

@@ -5,7 +5,7 @@ It sees a fixed neighbourhood and nothing else, so any size and length goes, and
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from framefall.layers.convolution import ResidualBlock, TemporalMixing, by_row
 from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.ranges import Channels, Depth, Features, Side, within
 from framefall.video import Time, Video
 
 
@@ -23,11 +24,11 @@ class ConvNetConfig(BackboneSettings):
     """Sizes of a `SpaceTimeConvNet`."""
 
     kind: Literal["convnet"] = "convnet"
-    channels: int = 3
-    dim: int = 64
-    depth: int = 8  # residual blocks
-    unshuffle: int = 4  # pixels a cell of the inner grid has along each side
-    mix_every: int = 4  # blocks between two temporal mixings
+    channels: Channels = 3
+    dim: Features = 64
+    depth: Depth = 8  # residual blocks
+    unshuffle: Annotated[int, within(1, 8)] = 4  # pixels a cell of the inner grid has along each side
+    mix_every: Side = 4  # blocks between two temporal mixings
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:

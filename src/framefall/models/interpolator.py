@@ -12,6 +12,7 @@ import torch
 from framefall.layers.motion import warp
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+from framefall.ranges import Channels
 from framefall.video import Time, Video
 
 
@@ -24,13 +25,17 @@ class InterpolatorConfig(BackboneSettings):
     """The trunk's sizes; its input and output channels follow from `channels`."""
 
     kind: Literal["interpolator"] = "interpolator"
-    channels: int = 3
+    channels: Channels = 3
     trunk: TransformerConfig = field(default_factory=_trunk)
 
     @property
     def low_res_channels(self) -> int:
         """The keyframe before, the keyframe after, and how far between them a frame lies."""
         return 2 * self.channels + 1
+
+    def attended(self, frames: int, height: int, width: int) -> int:
+        """The trunk's."""
+        return self.trunk.attended(frames, height, width)
 
     @property
     def text_dim(self) -> int:

@@ -6,12 +6,12 @@ holds its mark, a name that only networks of that kind and format have, so that 
 """
 
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TypeVar
 
 from framefall import publish
 
 FORMAT = 2  # what is written today
+Told = TypeVar("Told")  # of a tensor: itself, or what a header says of it
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ FORMATS: dict[int, tuple[Renames, ...]] = {
 }
 
 
-def upgrade(tensors: dict[str, Tensor], version: int | None = None) -> dict[str, Tensor]:
+def upgrade(tensors: dict[str, Told], version: int | None = None) -> dict[str, Told]:
     """One network's tensors, as a file of format `version` names them, under today's names; None: the names tell.
 
     Names that no table knows stay: they are refused where shapes are checked. Raises `publish.Corrupt` where a weight

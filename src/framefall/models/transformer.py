@@ -19,6 +19,7 @@ from framefall.layers.modulation import BlockModulation, LevelEmbedding, added_l
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import Backbone, BackboneSettings, Condition, frame_by_frame
+from framefall.ranges import Channels, Depth, Features, Scale, Side, Some
 from framefall.video import Time, Video
 
 
@@ -27,23 +28,23 @@ class TransformerConfig(BackboneSettings):
     """Sizes of a `SpaceTimeTransformer`."""
 
     kind: Literal["transformer"] = "transformer"
-    channels: int = 3
-    out_channels: int | None = None  # None: as many as come in
-    low_res_channels: int = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
-    dim: int = 256
-    depth: int = 8
-    heads: int = 4
-    patch: tuple[int, int, int] = (2, 8, 8)  # frames, height, width
+    channels: Channels = 3
+    out_channels: Channels | None = None  # None: as many as come in
+    low_res_channels: Some = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
+    dim: Features = 256
+    depth: Depth = 8
+    heads: Channels = 4
+    patch: tuple[Side, Side, Side] = (2, 8, 8)  # frames, height, width
     fusion: Literal["per_frame", "temporal", "sparse", "joint"] = "joint"  # what a token sees; no choice adds weights
     pattern: str = "window(2)"  # which frames of tokens one sees, of `sparse`
-    bottleneck: int = 128  # pixels enter through a narrow layer: JiT's linear bottleneck
-    detail: int = 0  # channels of a small convolution across patch borders, shown the noisy pixels; 0: none
-    text_dim: int = 0  # features of a caption's token; 0: no text at all
-    words: int = 24  # tokens of a caption, as prefix
+    bottleneck: Features = 128  # pixels enter through a narrow layer: JiT's linear bottleneck
+    detail: Some = 0  # channels of a small convolution across patch borders, shown the noisy pixels; 0: none
+    text_dim: Some = 0  # features of a caption's token; 0: no text at all
+    words: Channels = 24  # tokens of a caption, as prefix
     hide_padding: bool = False  # nobody sees the places that a caption does not fill; False: they hold the null word
-    numbers: int = 0  # how many numbers condition a clip
+    numbers: Some = 0  # how many numbers condition a clip
     flow_map: bool = False  # told the time that a step goes to, so that few steps do (framefall distill)
-    baked_guidance: tuple[float, float] | None = None  # the guidance scales it takes as an input; None: none
+    baked_guidance: tuple[Scale, Scale] | None = None  # the guidance scales it takes as an input; None: none
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +62,12 @@ class TransformerConfig(BackboneSettings):
         if self.hide_padding and self.fusion not in ("joint", "per_frame"):
             raise ValueError(f"hide_padding needs fusion joint or per_frame, got {self.fusion}; leave it out")
         parse(self.pattern)
+
+    def attended(self, frames: int, height: int, width: int) -> int:
+        """Of the whole clip, or of a frame where frames are apart; the words with them."""
+        deep, high, wide = self.patch
+        groups = -(-frames // deep) if self.fusion == "joint" else 1
+        return groups * -(-height // high) * -(-width // wide) + (self.words if self.text_dim else 0)
 
 
 class TransformerBlock(nn.Module):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.ranges import Channels, Features, Levels, Side, Some, within
 from framefall.video import Time, Video
 
 Level = Float[Tensor, "batch instants level_dim"]
@@ -32,23 +33,23 @@ class UNetConfig(BackboneSettings):
     """
 
     kind: Literal["unet"] = "unet"
-    channels: int = 3
-    out_channels: int | None = None  # None: as many as come in
-    low_res_channels: int = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
-    dim: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 3, 6, 12)  # of dim, a level each
-    blocks: tuple[int, ...] = (1, 1, 1, 1, 2)  # residual blocks of a level, on the way in and again on the way out
-    unshuffle: int = 1  # pixels a cell of level 0 has along each side
-    head_dim: int = 32
-    spatial_from: int = 2  # the outermost level with attention within frames
-    temporal_from: int = 1  # the outermost level where frames see each other
+    channels: Channels = 3
+    out_channels: Channels | None = None  # None: as many as come in
+    low_res_channels: Some = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
+    dim: Features = 32
+    multipliers: Levels = (1, 2, 3, 6, 12)  # of dim, a level each
+    blocks: Levels = (1, 1, 1, 1, 2)  # residual blocks of a level, on the way in and again on the way out
+    unshuffle: Annotated[int, within(1, 8)] = 1  # pixels a cell of level 0 has along each side
+    head_dim: Annotated[int, within(8, 1024)] = 32
+    spatial_from: Some = 2  # the outermost level with attention within frames
+    temporal_from: Some = 1  # the outermost level where frames see each other
     fusion: Literal["per_frame", "conv3d", "temporal", "sparse", "joint"] = "temporal"
     pattern: str = "window(2)"  # which frames a frame sees, of `sparse`
-    window: int = 4  # positions a side within which all frames see each other, of `joint` outside `spatial_from`
+    window: Side = 4  # positions a side within which all frames see each other, of `joint` outside `spatial_from`
     convolution: Literal["factorised", "joint"] = "factorised"  # how it spans time, of `conv3d`
-    text_dim: int = 0  # features of a caption's token; 0: no text at all
-    words: int = 24  # tokens of a caption, as prefix in attention within frames
-    numbers: int = 0  # how many numbers condition a clip
+    text_dim: Some = 0  # features of a caption's token; 0: no text at all
+    words: Channels = 24  # tokens of a caption, as prefix in attention within frames
+    numbers: Some = 0  # how many numbers condition a clip
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
@@ -57,6 +58,8 @@ class UNetConfig(BackboneSettings):
                 f"multipliers and blocks must name the same levels, got {len(self.multipliers)} and {len(self.blocks)};"
                 f" try blocks={(1,) * len(self.multipliers)}"
             )
+        if not all(self.multipliers):
+            raise ValueError(f"multipliers must be at least 1, got {self.multipliers}; try (1, 2, 3)")
         if self.unshuffle not in (1, 2, 4, 8):
             raise ValueError(f"unshuffle must be 1, 2, 4 or 8, got {self.unshuffle}; try 2")
         outermost = min(self.spatial_from, self.temporal_from if self.fusion in _ATTENTIVE else 99)
@@ -69,6 +72,13 @@ class UNetConfig(BackboneSettings):
         if self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}; try 4")
         parse(self.pattern)
+
+    def attended(self, frames: int, height: int, width: int) -> int:
+        """Of the outermost level with attention within frames; of all frames in `joint`."""
+        if self.spatial_from >= len(self.multipliers):
+            return 0
+        cell = self.unshuffle * 2**self.spatial_from
+        return -(-height // cell) * -(-width // cell) * (frames if self.fusion == "joint" else 1)
 
     @property
     def dims(self) -> tuple[int, ...]:

@@ -1,17 +1,17 @@
 """A model out of a training run that has not ended: its averaged weights, as they are now."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from framefall import outputs
+from framefall import bounded, outputs
 from framefall.cascade import checkpoint
 from framefall.cascade.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.formats import upgrade_recipe
+from framefall.cascade.tensors import check_tensors
 from framefall.config import from_dict
 from framefall.runs import knowledge
 from framefall.train import resume
@@ -53,7 +53,7 @@ def export(
     outputs.folder(output, checkpoint.MODEL, overwrite=None, sources=[run_folder])
     name = run_folder.name
     try:
-        values = json.loads((run_folder / "recipe.json").read_bytes())
+        values = bounded.read_json(run_folder / "recipe.json")
     except (OSError, ValueError):
         raise ValueError(
             f"a run must be a folder MODEL.training/STAGE with its recipe.json, got {run_folder}; name one"
@@ -64,7 +64,7 @@ def export(
     part = recipe.stages[name]
     found = resume.averaged(run_folder / "checkpoints")
     stage = initial(name, part, recipe.seed, torch.device("cpu"))
-    checkpoint.check_tensors(found.tensors, stage.backbone.state_dict(), str(run_folder))
+    check_tensors(found.tensors, stage.backbone.state_dict(), str(run_folder))
     stage.backbone.load_state_dict(found.tensors)
     stages = {one: recipe.stages[one].stage for one in recipe.stages}
     config = CascadeConfig(name=output.name, stages=stages, description=description, trained_on=list(trained_on))

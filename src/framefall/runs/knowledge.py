@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from framefall import publish
+from framefall import bounded, publish
 from framefall.cascade.card import StageCard, about
 from framefall.config import from_json, to_json
 from framefall.data.folder import Folder
@@ -79,7 +79,7 @@ def note(part: StageCard, run_folder: Path) -> None:
 def noted(run_folder: Path) -> StageCard | None:
     """What was noted; none in a run of before."""
     path = run_folder / NOTES
-    return from_json(StageCard, path.read_bytes(), origin=str(path)) if path.exists() else None
+    return from_json(StageCard, bounded.read(path), origin=str(path)) if path.exists() else None
 
 
 def _finite(scores: dict[str, float]) -> dict[str, float]:

@@ -1,14 +1,11 @@
 """What models there are and what each knows: the stages of its config, and what its card says of them."""
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from framefall import publish
-from framefall.cascade.card import StageCard, read_card
-from framefall.cascade.cascade import CascadeConfig
-from framefall.cascade.checkpoint import CONFIG, find, makes, read_config
+from framefall.cascade.card import StageCard
+from framefall.cascade.checkpoint import Described, describe, find, makes
 from framefall.weights import SHIPPED
 
 
@@ -46,18 +43,15 @@ class ModelAbout:
 def about_model(model: str | Path) -> ModelAbout:
     """A shipped model by its name, or the one in a folder. Raises `ValueError` for what is none, or is damaged."""
     folder = find(model)
-    publish.verify(folder)
-    if not (folder / CONFIG).exists():
-        raise ValueError(f"a model must have a {CONFIG}, {folder} has none; name a model's folder, not a checkpoint's")
-    config, card = read_config(folder / CONFIG), read_card(folder)
-    parts = {} if card is None else card.stages
+    described = describe(folder)
+    config = described.config
     return ModelAbout(
         name=config.name,
         folder=str(folder),
         description=config.description,
         license=config.license,
         trained_on=config.trained_on,
-        stages={name: _stage(folder, name, config, parts.get(name)) for name in config.stages},
+        stages={name: _stage(name, described) for name in config.stages},
     )
 
 
@@ -67,18 +61,11 @@ def models(*folders: str | Path) -> list[ModelAbout]:
     return [about_model(folder) for folder in (*shipped, *folders)]
 
 
-def _stage(folder: Path, name: str, config: CascadeConfig, card: StageCard | None) -> StageAbout:
-    stage = config.stages[name]
+def _stage(name: str, described: Described) -> StageAbout:
+    stage = described.config.stages[name]
     return StageAbout(
         task=stage.task.kind,
         makes=makes(stage),
-        parameters=_numbers_in(folder / f"{name}.safetensors"),
-        card=card,
+        parameters=described.parameters[name],
+        card=None if described.card is None else described.card.stages.get(name),
     )
-
-
-def _numbers_in(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header."""
-    with open(file, "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")

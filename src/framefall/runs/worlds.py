@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from framefall import outputs
+from framefall import bounded, outputs
 from framefall.config import from_json, to_dict
 from framefall.data.media.writer import WRITERS, VideoWriter, video_output
 from framefall.noise import Key
@@ -63,7 +63,7 @@ class Written:
 def read_scene(path: str | Path) -> Scene:
     """A scene from its JSON file, checked by the schema; a bad one is refused in one sentence."""
     try:
-        text = Path(path).read_bytes()
+        text = bounded.read(path)
     except OSError as error:
         raise ValueError(f"the scene file {path} cannot be read ({error.strerror}); give a JSON file") from None
     return from_json(Scene, text, str(path))

@@ -13,17 +13,16 @@ from torch import Tensor
 
 from framefall.diffusion.times import LogitNormal
 from framefall.noise import Key
+from framefall.ranges import Share
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownShares:
     """How many of the clips are told what; the others nothing, and all their frames have one time."""
 
-    frames: float = (
-        0.25  # the first ones, the last ones, both ends or scattered ones are given; one time for the others
-    )
-    region: float = 0.1  # of every frame a rectangle is given, or all but a rectangle
-    levels: float = 0.15  # nothing is given, and every frame has a time of its own
+    frames: Share = 0.25  # the first ones, the last ones, both ends or scattered ones; one time for the others
+    region: Share = 0.1  # of every frame a rectangle is given, or all but a rectangle
+    levels: Share = 0.15  # nothing is given, and every frame has a time of its own
 
     def __post_init__(self) -> None:
         shares = self.frames, self.region, self.levels

@@ -1,10 +1,11 @@
 """One run, complete, as a frozen dataclass: what is trained, on what, and how long."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from framefall.cascade.stage import Sampling, StageConfig
 from framefall.data.folder import FolderConfig
+from framefall.ranges import Often, Share, Size, Some, listed, within
 from framefall.train.known import KnownShares
 
 
@@ -12,14 +13,14 @@ from framefall.train.known import KnownShares
 class Optim:
     """Muon for hidden matrices, AdamW for the rest; warm-up, constant, cool-down."""
 
-    muon_lr: float = 0.02
-    adam_lr: float = 1e-3
-    adam_betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0  # largest norm of the whole gradient
-    warmup_steps: int = 50
-    cooldown: float = 0.2  # the last share of the run, in which the rate falls to 0
-    ema_width: float = 0.1  # of the averaged weights' window, as a share of the steps so far
+    muon_lr: Size = 0.02
+    adam_lr: Size = 1e-3
+    adam_betas: tuple[Share, Share] = (0.9, 0.95)
+    weight_decay: Size = 0.01
+    clip_norm: Size = 1.0  # largest norm of the whole gradient
+    warmup_steps: Often = 50
+    cooldown: Size = 0.2  # the last share of the run, in which the rate falls to 0
+    ema_width: Size = 0.1  # of the averaged weights' window, as a share of the steps so far
 
 
 FEW = 8  # steps of a stage that is distilled progressively, as of Imagen Video's
@@ -34,13 +35,13 @@ class Distillation:
     sampling: Sampling = field(default_factory=Sampling)  # the teacher's, whose guidance and grid the student learns
     # flow_map: intervals of a step of so many are the teacher's, longer ones learnt of shorter; progressive: the last
     # round's steps
-    steps: int = 32
-    rounds: int = 2  # progressive: each halves the steps
-    instants: float = 0.35  # flow_map: of the clips learn the teacher's own intervals ...
-    free: float = 0.15  # ... or ones between any two times; the others lie on grids of 1, 2, 4, ... steps
-    ramp_steps: int = 300  # flow_map: until then intervals grow to their full length
-    usual_scale: float = 0.5  # of the clips have the guidance scale of `sampling`, the others any that is taken
-    power: float = 0.5  # flow_map: of a clip's own loss that it is divided by
+    steps: Often = 32
+    rounds: Annotated[int, within(1, 30)] = 2  # progressive: each halves the steps
+    instants: Share = 0.35  # flow_map: of the clips learn the teacher's own intervals ...
+    free: Share = 0.15  # ... or ones between any two times; the others lie on grids of 1, 2, 4, ... steps
+    ramp_steps: Often = 300  # flow_map: until then intervals grow to their full length
+    usual_scale: Share = 0.5  # of the clips have the guidance scale of `sampling`, the others any that is taken
+    power: Annotated[float, within(0, 10)] = 0.5  # flow_map: of a clip's own loss that it is divided by
 
     def __post_init__(self) -> None:
         if self.steps < 1 or (self.method == "flow_map" and (self.steps < 2 or self.steps & (self.steps - 1))):
@@ -60,13 +61,13 @@ class StageRecipe:
     """How one stage is trained."""
 
     stage: StageConfig
-    batch: int = 16  # clips a step, over all ranks and accumulations
-    accumulate: int = 1  # parts of a batch that are computed one after another
-    steps: int = 20_000  # when neither --steps nor --minutes says otherwise
-    share: float = 1.0  # of the minutes that a run over all stages is given
+    batch: Often = 16  # clips a step, over all ranks and accumulations
+    accumulate: Often = 1  # parts of a batch that are computed one after another
+    steps: Often = 20_000  # when neither --steps nor --minutes says otherwise
+    share: Size = 1.0  # of the minutes that a run over all stages is given
     flip: bool = True  # mirror half of the clips: more data, where left and right do not matter
-    text_dropout: float = 0.1  # of the clips lose their caption, for guidance
-    image_share: float = 0.1  # of the batches are still images, if the source has any
+    text_dropout: Share = 0.1  # of the clips lose their caption, for guidance
+    image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
     optim: Optim = field(default_factory=Optim)
     distillation: Distillation | None = None  # what it learns of a teacher; None: of data
@@ -83,13 +84,13 @@ class Recipe:
     """A cascade to train. A variant is `replace(nano(), ...)`, or `--set stages.base.batch=8`."""
 
     name: str
-    stages: dict[str, StageRecipe]
+    stages: Annotated[dict[str, StageRecipe], listed(32)]
     data: FolderConfig = field(default_factory=FolderConfig)
-    seed: int = 0
-    workers: int = 0  # make clips ahead: threads for a folder, processes for a world; no bit depends on it
-    save_every: int = 200  # steps between two checkpoints ...
-    save_minutes: float = 2.0  # ... or this long, whichever comes first
-    strip_minutes: float = 3.0  # between two strips of samples
-    keep: int = 2  # checkpoints kept
+    seed: Annotated[int, within(-(2**63), 2**64)] = 0
+    workers: Some = 0  # make clips ahead: threads for a folder, processes for a world; no bit depends on it
+    save_every: Often = 200  # steps between two checkpoints ...
+    save_minutes: Size = 2.0  # ... or this long, whichever comes first
+    strip_minutes: Size = 3.0  # between two strips of samples
+    keep: Often = 2  # checkpoints kept
     compile: bool = False  # torch.compile: minutes of start-up, then faster steps
     weights: Literal["bfloat16", "float32"] = "bfloat16"  # of the finished model's files

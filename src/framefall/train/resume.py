@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from framefall import publish
-from framefall.cascade.checkpoint import check_tensors, read_tensors, stored, writable
+from framefall import bounded, publish
+from framefall.cascade.checkpoint import stored, writable
 from framefall.cascade.formats import upgrade_stage
+from framefall.cascade.tensors import check_tensors, read_tensors
 from framefall.config import from_dict, to_dict
 from framefall.models import keys
 from framefall.train.optim import AveragedWeights
@@ -79,7 +80,7 @@ def restore(folder: Path, run: Run) -> list[str]:
         try:
             publish.verify(path)
             tensors = read_tensors(path / "tensors.safetensors")
-            numbers = json.loads((path / "state.json").read_text())
+            numbers = bounded.read_json(path / "state.json", bounded.TABLE)
             _fill(run, tensors, numbers, path)
         except publish.Corrupt as error:
             passed.append(str(error))
@@ -99,7 +100,7 @@ def reached(folder: Path, identity: dict[str, Any]) -> State:
             publish.verify(path)
         except publish.Corrupt:
             continue
-        numbers = json.loads((path / "state.json").read_text())
+        numbers = bounded.read_json(path / "state.json", bounded.TABLE)
         _check_identity(numbers, identity, path)
         return State(**numbers["state"])
     return State()
@@ -122,7 +123,7 @@ def averaged(folder: Path) -> Averaged:
             tensors = read_tensors(path / "tensors.safetensors")
         except publish.Corrupt:
             continue
-        state = json.loads((path / "state.json").read_text())["state"]
+        state = bounded.read_json(path / "state.json", bounded.TABLE)["state"]
         found = {name.removeprefix("average."): one for name, one in tensors.items() if name.startswith("average.")}
         return Averaged(keys.upgrade(found), state["step"], state["minutes"])
     raise ValueError(f"{folder} must hold a whole checkpoint, found none; train for longer than one is saved")

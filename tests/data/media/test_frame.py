@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from framefall.data.media.frame import DecodeError, Limits, check_size, readable, target_size
+from framefall.data.media.frame import DecodeError, check_size, readable, target_size
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,11 @@ def test_the_short_side_is_shrunk_and_never_enlarged(size, short_side, expected)
 
 
 def test_sizes_beyond_reason_are_refused_before_memory_is_spent():
-    check_size("a.mp4", 10, 10, Limits(pixels=100))
+    check_size("a.mp4", 10, 10, 100)
     with pytest.raises(DecodeError, match=r"a\.mp4 cannot be read: 11x10 is above the limit of 100 pixels a frame"):
-        check_size("a.mp4", 11, 10, Limits(pixels=100))
+        check_size("a.mp4", 11, 10, 100)
     with pytest.raises(DecodeError, match="states no picture size"):
-        check_size("a.mp4", 0, 10, Limits())
+        check_size("a.mp4", 0, 10, 100)
 
 
 def test_an_error_says_the_file_and_keeps_the_reason_apart():

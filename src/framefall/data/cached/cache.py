@@ -92,7 +92,7 @@ class Entry:
         """Puts the entry back in its place; false when the cache has no room for it, or can no longer be written."""
         try:
             same = content_hash(self.origin.path) == self.origin.content
-        except OSError:
+        except (OSError, DecodeError):
             raise CacheError(self._gone("is not there any more")) from None
         if not same:
             raise CacheError(self._gone("has changed"))

@@ -1,16 +1,17 @@
 """Pictures out of a file or a folder of frames; nothing else in Framefall decodes video.
 
-A file is known by its first bytes, never by its name, and only the listed kinds are opened: a playlist
-cannot make the decoder read other files or the network.
+A file is known by its first bytes, never by its name, and only the listed kinds are opened: a playlist cannot make the
+decoder read other files or the network. Files are decoded by a process that could not do so either (`isolated.py`).
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from framefall.data.media import pictures, streams
-from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, VideoInfo
+from framefall.data.media import folders, isolated
+from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, Source, VideoInfo, open_source
 from framefall.data.media.frames import is_pattern
-from framefall.data.media.kinds import HEAD, IMAGES, NOT_READ, kind_of
+from framefall.data.media.kinds import HEAD, NOT_READ, kind_of
 from framefall.data.media.timeline import at_rate
 
 __all__ = ["DecodeError", "Frame", "Limits", "VideoInfo", "decode", "probe"]
@@ -19,15 +20,10 @@ __all__ = ["DecodeError", "Frame", "Limits", "VideoInfo", "decode", "probe"]
 def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
     """Size, rate and length of a file, from its header, its time stamps and its first frame."""
     path, limits = Path(path), limits or Limits()
-    try:
-        if path.is_dir() or is_pattern(path):
-            return pictures.probe_folder(path, limits)
-        kind = sniff(path)
-        return pictures.probe(path, limits) if kind in IMAGES else streams.probe(path, kind, limits)
-    except DecodeError:
-        raise
-    except Exception as error:  # libav's mistakes come as IndexError, UnicodeDecodeError, ... as well
-        raise DecodeError(path, _plain(error)) from None
+    if path.is_dir() or is_pattern(path):
+        return folders.probe(path, limits)
+    with open_source(path) as source:
+        return isolated.probe(source, kind_in(source), limits)
 
 
 def decode(
@@ -54,8 +50,15 @@ def decode(
 
 def sniff(path: Path) -> str:
     """The container by its first bytes; a `DecodeError` says what it is instead."""
-    with open(path, "rb") as stream:
-        head = stream.read(HEAD)
+    with open_source(path) as source:
+        return kind_in(source)
+
+
+def kind_in(source: Source) -> str:
+    """The same of an open file."""
+    path = source.path
+    os.lseek(source.file, 0, os.SEEK_SET)
+    head = os.read(source.file, HEAD)
     if not head:
         raise DecodeError(path, "it is empty (0 bytes)")
     kind = kind_of(head, path.suffix.lower())
@@ -77,41 +80,9 @@ def sniff(path: Path) -> str:
 def _decode(
     path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits, blend: bool
 ) -> Iterator[Frame]:
-    count = 0
-    try:
-        for frame in _frames(path, fps, short_side, channels, limits, blend):
-            yield frame
-            count += 1
-    except DecodeError:
-        raise
-    except Exception as error:
-        raise DecodeError(path, _plain(error)) from None
-    if not count:
-        raise DecodeError(path, "it holds no frame that can be decoded")
-
-
-def _frames(
-    path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits, blend: bool
-) -> Iterator[Frame]:
-    tick = 0.0
     if path.is_dir() or is_pattern(path):
-        frames = pictures.read_folder(path, short_side, channels, limits)
-    elif (kind := sniff(path)) in IMAGES:
-        frames = pictures.read(path, short_side, channels, limits)
+        tick, frames = 0.0, folders.read(path, short_side, channels, limits)
     else:
-        tick = streams.tick(path, kind, limits)
-        frames = streams.read(path, kind, short_side, channels, limits)
-    return frames if fps is None else at_rate(frames, fps, tick, limits.seconds, blend)
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "its frames do not fit into this machine's memory"
-    if isinstance(error, FileNotFoundError):
-        return "it is not there, or is a link to nothing"
-    if isinstance(error, PermissionError):
-        return "this user may not read it"
-    if type(error).__name__.startswith("DecompressionBomb"):
-        return "it has too many pixels"
-    reason = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(' "')[0]
-    return f"its data is damaged ({' '.join(reason.split())[:120] or type(error).__name__})"
+        with open_source(path) as source:
+            tick, frames = isolated.read(source, kind_in(source), short_side, channels, limits)
+    yield from frames if fps is None else at_rate(frames, fps, tick, limits.seconds, blend)

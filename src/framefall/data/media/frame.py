@@ -3,11 +3,15 @@
 Exceptions: `DecodeError` (a `ValueError`): whatever was wrong with a file, in one plain sentence.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from framefall import bounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,19 @@ class Limits:
     frames: int = 500_000
     seconds: float = 3600.0
 
+    @property
+    def video_pixels(self) -> int:
+        """Of a video's frame: those of 8K, which no camera exceeds; more where more is allowed than by default."""
+        return self.pixels if self.pixels > Limits.pixels else min(self.pixels, _EIGHT_K)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open plain file, and what it is called."""
+
+    path: Path
+    file: int  # its descriptor
+
 
 class DecodeError(ValueError):
     """A file that cannot be read; `reason` is the sentence without the path."""
@@ -53,6 +70,20 @@ class DecodeError(ValueError):
     def __init__(self, path: str | Path, reason: str) -> None:
         self.reason = reason
         super().__init__(f"{readable(path)} cannot be read: {reason}")
+
+
+@contextlib.contextmanager
+def open_source(path: str | Path) -> Iterator[Source]:
+    """A plain file, open to be read; a `DecodeError` says what it is instead."""
+    try:
+        with bounded.opened(path) as file:
+            yield Source(Path(path), file)
+    except bounded.Unreadable as error:
+        raise DecodeError(path, f"it {error.reason.partition(':')[0]}") from None
+    except FileNotFoundError:
+        raise DecodeError(path, "it is a link to nothing" if os.path.islink(path) else "it is not there") from None
+    except PermissionError:
+        raise DecodeError(path, "this user may not read it") from None
 
 
 def readable(path: str | Path) -> str:
@@ -69,9 +100,37 @@ def target_size(width: int, height: int, short_side: int | None) -> tuple[int, i
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def check_size(path: str | Path, width: int, height: int, limits: Limits) -> None:
-    """Refuses pictures of no size, and of more pixels than `limits` allows."""
+def check_size(path: str | Path, width: int, height: int, most: int) -> None:
+    """Refuses pictures of no size, and of more pixels than allowed."""
     if width <= 0 or height <= 0:
         raise DecodeError(path, "it states no picture size, so its header is damaged")
-    if width * height > limits.pixels:
-        raise DecodeError(path, f"{width}x{height} is above the limit of {limits.pixels} pixels a frame")
+    if width * height > most:
+        raise DecodeError(path, f"{width}x{height} is above the limit of {most} pixels a frame")
+
+
+def most_frames(source: Source, width: int, height: int, *, moving: bool = False) -> int:
+    """How many frames of a size a file may unpack to, for the bytes that it has.
+
+    A still scene costs a video few bytes, and all the more of its pixels the smaller they are; what unpacks to far more
+    is made to exhaust whoever opens it. `moving` pictures (GIF and its kin) are small, or have their bytes.
+    """
+    large = moving or width * height > _LARGE
+    pixels = (_FREE_MOVING if moving else _FREE) + os.fstat(source.file).st_size * (_EACH_LARGE if large else _EACH)
+    return max(1, pixels // max(1, width * height))
+
+
+def check_frames(source: Source, frames: int, width: int, height: int, *, moving: bool = False) -> None:
+    """Refuses a file of more frames than `most_frames`."""
+    if frames > (most := most_frames(source, width, height, moving=moving)):
+        size = os.fstat(source.file).st_size
+        raise DecodeError(
+            source.path,
+            f"it unpacks to {frames} frames of {width}x{height} from {size:,} bytes, above the limit of {most} frames"
+            " for so few; encode it again, in less large pictures",
+        )
+
+
+_EIGHT_K = 8192 * 4320  # pixels of a frame
+_LARGE = 1920 * 1088  # pixels of a frame
+_FREE, _FREE_MOVING = 3_000_000_000, 500_000_000  # pixels in all, however few bytes there are
+_EACH, _EACH_LARGE = 20_000, 1_000  # pixels for every byte

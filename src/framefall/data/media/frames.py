@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from PIL import Image
-
-from framefall.data.media.frame import DecodeError, readable
-from framefall.data.media.kinds import IMAGES, PICTURES, SUFFIXES, named
+from framefall import bounded
+from framefall.data.media import isolated
+from framefall.data.media.frame import DecodeError, Limits, open_source, readable
+from framefall.data.media.kinds import PICTURES, SUFFIXES, named
 
 RATE = "fps.txt"
 ALONE, AMONG = 2, 8  # frames that a video has at least: with nothing beside them, and among other files
@@ -218,8 +218,8 @@ def _step(numbers: Sequence[int]) -> int:
 def _lists(table: Path, names: Sequence[str]) -> bool:
     """Whether a table has rows for most of these pictures."""
     try:
-        content = table.read_bytes() if table.is_file() and table.stat().st_size <= LARGEST_TABLE else b""
-    except OSError:
+        content = bounded.read(table, LARGEST_TABLE)
+    except (OSError, bounded.Unreadable):
         return False
     return 2 * sum(os.fsencode(name) in content for name in names) > len(names)
 
@@ -227,10 +227,8 @@ def _lists(table: Path, names: Sequence[str]) -> bool:
 def _size(file: Path) -> tuple[int, int] | None:
     """What a picture's header says."""
     try:
-        if not file.is_file():
-            return None
-        with Image.open(file, formats=list(IMAGES.values())) as image:
-            return image.size
+        with open_source(file) as source:
+            return isolated.size(source, Limits())
     except Exception:  # whatever is wrong with it is said when it is read
         return None
 

@@ -15,17 +15,28 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
-from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, VideoInfo, check_size, target_size
+from framefall.data.media.frame import (
+    FORMATS,
+    DecodeError,
+    Frame,
+    Limits,
+    Source,
+    VideoInfo,
+    check_frames,
+    check_size,
+    most_frames,
+    target_size,
+)
 from framefall.data.media.kinds import DEMUXERS, STATE_LENGTH
 from framefall.data.media.timeline import pace
 
 
-def read(path: Path, kind: str, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
+def read(source: Source, kind: str, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
     """Every frame of the video stream, in the order of presentation.
 
     A file that fails on the way is an error, unless more than nine tenths of its stated length came out well.
     """
-    with _open(path, kind, limits) as (container, stream):
+    with _open(source, kind, limits) as (container, stream):
         stated, picture, reached, trouble = _stated_seconds(container, stream), None, 0.0, ""
         times = _Clock(stream)
         packets = container.demux(stream)
@@ -43,11 +54,13 @@ def read(path: Path, kind: str, short_side: int | None, channels: int, limits: L
                 if raw.is_corrupt:  # decoders paint over what they cannot read and go on
                     trouble = f"its picture is damaged after {reached:.2f} s"
                     break
-                picture = picture or _Picture(path, stream, raw, short_side, channels, limits)
+                if number >= most_frames(source, raw.width, raw.height):
+                    check_frames(source, number + 1, raw.width, raw.height)
+                picture = picture or _Picture(source.path, stream, raw, short_side, channels, limits)
                 time, duration = times.of(raw)
                 if number >= limits.frames or time >= limits.seconds:
                     raise DecodeError(
-                        path, f"it is longer than the limit of {limits.frames} frames, {limits.seconds:g} s"
+                        source.path, f"it is longer than the limit of {limits.frames} frames, {limits.seconds:g} s"
                     )
                 yield Frame(time, picture.pixels(raw), duration, number)
                 number, reached = number + 1, time + duration
@@ -56,22 +69,23 @@ def read(path: Path, kind: str, short_side: int | None, channels: int, limits: L
     # the last frame's length, and what an edit list leaves away, are seldom stated alike
     if stated and stated - reached > max(0.1 * stated, 2 * times.gap):
         raise DecodeError(
-            path, trouble or f"it ends after {reached:.2f} s of the {stated:.2f} s it states: it is cut short"
+            source.path, trouble or f"it ends after {reached:.2f} s of the {stated:.2f} s it states: it is cut short"
         )
     if trouble and not stated:
-        raise DecodeError(path, trouble)
+        raise DecodeError(source.path, trouble)
 
 
-def probe(path: Path, kind: str, limits: Limits) -> VideoInfo:
+def probe(source: Source, kind: str, limits: Limits) -> VideoInfo:
     """Rate and length from the time stamps of all packets; size, rotation and colours from the first frame."""
-    with _open(path, kind, limits) as (container, stream):
+    with _open(source, kind, limits) as (container, stream):
         starts, last = _starts(container, stream, limits)
         average, clock = stream.average_rate, float(stream.time_base or 0)
-    with _open(path, kind, limits) as (container, stream):
+        check_frames(source, len(starts), stream.width, stream.height)
+    with _open(source, kind, limits) as (container, stream):
         raw = next(container.decode(stream), None)
         if raw is None:
-            raise DecodeError(path, "it holds no frame that can be decoded")
-        picture = _Picture(path, stream, raw, None, 3, limits)
+            raise DecodeError(source.path, "it holds no frame that can be decoded")
+        picture = _Picture(source.path, stream, raw, None, 3, limits)
         notes = _notes(container, stream, raw)
     fps = _usual_rate(starts, average)
     duration = (starts[-1] - starts[0] if starts else 0.0) + (last or 1 / fps)
@@ -89,24 +103,25 @@ def probe(path: Path, kind: str, limits: Limits) -> VideoInfo:
     )
 
 
-def tick(path: Path, kind: str, limits: Limits) -> float:
+def tick(source: Source, kind: str, limits: Limits) -> float:
     """The resolution of the file's clock in seconds."""
-    with _open(path, kind, limits) as (_, stream):
+    with _open(source, kind, limits) as (_, stream):
         return float(stream.time_base or 0)
 
 
 @contextlib.contextmanager
-def _open(path: Path, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]:
+def _open(source: Source, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]:
     """The container, opened as nothing but `kind` and with no way to other files, and its video stream."""
-    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS[kind]}
-    with av.open("file:" + os.path.abspath(path), format=kind, options=options, metadata_errors="replace") as container:
+    options = {"protocol_whitelist": "fd", "format_whitelist": DEMUXERS[kind], "fd": str(source.file)}
+    os.lseek(source.file, 0, os.SEEK_SET)
+    with av.open("fd:", format=kind, options=options, metadata_errors="replace") as container:
         videos = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
         if not videos:
-            raise DecodeError(path, "it holds no video stream")
+            raise DecodeError(source.path, "it holds no video stream")
         stream = max(videos, key=_worth)  # the first of the best
-        check_size(path, stream.width, stream.height, limits)
+        check_size(source.path, stream.width, stream.height, limits.video_pixels)
         # given to av.open this is silently ignored; the codec refuses larger frames in mid-stream too
-        stream.codec_context.options = {"max_pixels": str(limits.pixels)}
+        stream.codec_context.options = {"max_pixels": str(limits.video_pixels)}
         stream.codec_context.thread_count = 1  # files are read in parallel instead
         yield container, stream
 
@@ -128,7 +143,7 @@ class _Picture:
         self._reformat = VideoReformatter()
         aspect = float(stream.sample_aspect_ratio or 1)
         stretched = round(first.width * aspect) if 0.1 < aspect < 10 else first.width
-        check_size(path, max(1, stretched), first.height, limits)
+        check_size(path, max(1, stretched), first.height, limits.video_pixels)
         self._resized = target_size(max(1, stretched), first.height, short_side)
         self._turn = _display_matrix(first)
         upright = self._resized if self._turn[0, 0] else self._resized[::-1]
@@ -204,9 +219,9 @@ def _starts(container: Any, stream: Any, limits: Limits) -> tuple[list[float], f
     return starts, durations[starts[-1]] if starts else 0.0
 
 
-def metadata(path: Path, kind: str, limits: Limits) -> dict[str, str]:
+def metadata(source: Source, kind: str, limits: Limits) -> dict[str, str]:
     """The container's tags."""
-    with _open(path, kind, limits) as (container, _):
+    with _open(source, kind, limits) as (container, _):
         return dict(container.metadata)
 
 

@@ -1,17 +1,20 @@
 """The tags that a written video carries: read back from each kind of file that `writer.py` writes."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
-from framefall.data.media import streams
-from framefall.data.media.decode import DecodeError, sniff
-from framefall.data.media.frame import Limits
+from framefall import bounded
+from framefall.data.media import isolated
+from framefall.data.media.decode import kind_in
+from framefall.data.media.frame import DecodeError, open_source
 from framefall.data.media.writer import BESIDE, INSIDE
 from framefall.seal import LABEL
 
 LARGEST = 1 << 22  # bytes of tags that are read
+_WALKED = 1 << 30  # bytes of a GIF that is walked through
 
 
 def read_tags(path: str | Path) -> dict[str, str]:
@@ -24,27 +27,36 @@ def read_tags(path: str | Path) -> dict[str, str]:
         return _from_json(path / INSIDE)
     if not path.exists():
         raise DecodeError(path, "it is not there")
-    with open(path, "rb") as stream:
-        head = stream.read(len(np.lib.format.MAGIC_PREFIX))
-    if head == np.lib.format.MAGIC_PREFIX:
-        return _from_json(path.with_name(path.name + BESIDE))
-    kind = sniff(path)
-    if kind == "gif":
-        return _from_gif(path)
-    return {key.lower(): value for key, value in streams.metadata(path, kind, Limits()).items()}
+    with open_source(path) as source:
+        if os.pread(source.file, len(np.lib.format.MAGIC_PREFIX), 0) == np.lib.format.MAGIC_PREFIX:
+            return _from_json(path.with_name(path.name + BESIDE))
+        kind = kind_in(source)
+        if kind == "gif":
+            return _from_gif(path)
+        return {key.lower(): value for key, value in isolated.tags(source, kind).items()}
 
 
 def _from_json(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
-    if path.stat().st_size > LARGEST:
-        raise DecodeError(path, f"its tags are larger than {LARGEST:,} bytes")
-    return _strings(path, path.read_bytes())
+    try:
+        return _strings(path, bounded.read(path, LARGEST))
+    except bounded.Unreadable as error:
+        raise DecodeError(path, f"its file of tags {error.reason}") from None
 
 
 def _from_gif(path: Path) -> dict[str, str]:
     """The comment block before the trailer, walked to from the first byte as the format lays blocks out."""
-    data = path.read_bytes()
+    try:
+        found = _last_comment(bounded.read(path, _WALKED))
+    except bounded.Unreadable as error:
+        raise DecodeError(path, f"it {error.reason}") from None
+    except IndexError:
+        raise DecodeError(path, "it is cut short") from None
+    return _strings(path, found) if found.startswith(b"{") and len(found) <= LARGEST else {}
+
+
+def _last_comment(data: bytes) -> bytes:
     place, found = 13 + _table(data[10]), b""
     while place < len(data) and data[place] != 0x3B:
         comment = data[place : place + 2] == b"\x21\xfe"
@@ -55,7 +67,7 @@ def _from_gif(path: Path) -> dict[str, str]:
             place += 1 + data[place]
         place += 1
         found = b"".join(parts) if comment else found
-    return _strings(path, found) if found.startswith(b"{") and len(found) <= LARGEST else {}
+    return found
 
 
 def _table(flags: int) -> int:
