@@ -106,10 +106,11 @@ USED_OR_NOT = {"data in another file", "png with a comment of 1 GB"}
 
 
 def _sound_is_used(folder: Path, cache: Path, odd: str = "z") -> None:
-    before = spent()
+    before, peak = spent(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     found = open_folder(folder, FolderConfig(size=64, cache=str(cache)))
     assert spent() - before < CPU_SECONDS
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < KILOBYTES
+    # the largest child of all so far: one that another test had may have been larger than any of these
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(KILOBYTES, peak)
     assert "a sound clip.mp4" in found.report.ingested and odd in str(found.report)
     assert [shot.frames for shot in found.shots if shot.source == "a sound clip.mp4"] == [48]
 
