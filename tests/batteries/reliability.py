@@ -49,6 +49,7 @@ BATTERIES: dict[str, Battery] = {
     "odd_files": Battery("odd_files", 500, 24),
     "odd_videos": Battery("odd_videos", 60, 12),
     "cache_kills": Battery("cache_kills", 50, 4),
+    "made_clips": Battery("made_clips", 100, 6),
 }
 
 

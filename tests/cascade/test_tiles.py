@@ -127,7 +127,7 @@ def test_blended_tiles_show_no_seam():
 def test_a_large_picture_goes_through_a_stage_in_tiles(run, spatial, monkeypatch, moving, float32):
     low, sampling = moving(2, 20, 12), Sampling(steps=2)
     whole = run(spatial, low, range(2), sampling)
-    monkeypatch.setattr(stage_module, "_TILE", 16)
+    monkeypatch.setattr(stage_module, "TILE", 16)
     torch.testing.assert_close(run(spatial, low, range(2), sampling), whole, rtol=0, atol=1e-4)
     spatial.backbone.halo = (spatial.backbone.halo[0], 0)
     assert (run(spatial, low, range(2), sampling) - whole).abs().max() > 10 / 255

@@ -1,3 +1,4 @@
+import math
 import os
 import pickle
 import shutil
@@ -42,14 +43,20 @@ def test_pixels_come_back_in_the_layout_of_a_clip(source):
 
 @pytest.mark.parametrize("rate", [24, 25, 30, Fraction(30000, 1001), Fraction(24000, 1001), 12, 10, 15, 60])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_no_frame_is_ever_shown_twice(source, rate, suffix):
+@pytest.mark.parametrize("resample", ["auto", "nearest"])
+def test_no_frame_is_ever_shown_twice(source, rate, suffix, resample):
     encode(source / f"a{suffix}", clock(40), rate)
-    folder = opened(source, scene_cuts=False)
+    folder = opened(source, scene_cuts=False, resample=resample)
     (shot,) = folder.shots
     pixels = folder.read(shot, range(shot.frames))
     numbers = [number_of(frame) for frame in pixels.transpose(1, 2, 3, 0)]
     assert numbers == sorted(set(numbers))
-    assert 24 / shot.fps == pytest.approx(round(24 / shot.fps)) and shot.fps <= 1.05 * rate
+    if resample == "nearest":
+        assert 24 / shot.fps == pytest.approx(round(24 / shot.fps)) and shot.fps <= 1.05 * rate
+    else:
+        every = rate / shot.fps  # a whole fraction of the file's own rate, none is nearer to 24, and no step is longer
+        assert every == pytest.approx(round(every), rel=1e-3) and len({*np.diff(numbers)}) == 1
+        assert all(abs(math.log(shot.fps / 24)) <= abs(math.log(rate / other / 24)) + 1e-3 for other in range(1, 9))
     assert np.polyfit(numbers, np.arange(shot.frames), 1)[0] == pytest.approx(shot.fps / float(rate), rel=0.06)
 
 

@@ -1,14 +1,25 @@
 """Clips on disk, and sets of them on common ground."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from encodes import encode
 
 from framefall.data.media.decode import DecodeError
 from framefall.data.media.writer import write
-from framefall.runs.clips import ClipGrid, ClipSet, OnDisk, clip_set, common_ground, read, read_all
+from framefall.runs.clips import (
+    ClipGrid,
+    ClipSet,
+    OnDisk,
+    clip_set,
+    common_ground,
+    read,
+    read_all,
+    without_common_moments,
+)
 from framefall.video import to_pixels
 
 Write = Callable[..., Path]
@@ -121,3 +132,53 @@ def test_videos_on_disk_are_found_by_name_and_what_breaks_is_not_there(clip: Wri
     assert list(videos) == ["a.mkv"] and len(videos) == 1 and videos["a.mkv"].shape[2] == 24
     assert OnDisk(found, ClipGrid(99, 32, 48, 24.0)).get("a.mkv") is None and videos.get("b.mkv") is None
     assert [name for name, _, _ in read_all(found, None, no_skip)] == ["a.mkv"]
+
+
+def test_the_common_rate_is_a_whole_fraction_of_every_rate_where_one_is_near(clip: Write) -> None:
+    sets = {fps: opened(clip(f"{fps}/a.mkv", 2 * fps, 32, 48, float(fps)).parent) for fps in (20, 24, 25, 30, 60)}
+
+    def rate(*rates: int) -> tuple[float, list[float]]:
+        chosen = [sets[one] for one in rates]
+        ground = common_ground(*chosen)
+        assert ground is not None
+        return ground.fps, without_common_moments(ground, *chosen)
+
+    assert rate(60, 30) == (30.0, []) and rate(20, 30) == (10.0, []) and rate(60, 20) == (20.0, [])
+    assert rate(24, 30) == (24.0, [30.0]) and rate(24, 25) == (24.0, [25.0])
+    assert without_common_moments(None, sets[24], sets[25]) == []
+
+
+def test_more_clips_of_another_rate_in_one_set_are_no_pairs(clip: Write) -> None:
+    ours, real = clip("gens/a.mkv"), clip("real/a.mkv")
+    assert common_ground(opened(ours.parent), opened(real.parent)) is None
+    clip("real/b.mkv", 24, 32, 48, 12.0)  # its features would be of another rate than all of the other set's
+    assert common_ground(opened(ours.parent), opened(real.parent)) == ClipGrid(12, 32, 48, 12.0)
+
+
+def test_a_clip_of_variable_rate_is_read_at_its_real_times(tmp_path: Path) -> None:
+    times = [*range(0, 1000, 20), *range(1000, 3000, 50)]  # milliseconds: 50 frames a second, then 20
+    still = [np.full((16, 16, 3), 20 + time // 15, np.uint8) for time in times]
+    encode(tmp_path / "a.mkv", still, 50, stamps=times, base=Fraction(1, 1000))
+    found = opened(tmp_path / "a.mkv")
+    assert found.variable == ("a.mkv",) and found.grids["a.mkv"].same(ClipGrid(59, 16, 16, 20.0))
+    video, fps = read(tmp_path / "a.mkv")
+    levels = to_pixels(video)[0, 0, :, 8, 8].numpy().astype(int)
+    assert fps == pytest.approx(20.0) and len(levels) == 59  # the encoder says that the last lasts 20 ms
+    true = 20 + np.arange(59) * 50 // 15
+    assert np.abs(levels - true).max() <= 4
+    by_number = 20 + np.array(times)[:59] // 15  # the control: as if frames came evenly
+    assert np.abs(by_number - true).max() > 50
+
+
+def test_a_clip_whose_last_frame_never_ends_is_skipped_with_the_reason(tmp_path: Path, clip: Write) -> None:
+    clip("a.mkv")
+    encode(
+        tmp_path / "z.mkv",
+        [np.zeros((16, 16, 3), np.uint8)] * 5,
+        10,
+        stamps=[0, 1, 2, 3, 40_000_000],
+        base=Fraction(1, 10),
+    )
+    skipped: dict[str, str] = {}
+    assert list(clip_set(tmp_path, skipped.__setitem__).files) == ["a.mkv"]
+    assert "longer than the limit of 3600 s" in skipped["z.mkv"]

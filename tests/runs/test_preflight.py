@@ -217,3 +217,17 @@ def test_what_is_fine_is_let_through(folder: Folder, tmp_path: Path) -> None:
     preflight.check_model(tmp_path / "deep" / "m", recipe, STAGES)
     assert preflight.check_runs(tmp_path / "deep" / "m.training", recipe, STAGES, folder).keys() == set(STAGES)
     assert list(tmp_path.iterdir()) == []  # looking writes nothing
+
+
+def test_a_stage_without_a_run_is_not_gone_on_with_but_kept(tmp_path: Path) -> None:
+    """Its run was removed, or it came from somebody else: a run that begins anew would replace it."""
+    model, runs = tmp_path / "m", tmp_path / "m.training"
+    model.mkdir()
+    (model / "base.safetensors").touch()
+    with pytest.raises(ValueError, match=r"holds a trained base already, and .* no run to go on with"):
+        preflight.check_free(model, runs, ["base"], resume=True)
+    preflight.check_free(model, runs, ["temporal_sr"], resume=True)  # not trained yet
+    (runs / "base" / "checkpoints").mkdir(parents=True)
+    preflight.check_free(model, runs, ["base"], resume=True)
+    with pytest.raises(ValueError, match="holds an earlier run"):
+        preflight.check_free(model, runs, ["base"])

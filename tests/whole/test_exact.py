@@ -131,7 +131,7 @@ def test_the_bits_of_a_clip_depend_on_its_seed_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = reference(arithmetic)
-    monkeypatch.setattr(stages, "_TILE", tile)
+    monkeypatch.setattr(stages, "TILE", tile)
     threads(count)
     some = REQUESTS[: count % 2 + 1]  # two threads take minutes where others want the cores: one clip will do
     for name, video in made(windowed(cascade, window), order, some).items():
@@ -147,7 +147,7 @@ def test_windows_and_tiles_without_their_margins_would_be_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = reference("the machine's own")
-    monkeypatch.setattr(stages, "_TILE", tile)
+    monkeypatch.setattr(stages, "TILE", tile)
     monkeypatch.setattr(cascade.stages[-1].backbone, "halo", (0, 0))
     video = windowed(cascade, window).sample(REQUESTS[0])
     assert float((video - expected["0"]).abs().max()) > 0.1

@@ -148,6 +148,7 @@ class Stage:
     backbone: Backbone
     codec: Codec = field(default_factory=Pixels)  # what the network sees of a video
     weaker: "Stage | None" = None  # a worse one of its kind, which guidance walks away from
+    tile: int = 0  # pixels a side that a network with a known reach is given at a time; 0: the usual; no bits change
 
     @property
     def process(self) -> Process:
@@ -366,12 +367,12 @@ class Stage:
         """Large pictures go through the network in parts: exactly where its reach is known, blended elsewhere."""
         shape = self.config.shape
         if self.backbone.halo is not None:
-            return exact(tile=_TILE, halo=self.backbone.halo[1])
+            return exact(tile=self.tile or TILE, halo=self.backbone.halo[1])
         _, (height, width) = self.codec.grid([0], (shape.height, shape.width))
         return blended(height=height, width=width)
 
 
-_TILE = 512  # pixels, or latents: what a stage with a known reach does at a time
+TILE = 512  # pixels, or latents: what a stage with a known reach does at a time
 # what a model and a weaker one must have in common, so that both can be asked the same
 _ALIKE: dict[str, Callable[[StageConfig], object]] = {
     "task": lambda config: config.task.kind,

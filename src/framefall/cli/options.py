@@ -25,6 +25,10 @@ Overwrite = Annotated[
 Seed = Annotated[int, typer.Option(help="The same seed makes the same video.")]
 Quality = Annotated[Literal["fast", "best"], typer.Option(help="Few steps, or more of them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="The most memory to take, such as 4GB; half of what is free by default."),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Device, Json, Model, Out, Overwrite, Quality, Seed, device_of
+from framefall.cli.options import Device, Json, Memory, Model, Out, Overwrite, Quality, Seed, device_of
 from framefall.weights import DEFAULT
 
 
@@ -19,6 +19,7 @@ def upscale(
     model: Model = DEFAULT,
     seed: Seed = 0,
     quality: Quality = "fast",
+    memory: Memory = None,
     overwrite: Overwrite = False,
     json: Json = False,
     device: Device = "auto",
@@ -26,7 +27,8 @@ def upscale(
     """Make a real video longer in frames, sharper in space, or both.
 
     The super-resolution stages of a model work alone here. The frames that are given stay as they are; between each
-    two of them new ones are made. Any length and size goes: it is done piece by piece.
+    two of them new ones are made. Any length and size goes: it is done piece by piece. What takes long says before it
+    begins how long, and how much memory.
 
     \b
     Examples:
@@ -44,6 +46,7 @@ def upscale(
             time=time,
             seed=seed,
             quality=quality,
+            memory=memory,
             overwrite=overwrite,
             device=device_of(device),
         )

@@ -30,7 +30,10 @@ class FolderConfig:
     """How a folder is ingested."""
 
     size: Length = 256  # the short side kept in the cache; a smaller source keeps its own
-    fps: Rate = 24.0  # slower sources are kept at fps/2, fps/3, ...: no frame is ever shown twice
+    fps: Rate = 24.0  # no frame is ever shown twice: slower sources are kept at what they have
+    # how a file of another rate comes near to `fps`: at its own or a whole fraction of its own (auto); or at fps, fps/2
+    # and so on, with frames left out unevenly (nearest) or mixed with their neighbours, which leaves ghosts (blend)
+    resample: Literal["auto", "nearest", "blend"] = "auto"
     channels: Annotated[int, within(1, 4)] = 3  # 1 grey, 3 RGB, 4 RGBA
     scene_cuts: bool = True  # each take is a shot of its own
     min_seconds: Size = 0.0  # shorter takes are left out; images stay
@@ -45,6 +48,8 @@ class FolderConfig:
         for name in ("size", "fps", "max_seconds", "max_pixels"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}; try a positive number")
+        if self.resample not in ("auto", "nearest", "blend"):
+            raise ValueError(f"resample must be auto, nearest or blend, got {self.resample!r}")
         if self.looks < 1:
             raise ValueError(f"looks must be at least 1, got {self.looks}; try 4")
         if self.cache_gb is not None and not self.cache_gb >= 0:

@@ -6,9 +6,9 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from framefall.data.cached import npy
 from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe, sniff
 from framefall.data.media.frame import target_size
 from framefall.data.media.frames import RATE, frames_of, is_pattern
-from framefall.data.media.timeline import rate_for
+from framefall.data.media.timeline import divisor, rate_for
 from framefall.data.shots import CutFinder
 
 
@@ -27,6 +27,7 @@ class Settings:
 
     size: int = 256  # the short side that is kept
     fps: float = 24.0
+    resample: Literal["auto", "nearest", "blend"] = "auto"
     channels: int = 3
     scene_cuts: bool = True
     max_seconds: float = 1800.0
@@ -65,7 +66,7 @@ class Plan:
     origin: Origin
     info: VideoInfo
     rate: float
-    one_to_one: bool
+    every: int | None  # every which of its frames is kept, by their number; None: by time, at the rate
     limits: Limits
 
     @staticmethod
@@ -74,23 +75,31 @@ class Plan:
         settings = origin.settings
         limits = Limits(seconds=math.inf, pixels=settings.max_pixels)  # what is longer is cut, not refused
         info = probe(origin.path, limits)
-        rate, one_to_one = rate_for(info.fps, settings.fps)
         if info.frames == 1:
-            rate, one_to_one = settings.fps, True
-        return Plan(origin, info, rate, one_to_one, limits)
+            return Plan(origin, info, settings.fps, 1, limits)
+        if settings.resample == "auto":
+            even = info.steady or math.isclose(info.sustained_fps, info.fps)  # but for where time jumps
+            own = info.fps if even else info.sustained_fps
+            every = divisor(own, settings.fps)
+            return Plan(origin, info, own / every, every if even else None, limits)
+        rate, one_to_one = rate_for(info.fps, settings.fps)
+        return Plan(origin, info, rate, 1 if one_to_one else None, limits)
 
     def frames(self) -> Iterator[tuple[Frame, bool]]:
         """Each frame that is kept, and whether time jumps before it."""
         settings = self.origin.settings
         frames = decode(
             self.origin.path,
-            fps=None if self.one_to_one else self.rate,
+            fps=self.rate if self.every is None else None,
             short_side=settings.size,
             channels=settings.channels,
             limits=self.limits,
+            blend=settings.resample == "blend",
         )
         within = takewhile(lambda frame: frame.time < settings.max_seconds, frames)
-        return _once(within, self.info.fps if self.one_to_one else None)
+        if self.every is None:
+            return _once(within, math.inf)
+        return _once(islice(within, 0, None, self.every), (self.every + 0.9) / self.info.fps)
 
     @property
     def nbytes(self) -> int:
@@ -98,7 +107,14 @@ class Plan:
         settings = self.origin.settings
         width, height = target_size(self.info.width, self.info.height, settings.size)
         seconds = min(self.info.duration, settings.max_seconds)
-        return max(1, round(seconds * self.rate)) * width * height * settings.channels
+        most = -(-self.info.frames // (self.every or 1))
+        count = round(min(seconds * self.rate, most)) if self.every is None else most
+        return (
+            max(1, min(count, math.ceil(min(settings.max_seconds * self.rate, most))))
+            * width
+            * height
+            * settings.channels
+        )
 
 
 def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
@@ -131,27 +147,33 @@ def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
     }
 
 
-def _once(frames: Iterator[Frame], source_fps: float | None) -> Iterator[tuple[Frame, bool]]:
-    """Each source frame once, and whether time jumps before it: there one shot ends, as nothing was filmed between."""
+def _once(frames: Iterator[Frame], longest: float) -> Iterator[tuple[Frame, bool]]:
+    """Each source frame once, and whether time jumps before it: there one shot ends, as nothing was filmed between.
+
+    A gap of more than the `longest` in seconds is a jump.
+    """
     last, jumped = None, False
     for frame in frames:
         if last is not None and frame.source == last.source:
             jumped = True
             continue
-        if source_fps and last is not None and frame.time - last.time > 1.9 / source_fps:
+        if last is not None and frame.time - last.time > longest:
             jumped = True
         yield frame, jumped
         last, jumped = frame, False
 
 
 def _notes(plan: Plan, sources: list[int]) -> list[str]:
-    info, longest, notes = plan.info, plan.origin.settings.max_seconds, list(plan.info.notes)
-    if plan.one_to_one and info.frames > 1 and abs(info.fps / plan.rate - 1) > 2e-3:
+    info, every, longest = plan.info, plan.every, plan.origin.settings.max_seconds
+    notes = list(info.notes)
+    if every is not None and info.frames > 1 and abs(info.fps / every / plan.rate - 1) > 2e-3:
         notes.append(f"its {info.fps:.3f} frames a second are shown at {plan.rate:g}")
+    if every is None and not info.steady:
+        notes.append(f"its frames do not come evenly: it is taken as it is seen at {plan.rate:.4g} frames a second")
     if info.duration > longest + 1 / info.fps:
         notes.append(
             f"only the first {longest:g} of its {info.duration:.0f} seconds are used (--set data.max_seconds=...)"
         )
-    elif sources[-1] + 1 < info.frames and plan.one_to_one:
+    elif every is not None and sources[-1] + every < info.frames:
         notes.append(f"its last {info.frames - sources[-1] - 1} frames cannot be read")
     return notes

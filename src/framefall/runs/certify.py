@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from framefall.data.media.decode import decode, probe
 from framefall.evaluate.certify.bands import BANDS, SCENE, WHERE
 from framefall.evaluate.certify.validity import Cell, certify
 from framefall.evaluate.metrics.observed import ObservedClip
@@ -22,6 +21,7 @@ from framefall.metric import Better
 from framefall.noise import Key
 from framefall.physics.laws import LAWS, laws
 from framefall.progress import Events, Stepped, operation
+from framefall.runs.clips import shown
 from framefall.tracking.tracker import track
 from framefall.video import from_pixels
 from framefall.worlds.damage.corruptions import CORRUPTIONS
@@ -282,8 +282,8 @@ def _bytes(case: Case, log: Any = None) -> np.ndarray:
 
 def _segments(path: str) -> tuple[list[np.ndarray], float]:
     """Up to 24 pieces of one second or so, evenly spread over the clip; channels first."""
-    frames = np.stack([frame.pixels for frame in decode(path)])
-    fps = probe(path).fps or RATE
+    pictures, fps = shown(path)
+    frames = np.stack(list(pictures))
     count = min(MOST, len(frames) // SEGMENT)
     if count < FEWEST:
         raise ValueError(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from framefall import outputs
-from framefall.data.media import decode as decoder
 from framefall.data.media.sheet import contact_sheet
 from framefall.evaluate.report.table import brief_table, period_lines
 from framefall.jsonable import json_text
 from framefall.outputs import Output
+from framefall.runs.clips import shown
 from framefall.runs.evaluate import assess
 
 
@@ -37,8 +37,8 @@ def report(path: Path, into: Beside | None = None) -> tuple[str, dict[str, Any]]
     Gives the scores that mean something for this clip as a table to read, and all of them as JSON values.
     """
     (into,) = [into] if into else beside([path])
-    frames = np.stack([frame.pixels for frame in decoder.decode(path)])
-    contact_sheet(frames, into.sheet, decoder.probe(path).fps or 24.0)
+    frames, fps = shown(path)
+    contact_sheet(np.stack(list(frames)), into.sheet, fps)
     found = assess(path)
     values = found.values(clips=str(path))
     with into.scores.writing() as partial:

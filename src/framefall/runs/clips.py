@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from framefall.data.media import decode as decoder
-from framefall.data.media.decode import DecodeError
+from framefall.data.media.decode import DecodeError, Limits
 from framefall.data.scan import Found, look
 from framefall.metric import AnyVideo
 from framefall.video import from_pixels, resize
@@ -22,6 +23,7 @@ NamedClip = tuple[str, Tensor, float]  # name, [1, channels, frames, height, wid
 Skip = Callable[[str, str], None]  # told a file's name and why it could not be read
 
 UNKNOWN_RATE = 24.0
+WHOLE = 0.01  # a rate is so near to a whole multiple of another, or has no moments in common with it
 FEWEST_FRAMES = 3  # fewer have no change of motion, and flicker is not measurable
 
 
@@ -49,7 +51,8 @@ class ClipSet:
 
     root: Path
     files: Mapping[str, Path]  # by name
-    grids: Mapping[str, ClipGrid]
+    grids: Mapping[str, ClipGrid]  # of what is measured of them: of clips of variable rate, their real times
+    variable: tuple[str, ...] = ()  # the clips whose frames do not come evenly
 
     def __str__(self) -> str:
         grids = list(self.grids.values())
@@ -66,7 +69,7 @@ def clip_set(path: str | Path, skip: Skip) -> ClipSet:
         raise ValueError(f"clips must be a file or folder that exists, got {str(path)!r}")
     files: dict[str, Path] = {}
     grids: dict[str, ClipGrid] = {}
-    reasons = []
+    variable, reasons = [], []
     found = Found((root,)) if root.is_file() else look(root)
     for name, reason in found.left_out.items():
         skip(name, reason)
@@ -75,30 +78,38 @@ def clip_set(path: str | Path, skip: Skip) -> ClipSet:
             raise ValueError(f"each clip must have a name of its own, got {source.name!r} twice; rename one of them")
         try:
             info = decoder.probe(source)
+            if info.duration > (longest := Limits().seconds):
+                raise DecodeError(source, f"it lasts {info.duration:g} s, longer than the limit of {longest:g} s")
         except DecodeError as error:
             reasons.append(f"{source.name}: {error.reason}")
             skip(source.name, error.reason)
             continue
         files[source.name] = source
-        grids[source.name] = ClipGrid(info.frames, info.height, info.width, info.fps or UNKNOWN_RATE)
+        fps, frames = info.fps or UNKNOWN_RATE, info.frames
+        if not info.steady:
+            variable.append(source.name)
+            fps, frames = info.sustained_fps, max(1, round(info.duration * info.sustained_fps))
+        grids[source.name] = ClipGrid(frames, info.height, info.width, fps)
     if not files:
         why = "; ".join(reasons[:3]) or "it has no video"
         raise ValueError(f"{path} must hold at least one readable video, got none ({why})")
-    return ClipSet(root, files, grids)
+    return ClipSet(root, files, grids, tuple(variable))
 
 
 def common_ground(clips: ClipSet, *others: ClipSet) -> ClipGrid | None:
     """The smallest size, the lowest rate and the shortest length of all; None where nothing needs to be changed.
 
-    Nothing needs to be where all clips are alike, or where each clip is like the one of its name in the other sets.
+    Nothing needs to be where all clips are alike, or where each clip is like the one of its name in the other sets and
+    these have no others. The rate is the lowest or half of it, where that is a whole fraction of every rate.
     """
     grids = [grid for one in (clips, *others) for grid in one.grids.values()]
     paired = all(
         name in other.grids and grid.same(other.grids[name]) for name, grid in clips.grids.items() for other in others
-    )
+    ) and all(any(one.same(grid) for grid in clips.grids.values()) for other in others for one in other.grids.values())
     if not others or paired or all(grid.same(grids[0]) for grid in grids):
         return None
-    fps = min(grid.fps for grid in grids)
+    lowest = min(grid.fps for grid in grids)
+    fps = next((rate for rate in (lowest, lowest / 2) if all(_whole(grid.fps / rate) for grid in grids)), lowest)
     lengths = {
         one.files[name]: round(grid.frames / grid.fps * fps)
         for one in (clips, *others)
@@ -113,14 +124,35 @@ def common_ground(clips: ClipSet, *others: ClipSet) -> ClipGrid | None:
     return ClipGrid(lengths[shortest], min(grid.height for grid in grids), min(grid.width for grid in grids), fps)
 
 
+def without_common_moments(ground: ClipGrid | None, *sets: ClipSet) -> list[float]:
+    """The rates that the ground's is no whole fraction of: brought to it, such clips move unevenly, between moments."""
+    rates = {grid.fps for one in sets for grid in one.grids.values()}
+    return [] if ground is None else sorted(rate for rate in rates if not _whole(rate / ground.fps))
+
+
+def _whole(ratio: float) -> bool:
+    return abs(ratio - round(ratio)) <= WHOLE * ratio
+
+
+def shown(path: str | Path) -> tuple[Iterator[np.ndarray], float]:
+    """A clip's frames, uint8 `[height, width, 3]`, and the even rate that they come at.
+
+    Of a clip of variable rate frame i is what it shows at i / fps seconds, fps what nine in ten of its frames keep.
+    Raises `DecodeError`.
+    """
+    info = decoder.probe(path)
+    fps = (info.fps or UNKNOWN_RATE) if info.steady else info.sustained_fps
+    return (frame.pixels for frame in decoder.decode(path, fps=None if info.steady else fps)), fps
+
+
 def read(path: Path, ground: ClipGrid | None = None) -> tuple[Tensor, float]:
     """One clip `[1, 3, frames, height, width]` and its rate: as it is, or on the ground, its middle cut out.
 
     On the ground frame i is what the clip shows at i / fps seconds. Raises `DecodeError`.
     """
     if ground is None:
-        frames = [from_pixels(frame.pixels) for frame in decoder.decode(path)]
-        return torch.stack(frames).permute(3, 0, 1, 2)[None], decoder.probe(path).fps or UNKNOWN_RATE
+        pictures, fps = shown(path)
+        return torch.stack([from_pixels(frame) for frame in pictures]).permute(3, 0, 1, 2)[None], fps
     frames = []
     for frame in decoder.decode(path, fps=ground.fps):
         frames.append(_cut(from_pixels(frame.pixels).permute(2, 0, 1), ground))

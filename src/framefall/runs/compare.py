@@ -119,7 +119,8 @@ def compare(
     real = [objective.stack([clip], torch.device("cpu")) for clip in held_out]
     results, samples = dict[str, Any](), dict[str, list[Video]]()
     flickers: dict[str, list[float]] = {}
-    still = _flickers(real, comparison.fps)
+    rates = [clip.fps for clip in held_out]
+    still = _flickers(real, rates)
     for fusion, recipe in recipes.items():
         stage = initial("base", recipe.stages["base"], comparison.seed, torch.device("cpu"))
         for event in train_stage(stage, recipe, training, Budget(steps=steps[fusion]), folder / "runs" / fusion):
@@ -130,10 +131,10 @@ def compare(
         done += steps[fusion]
         losses = held_out_losses(stage, recipe.stages["base"], held_out, comparison.seed)
         samples[fusion] = [sampled(stage, clip, comparison.seed) for clip in held_out]
-        flickers[fusion] = _flickers(samples[fusion], comparison.fps)
+        flickers[fusion] = _flickers(samples[fusion], rates)
         moves = [
-            motion.dynamic_ratio(look(ours, comparison.fps), look(true, comparison.fps))
-            for ours, true in zip(samples[fusion], real, strict=True)
+            motion.dynamic_ratio(look(ours, fps), look(true, fps))
+            for ours, true, fps in zip(samples[fusion], real, rates, strict=True)
         ]
         results[fusion] = {
             "steps": steps[fusion],
@@ -285,8 +286,8 @@ def picture(results: dict[str, Any], output: Output) -> None:
     pyplot.close(figure)
 
 
-def _flickers(videos: Sequence[Video], fps: float) -> list[float]:
-    return [float(coherence.flicker(look(video, fps))) for video in videos]
+def _flickers(videos: Sequence[Video], rates: Sequence[float]) -> list[float]:
+    return [float(coherence.flicker(look(video, fps))) for video, fps in zip(videos, rates, strict=True)]
 
 
 def _stutters(videos: Sequence[Video]) -> list[float]:

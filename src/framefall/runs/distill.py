@@ -89,11 +89,9 @@ def distill(
     budget = Budget(steps=STEPS if steps is None and minutes is None else steps, minutes=own_minutes)
     source = source_of(cascade) if source is None else source
     runs = output.with_name(output.name + ".training")
-    names = [f"{stage}/{folder}" if folder else stage for folder, _ in every]
     preflight.check_places(output, runs, source)
     with preflight.one_writer(output, runs, [stage]):
-        if not resume:
-            preflight.check_free(output, runs, [stage, *names])
+        preflight.check_free(output, runs, [stage], resume, ["", *(folder for folder, _ in every)])
         preflight.check_space(recipe, [stage], runs)
         if isinstance(source, str | Path):
             source = yield from open_source.inside(source, recipe.data)

@@ -1,23 +1,35 @@
 """Scores of clips on disk: clips in, report out; with real clips also beside those, with a rival set also ranked."""
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from framefall.evaluate.metrics.observed import ENCODER
-from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, measure, score_rows
+from framefall.evaluate.metrics.suite import METRICS, ClipScores, ScoreRow, measure, score_rows
 from framefall.evaluate.report.table import distance_lines, period_lines, ranked, scores_of, table
 from framefall.evaluate.sets.distribution import FEWEST, Distance
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.jsonable import jsonable
 from framefall.metric import AnyVideo
 from framefall.progress import Events, Note, Stepped, operation
-from framefall.runs.clips import ClipGrid, ClipSet, NamedClip, OnDisk, clip_set, common_ground, read_all
+from framefall.runs.clips import (
+    ClipGrid,
+    ClipSet,
+    NamedClip,
+    OnDisk,
+    clip_set,
+    common_ground,
+    read_all,
+    without_common_moments,
+)
 
+# what tells whether frames come evenly; they do not where some were left out between others
+MOMENTS = frozenset({"unevenness", "stutter", "cadence", "repeated_frames"})
 SetFeatures = dict[str, list[np.ndarray]]  # by set metric, an array a clip
 
 
@@ -73,6 +85,11 @@ def assess(
     rival = clip_set(against, skip) if against is not None else None
     sets = [one for one in (ours, real, rival) if one is not None]
     ground = common_ground(*sets)
+    for one in sets:
+        for name in one.variable:
+            fps = one.grids[name].fps
+            yield Note(f"{name} has no even rate: it is measured as it is seen at {fps:.4g} frames a second")
+    unlike = without_common_moments(ground, *sets)
     if ground is not None:
         yield Note(f"not alike: {', '.join(map(str, sets))}; all are measured as {ground}")
     if real is not None and not set(ours.files) & set(real.files):
@@ -88,6 +105,8 @@ def assess(
     ) -> Events[list[ClipScores]]:
         found: list[ClipScores] = []
         for scores in measure(_described(read_all(one, ground, skip), into), known, workers):
+            if ground is not None and unlike:
+                scores = _apart(scores, ground, unlike)
             found.append(scores)
             yield Stepped(done + len(found), total, scores.name)
         return found
@@ -103,9 +122,37 @@ def assess(
     distances = (
         _distances(features[0], features[1], len(found), len(floor)) if real is not None and _has_encoder() else []
     )
+    if ground is not None and unlike:
+        distances = [_far(one, ground, unlike) for one in distances]
     names = (ours.root.name, rival.root.name) if rival is not None else ("", "")
     ranking = list(ranked(rows, score_rows(other, floor), names)) if rival is not None else []
     return Assessment(rows, skipped, found, distances, ranking, ground, ours.files)
+
+
+def _no_moments(ground: ClipGrid, rates: Sequence[float]) -> str:
+    given = " and ".join(f"{rate:.4g}" for rate in rates)
+    return (
+        f"clips of {given} frames a second have no moments in common with those of {ground.fps:.4g}; bring them to one"
+        " rate first"
+    )
+
+
+def _apart(scores: ClipScores, ground: ClipGrid, rates: Sequence[float]) -> ClipScores:
+    """Without what means nothing where clips were brought to a rate that is no whole fraction of their own."""
+    void = [name for name in scores.scores if name in MOMENTS or METRICS[name].needs_reference]
+    void = [name for name in void if name != "dynamic_ratio"]
+    why = dict.fromkeys(void, _no_moments(ground, rates))
+    return replace(
+        scores, scores={**scores.scores, **dict.fromkeys(void, math.nan)}, reasons={**scores.reasons, **why}, period=0
+    )
+
+
+def _far(distance: Distance, ground: ClipGrid, rates: Sequence[float]) -> Distance:
+    """The same for a distance between the sets, unless it is blind to time."""
+    if "frame" in distance.name or math.isnan(distance.value):
+        return distance
+    nan = math.nan
+    return replace(distance, value=nan, low=nan, high=nan, floor=nan, reason=_no_moments(ground, rates))
 
 
 def _has_encoder() -> bool:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
 from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Request
 from framefall.cascade.vocabulary import Doubt, doubt
-from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output, write
+from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
 from framefall.models.engine import accelerated
 from framefall.outputs import Output
 from framefall.progress import Events, Note, operation
@@ -198,11 +197,10 @@ def write_clips(
     """The same for clips that are made together, a file each. Of seconds each has its share."""
     last = cascade.stage(until) if until else cascade.stages[-1]
     keeps = any(clip.stages for clip in clips)
-    kept: dict[tuple[ClipFile, str], list[np.ndarray]] = {}
     seconds: dict[str, float] = {}
-    height = width = 0
     with ExitStack() as files:
         writers = [files.enter_context(VideoWriter(clip.output, clip.fps, clip.made_with)) for clip in clips]
+        parts: dict[tuple[ClipFile, str], VideoWriter] = {}
         began = time.perf_counter()
         for event in events:
             name = event.stage.name if event.stage else "decode"
@@ -210,22 +208,25 @@ def write_clips(
             if event.stage is not None and event.video is not None and (name == last.name or keeps):
                 for clip, writer, video in zip(clips, writers, event.video.split(1), strict=True):
                     pixels = to_frames(video)
-                    if keeps:
-                        kept.setdefault((clip, name), []).append(pixels)
+                    if clip.stages:
+                        if (clip, name) not in parts:
+                            part = VideoWriter(clip.stages[name], cascade.fps(name), clip.made_with)
+                            parts[clip, name] = files.enter_context(part)
+                        parts[clip, name].add(pixels)
                     if name == last.name:
+                        first = not writer.frames
                         writer.add(pixels)
-                        height, width = pixels.shape[1:3]
+                        if first and writer.note:
+                            yield Note(writer.note)
             yield event
             began = time.perf_counter()
-    for (clip, name), parts in kept.items():
-        write(clip.stages[name], parts, cascade.fps(name), clip.made_with)
     return [
         Record(
             path=str(clip.path),
             frames=writer.frames,
             fps=clip.fps,
-            height=height,
-            width=width,
+            height=writer.size[0],
+            width=writer.size[1],
             seconds=seconds,
             made_with=dict(clip.made_with),
         )

@@ -1,5 +1,6 @@
 """The page of an assessment: its table, its worst and median clips as small videos with their tracks, its failures."""
 
+import itertools
 import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,6 @@ import numpy as np
 import torch
 
 from framefall import outputs
-from framefall.data.media.decode import decode, probe
 from framefall.data.media.writer import write
 from framefall.evaluate.metrics.suite import ClipScores, ScoreRow, protocol
 from framefall.evaluate.report.page import Figure, Report, page
@@ -18,6 +18,7 @@ from framefall.jsonable import json_text
 from framefall.outputs import Output
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
+from framefall.runs.clips import shown
 from framefall.runs.evaluate import Assessment
 from framefall.tracking.overlay import overlay
 from framefall.tracking.tracker import track
@@ -138,21 +139,21 @@ def _failed(law: str, clips: Sequence[ClipScores]) -> list[tuple[str, str]]:
 
 
 def _figure(path: Path, name: str, why: str, text: str) -> Figure:
-    frames = []
-    for frame in decode(path):
-        frames.append(frame.pixels)
-        if len(frames) == SHOWN:
-            break
-    fps = probe(path).fps or 24.0
+    pictures, fps = shown(path)
+    frames = list(itertools.islice(pictures, SHOWN))
     video = from_pixels(torch.from_numpy(np.stack(frames))).permute(3, 0, 1, 2)[None]
     height, width = video.shape[-2:]
     scale = SIDE / max(height, width)
-    size = max(2, round(height * scale)), max(2, round(width * scale))
+    size = _even(height * scale), _even(width * scale)  # as players want them
     small = resize(video, *size, "area" if scale < 1 else "bicubic")
     small = small.expand(-1, 3, -1, -1, -1) if small.shape[1] == 1 else small[:, :3]
     drawn = overlay(small, track(small, fps))
     plain = to_pixels(small)[0].permute(1, 2, 3, 0).numpy()
     return Figure(name, why, _mp4(plain, fps), _mp4(np.ascontiguousarray(drawn), fps), text)
+
+
+def _even(side: float) -> int:
+    return 2 * max(1, round(side / 2))
 
 
 def _mp4(frames: np.ndarray, fps: float) -> bytes:

@@ -80,15 +80,22 @@ def check_places(model: Path, runs: Path, source: object = None) -> None:
             ) from None
 
 
-def check_free(model: Path, runs: Path, names: Sequence[str]) -> None:
-    """Refuses stages that are trained, or begun, already."""
+def check_free(
+    model: Path, runs: Path, names: Sequence[str], resume: bool = False, parts: Sequence[str] = ("", "autoencoder")
+) -> None:
+    """Refuses stages that are trained, or begun, already; with `resume` those that are trained and have no run.
+
+    `parts` are where a run's checkpoints lie below its folder.
+    """
     for name in names:
-        if any((runs / name / part / "checkpoints").exists() for part in ("", "autoencoder")):
+        begun = any((runs / name / part / "checkpoints").exists() for part in parts)
+        if begun and not resume:
             raise ValueError(
                 f"{runs / name} holds an earlier run; pass --resume to go on with it, or choose another name"
             )
-        if (model / f"{name}.safetensors").exists():
-            raise ValueError(f"{model} holds a trained {name} already; choose another name, or remove it")
+        if not begun and (model / f"{name}.safetensors").exists():
+            gone = f", and {runs / name} no run to go on with" if resume else ""
+            raise ValueError(f"{model} holds a trained {name} already{gone}; choose another name, or remove it")
 
 
 def check_space(recipe: Recipe, names: Sequence[str], runs: Path) -> None:

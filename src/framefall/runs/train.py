@@ -89,9 +89,8 @@ def train(
     runs = model.with_name(model.name + ".training")
     preflight.check_places(model, runs, source)
     with preflight.one_writer(model, runs, names):
-        if not resume:
-            preflight.check_free(model, runs, names)
         preflight.check_model(model, recipe, names)
+        preflight.check_free(model, runs, names, resume)
         preflight.check_space(recipe, names, runs)
         start = load_cascade(init) if isinstance(init, str | Path) else init
         if start is not None:

@@ -1,7 +1,7 @@
 """Real videos made longer in frames and sharper in space."""
 
 from collections.abc import Iterator
-from itertools import chain, groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +13,11 @@ from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Quality
 from framefall.data.media import decode as decoder
 from framefall.data.media.writer import PICTURE, one_frame_only, video_output
+from framefall.memory import size_of
 from framefall.progress import Events, operation
 from framefall.runs.generate import ClipFile, Record, write_clip
 from framefall.runs.tags import provenance, tagged
+from framefall.runs.workload import bounded
 from framefall.video import Video, from_pixels
 from framefall.weights import DEFAULT
 
@@ -32,15 +34,19 @@ def upscale(
     time: int = 4,
     seed: int = 0,
     quality: Quality = "fast",
+    memory: str | int | None = None,
     overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[Record]:
     """A real video with `time` times the frames and `space` times the height and width; 1 leaves that as it is.
 
-    Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. Raises `ValueError` for factors that
-    the model does not have, for a file at `output` that Framefall did not make unless `overwrite` is set, and for a
-    source that is the output; `DecodeError` for a source that cannot be read.
+    Of `n` frames (n - 1) * time + 1 are made; the given ones stay as they are. What takes long says so before it
+    begins, in a `Note`, and is done in pieces that keep the process below `memory` ("4GB", by default half of what is
+    free); the result is the same. Raises `ValueError` for factors that the model does not have, for what does not fit
+    into memory, for a file at `output` that Framefall did not make unless `overwrite` is set, and for a source that is
+    the output; `DecodeError` for a source that cannot be read.
     """
+    limit = size_of(memory)
     written = video_output(
         output, overwrite=overwrite, sources=[source, *([] if isinstance(model, Cascade) else [find(model)])]
     )
@@ -50,14 +56,15 @@ def upscale(
     if not stages:
         raise ValueError("upscaling must do something, got --space 1 --time 1; try --space 4")
     channels = cascade.stage(stages[0]).config.shape.channels
-    fps = decoder.probe(source).fps or 24.0
-    frames = decoder.decode(source, fps=fps, channels=channels)
-    if written.path.suffix.lower() == PICTURE:
-        first = list(islice(frames, 2))
-        if len(first) > 1:
-            raise ValueError(one_frame_only(written.path))
-        frames = chain(first, frames)
-    chunks = _chunks(frames, CHUNK)
+    info = decoder.probe(source)
+    fps, longest = info.fps or 24.0, decoder.Limits().seconds
+    if info.duration > longest:
+        raise ValueError(f"{source} must last at most {longest:g} s, got {info.duration:g} s; cut it first")
+    count = max(1, round(info.duration * fps))
+    if written.path.suffix.lower() == PICTURE and count > 1:
+        raise ValueError(one_frame_only(written.path))
+    cascade = yield from bounded(cascade, stages, (info.height, info.width), count, quality, limit)
+    chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
     events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with |= {"seed": str(seed), "quality": quality}

@@ -10,9 +10,9 @@ import numpy as np
 
 from framefall import bounded, outputs
 from framefall.config import from_json, to_dict
-from framefall.data.media.writer import WRITERS, video_output, write
+from framefall.data.media.writer import WRITERS, VideoWriter, video_output
 from framefall.noise import Key
-from framefall.progress import Events, Stepped, operation
+from framefall.progress import Events, Note, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe, numbers
 from framefall.worlds.engines.registry import simulate
@@ -57,6 +57,7 @@ class Written:
     path: str
     caption: str
     violation: str = ""
+    note: str = ""  # what should be known of the file
 
 
 def read_scene(path: str | Path) -> Scene:
@@ -79,6 +80,8 @@ def write_scene(
     name = scene.key.replace("/", "-") or "scene"
     _check(Path(folder), [name], form, origin)
     written = _write(Path(folder), name, simulate(scene), form, 0)
+    if written.note:
+        yield Note(written.note)
     yield Stepped(1, 1, "clips")
     return [written]
 
@@ -96,13 +99,17 @@ def write_world(
         raise ValueError(f"a violation must be {TWINS} or one of {', '.join(VIOLATIONS)}; got {violation!r}")
     names = {index: f"{world.scenario_of(index)}-{world.split}-{index:06d}" for index in range(start, start + count)}
     _check(Path(folder), names.values(), form)
-    written = []
+    written: list[Written] = []
+    said = False
     for index, name in names.items():
         log = world.log(index)
         written.append(_write(Path(folder), name, log, form, index))
         broken = _broken(log, violation, index) if violation else None
         if broken is not None:
             written.append(_write(Path(folder), f"{name}.{broken.violation}", broken, form, index))
+        if written[-1].note and not said:
+            said = True
+            yield Note(f"{written[-1].note} (so are others)" if count > 1 else written[-1].note)
         yield Stepped(index - start + 1, count, "clips")
     return written
 
@@ -138,7 +145,8 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
     captions = [describe(log.scene, paraphrase) for paraphrase in range(PARAPHRASES)]
     caption = captions[index % PARAPHRASES]
     tags = {} if path.suffix == ".npy" else {"comment": caption}  # which would lie in a file beside it, as the log does
-    write(path, [pixels], form.fps, tags, overwrite=form.overwrite)
+    with VideoWriter(path, form.fps, tags, overwrite=form.overwrite) as writer:
+        writer.add(pixels)
     values = {
         "caption": caption,
         "numbers": [float(value) for value in numbers(log.scene)],
@@ -158,7 +166,7 @@ def _write(folder: Path, name: str, log: StateLog, form: WorldFormat, index: int
         arrays = outputs.file(folder / f"{name}.npz", overwrite=form.overwrite)
         with arrays.writing() as partial, open(partial, "wb") as stream:
             np.savez_compressed(stream, **_pixel_truth(log, times, view))
-    return Written(str(path), caption, log.violation)
+    return Written(str(path), caption, log.violation, writer.note)
 
 
 def _pixel_truth(log: StateLog, times: np.ndarray, view: View) -> dict[str, Any]:

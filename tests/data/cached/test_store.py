@@ -27,7 +27,7 @@ def shard(root: Path, key: str, number: int = 0, size: int = 1000, age: float = 
 def frames(root: Path, name: str, size: int = 1000, age: float = 3600.0) -> tuple[Path, Path]:
     """Decoded frames that were used so many seconds ago."""
     root.mkdir(parents=True, exist_ok=True)
-    array, record = root / f"{name}.npy", root / f"{name}.json"
+    array, record = root / f"{name * 32}.npy", root / f"{name * 32}.json"  # 64 digits, as of a SHA-256
     array.write_bytes(bytes(size - 10)), record.write_bytes(bytes(10))
     os.utime(record, (time.time() - age,) * 2)
     return array, record
@@ -61,6 +61,18 @@ def test_what_was_used_longest_ago_goes_first_and_no_more_than_must(tmp_path: Pa
     assert kept.has_room(2500)
     assert not oldest.exists() and not any(path.exists() for path in older) and old.exists()
     assert kept.size == 1000 and not oldest.parent.exists()
+
+
+def test_arrays_that_somebody_else_keeps_there_never_make_room(tmp_path: Path) -> None:
+    """A folder of a person's own data is named as the cache, by mistake."""
+    names = ("holiday.npy", "aa.npy", f"{'A' * 64}.npy", f"{'a' * 64}.npy.old")
+    theirs = [tmp_path / name for name in names]
+    for path in theirs:
+        path.write_bytes(bytes(1000))
+        os.utime(path, (0, 0))
+    ours = frames(tmp_path, "bb", age=8000)
+    assert Store(tmp_path, 1500).has_room(1500) and not ours[0].exists()  # the control: one of the cache's own goes
+    assert all(path.exists() for path in theirs)
 
 
 def test_what_somebody_uses_stays_and_then_there_is_no_room(tmp_path: Path) -> None:

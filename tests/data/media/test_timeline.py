@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from framefall.data.media.frame import Frame
-from framefall.data.media.timeline import at_rate, rate_for
+from framefall.data.media.timeline import at_rate, divisor, pace, rate_for
 
 
 def frames(starts, last=0.1):
@@ -61,3 +61,47 @@ def test_the_rate_that_is_kept_never_shows_a_frame_twice(source, wanted, kept, o
     if not every:
         shown = [int(n / rate * source + 1e-9) for n in range(200)]
         assert len(set(shown)) == 200
+
+
+def test_a_last_frame_is_shown_no_longer_than_the_limit():
+    slow = list(at_rate(frames([0.0, 0.1], last=1e7), 10.0, seconds=3.0))
+    assert [frame.source for frame in slow] == [0] + 29 * [1]
+
+
+def test_frames_come_evenly_if_counting_them_tells_the_time():
+    steady = [n / 30 for n in range(300)]
+    rounded = [round(1000 * start) / 1000 for start in steady]  # Matroska counts milliseconds
+    one_lost = [start + (start > 5) / 30 for start in steady]
+    assert all(
+        pace(starts, 30.0, 0.001) == (True, 30.0) for starts in (steady, rounded, one_lost, [0.0], [0.0, 9.0], [])
+    )
+    three_lost = [start + (start > 5) / 10 for start in steady]
+    assert pace(three_lost, 30.0) == (False, pytest.approx(30.0))
+    phone = [*(n / 60 for n in range(60)), *(1 + n / 20 for n in range(40))]
+    assert pace(phone, 58.8) == (False, pytest.approx(20.0))
+    assert pace([0.0, 0.0, 0.0], 24.0) == (True, 24.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "every"),
+    [(24, 24, 1), (25, 24, 1), (30, 24, 1), (60, 24, 3), (50, 24, 2), (48, 24, 2), (120, 24, 5), (10, 24, 1),
+     (45, 24, 2), (30, 6, 5), (30, 12, 3), (24000 / 1001, 24, 1)],
+)  # fmt: skip
+def test_every_which_frame_is_taken_to_come_near_to_a_rate(source, wanted, every):
+    assert divisor(float(source), float(wanted)) == every
+
+
+def test_blending_moves_evenly_and_leaves_ghosts():
+    places = np.arange(30)
+    pictures = [np.where(np.arange(64) // 2 == place, 255, 0).astype(np.uint8).reshape(1, 64, 1) for place in places]
+    film = [Frame(n / 30, picture, 1 / 30, n) for n, picture in enumerate(pictures)]
+
+    def steps(blend):
+        shown = [frame.pixels[0, :, 0].astype(float) for frame in at_rate(iter(film), 24.0, blend=blend)]
+        return np.diff([(row * np.arange(64)).sum() / row.sum() for row in shown[:-1]]), shown
+
+    (even, ghosts), (uneven, sharp) = steps(True), steps(False)
+    assert even.std() / even.mean() < 0.05 < 0.3 < uneven.std() / uneven.mean()
+    assert max((row > 0).sum() for row in sharp) == 2 and max((row > 0).sum() for row in ghosts) == 4
+    far_apart = [Frame(0.0, pictures[0], 5.0, 0), Frame(5.0, pictures[9], 0.1, 1)]  # nobody knows what was between
+    assert all((frame.pixels > 0).sum() == 2 for frame in at_rate(iter(far_apart), 24.0, blend=True))

@@ -1,7 +1,10 @@
+import dataclasses
+import itertools
 import json
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -10,7 +13,7 @@ from encodes import clock, number_of, sample
 from PIL import Image
 
 from framefall.data.media.decode import decode, probe
-from framefall.data.media.writer import WRITERS, VideoWriter, write
+from framefall.data.media.writer import EVEN, MP4, RATES, WRITERS, VideoWriter, video_output, write
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +56,87 @@ def test_what_is_written_comes_back(tmp_path, film, suffix):
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-@pytest.mark.parametrize("size", [(31, 45), (32, 45), (2, 2)])
-def test_any_size_can_be_written(tmp_path, suffix, size):
+@pytest.mark.parametrize("size", [(31, 45), (32, 45), (16, 16), (2, 2), (5, 1), (1, 1)])
+def test_any_size_can_be_written_and_is_one_pixel_off_at_most(tmp_path, suffix, size):
     video = np.stack(clock(5, *size, step=20))
-    write(tmp_path / f"a{suffix}", [video], 24.0)
+    with VideoWriter(tmp_path / f"a{suffix}", 24.0) as writer:
+        writer.add(video)
     back = read(tmp_path / f"a{suffix}")
-    assert back.shape == video.shape and [number_of(frame, 20) for frame in back] == list(range(5))
+    expected = tuple(side + side % 2 for side in size) if suffix in EVEN else size
+    assert back.shape[1:3] == writer.size == expected and bool(writer.note) == (expected != size)
+    assert [number_of(frame, 20) for frame in back[:, : size[0], : size[1]]] == list(range(5))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(33, 45), (32, 44)])
+def test_an_mp4_is_of_the_kind_that_every_player_reads(tmp_path, size, channels):
+    video = np.stack(clock(5, *size, step=20))[..., :channels]
+    with VideoWriter(tmp_path / "a.mp4", 30000 / 1001) as writer:
+        writer.add(video)
+    assert ("45x33" in writer.note and "46x34" in writer.note) == (size == (33, 45))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        assert (context.pix_fmt, context.profile) == ("yuv420p", "High") and stream.average_rate.denominator == 1001
+        assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
+    kinds = (tmp_path / "a.mp4").read_bytes()
+    assert kinds.index(b"moov") < kinds.index(b"mdat")  # it begins to play before all of it has come
+    back = read(tmp_path / "a.mp4", channels)[:, : size[0], : size[1]]
+    assert np.abs(back.astype(int) - video).mean() < 2
+
+
+def test_python_is_warned_of_another_size_too(tmp_path):
+    with pytest.warns(UserWarning, match="a.mp4 is 46x34 instead of 45x33"):
+        write(tmp_path / "a.mp4", [np.stack(clock(2, 33, 45))], 24.0)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_fine_colours_come_back_where_they_were(tmp_path, suffix):
+    y, x, c = np.ogrid[:48, :64, :3]
+    video = np.repeat((127 + 100 * np.sin(0.5 * x + 0.3 * y + c)).astype(np.uint8)[None], 3, 0)
+    write(tmp_path / f"a{suffix}", [video], 24.0)
+    assert psnr(read(tmp_path / f"a{suffix}"), video) > 33  # said to be at H.264's usual place they give 26
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [(".gif", 60.0), (".mp4", 2000.0), (".webm", 0.001)])
+def test_a_rate_that_a_file_cannot_tell_is_refused_before_anything_is_made(tmp_path, suffix, rate):
+    with pytest.raises(ValueError, match=rf"{suffix} shows 0.01 to {RATES[suffix][1]:g} frames a second, got {rate:g}"):
+        VideoWriter(tmp_path / f"a{suffix}", rate)
+    write(tmp_path / "a.npy", [np.zeros((2, 8, 8, 3), np.uint8)], rate)
+
+
+@pytest.mark.parametrize("suffix", RATES)
+@pytest.mark.parametrize("rate", [0.5, 29.97, 48.0])
+def test_rates_come_back(tmp_path, suffix, rate):
+    write(tmp_path / f"a{suffix}", [np.stack(clock(30, 16, 16))], rate)
+    assert probe(tmp_path / f"a{suffix}").fps == pytest.approx(rate, rel=0.05 if suffix == ".gif" else 2e-3)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (32, 32), (64, 96)])
+def test_the_same_frames_are_the_same_mp4_wherever_memory_lies(tmp_path, size):
+    y, x, f = np.ogrid[: size[0], : size[1], :48]
+    video = np.stack(
+        [60 + 40 * (x // 8 % 2) + 0 * y + 0 * f, 60 + 40 * (y // 8 % 2) + 0 * x + 0 * f, 90 + 0 * (x + y + f)], -1
+    )
+    square = (abs(x - f % (size[1] - 8) - 4) < 5) & (abs(y - size[0] // 2) < 5)
+    video = np.where(square[..., None], (220, 80, 40), video).astype(np.uint8).transpose(2, 0, 1, 3)
+
+    def files(encoder, count):
+        found, junk = set(), []
+        for index in range(count):
+            junk = [*junk[-4:], bytearray(1_000_003 * (index % 3) + 10_007 * index)]
+            sink = encoder(video_output(tmp_path / "a.mp4"), Fraction(24), {})
+            next(sink)
+            with pytest.raises(StopIteration):
+                for frame in itertools.chain(video, [None]):
+                    sink.send(frame)
+            found.add((tmp_path / "a.mp4").read_bytes())
+        return found
+
+    assert len(files(MP4.open, 12)) == 1
+    if size == (48, 64):  # the control: the encoder's macroblock tree, which is on by default
+        naive = dataclasses.replace(MP4, options={**MP4.options, "mbtree": "1"})
+        assert len(files(naive.open, 40)) > 1
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -136,7 +214,7 @@ def test_a_writer_refuses_at_once_and_a_refused_window_leaves_nothing(tmp_path, 
 def test_a_kill_leaves_nothing_under_the_final_name(tmp_path, film):
     code = """
 import sys, time, numpy as np
-from framefall.data.media.writer import write
+from framefall.data.media.writer import video_output, write
 def slow():
     for index in range(100):
         print(index, flush=True)

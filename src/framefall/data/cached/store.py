@@ -8,6 +8,7 @@ import contextlib
 import errno
 import math
 import os
+import re
 import shutil
 import sys
 import threading
@@ -28,6 +29,7 @@ DEFAULT_GB = 20.0
 MORE = "allow more with --set data.cache_gb=... or $FRAMEFALL_CACHE_GB"  # what to do when it is full
 SHARDS = "shards"  # the folder of prepared clips, by key
 _USED = "used"  # whose time of change says when the folder around it was last used
+_ARRAY = re.compile(r"[0-9a-f]{64}\.npy")  # whatever else lies there is somebody's own, and never makes room
 
 
 class CacheError(RuntimeError):
@@ -106,7 +108,7 @@ class Store:
         """When each was last used, its size, and its files: an array of frames with its record, or a shard."""
         found = []
         for path in _listed(self.root):
-            if path.suffix == ".npy" and not path.name.startswith("."):
+            if _ARRAY.fullmatch(path.name):
                 files = tuple(one for one in (path.with_suffix(".json"), path) if one.exists())
                 found.append((_changed(files[0]) if files else 0.0, sum(map(_size, files)), files))
         for folder in _listed(self.root / SHARDS):

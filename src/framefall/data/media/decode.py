@@ -33,17 +33,19 @@ def decode(
     short_side: int | None = None,
     channels: int = 3,
     limits: Limits | None = None,
+    blend: bool = False,
 ) -> Iterator[Frame]:
     """The frames of a video, image or folder of frames, upright, with square pixels, the first at time 0.
 
-    With `fps` they come at exactly that rate, otherwise as the file has them. `short_side` shrinks by area
+    With `fps` they come at exactly that rate, each the latest one or, to `blend`, mixed with the next; otherwise as the
+    file has them. `short_side` shrinks by area
     averaging and never enlarges. Channels: 1 is grey, 3 is RGB, 4 is RGBA. Raises `DecodeError`.
     """
     if channels not in FORMATS:
         raise ValueError(f"channels must be one of {', '.join(map(str, FORMATS))} to decode, got {channels}")
     if (fps is not None and fps <= 0) or (short_side is not None and short_side <= 0):
         raise ValueError(f"fps and short_side must be above 0, got {fps} and {short_side}")
-    return _decode(Path(path), fps, short_side, channels, limits or Limits())
+    return _decode(Path(path), fps, short_side, channels, limits or Limits(), blend)
 
 
 def sniff(path: Path) -> str:
@@ -75,10 +77,12 @@ def kind_in(source: Source) -> str:
     )
 
 
-def _decode(path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
+def _decode(
+    path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits, blend: bool
+) -> Iterator[Frame]:
     if path.is_dir() or is_pattern(path):
         tick, frames = 0.0, folders.read(path, short_side, channels, limits)
     else:
         with open_source(path) as source:
             tick, frames = isolated.read(source, kind_in(source), short_side, channels, limits)
-    yield from frames if fps is None else at_rate(frames, fps, tick)
+    yield from frames if fps is None else at_rate(frames, fps, tick, limits.seconds, blend)

@@ -31,6 +31,7 @@ def probe(path: Path, limits: Limits) -> VideoInfo:
         width=frames.size[0],
         height=frames.size[1],
         fps=fps,
+        sustained_fps=fps,
         duration=len(frames.files) / fps,
         frames=len(frames.files),
         rotation=0,

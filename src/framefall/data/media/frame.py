@@ -33,6 +33,10 @@ class VideoInfo:
     fps: float  # the usual rate: one over the median gap where gaps differ
     duration: float  # seconds
     frames: int
+    steady: bool = True  # whether frames come evenly, to half a frame, so that counting them is telling the time
+    sustained_fps: (
+        float  # the rate that nine in ten frames keep: where they do not come evenly, the one to show them at
+    )
     rotation: int  # degrees counter-clockwise that were applied
     notes: tuple[str, ...] = ()  # what is lost on the way to 8-bit pictures
     breaks: tuple[int, ...] = ()  # frames before which something is missing: no shot goes on over them

@@ -1,6 +1,7 @@
 """Images and animated images, decoded by Pillow."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -21,6 +22,7 @@ from framefall.data.media.frame import (
 )
 from framefall.data.media.kinds import IMAGES
 from framefall.data.media.streams import over_black
+from framefall.data.media.timeline import pace
 
 DEFAULT_FPS = 24.0
 TINY, USUAL = 10.0, 100.0  # milliseconds: what says to be shown for so short is shown so long, as all browsers do
@@ -43,12 +45,16 @@ def probe(source: Source, limits: Limits) -> VideoInfo:
         width, height = ImageOps.exif_transpose(image).size
         notes = ("transparent parts are shown on black",) if _has_alpha(image) else ()
         shown = [duration for _, duration in _pages(source, image, limits)]
+    fps = len(shown) / sum(shown)
+    steady, sustained = pace([0.0, *itertools.accumulate(shown[:-1])], fps, 0.01)  # a GIF counts hundredths
     return VideoInfo(
         width=width,
         height=height,
-        fps=len(shown) / sum(shown),
+        fps=fps,
         duration=sum(shown),
         frames=len(shown),
+        steady=steady,
+        sustained_fps=sustained,
         rotation=rotation,
         notes=notes,
     )

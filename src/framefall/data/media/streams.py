@@ -28,6 +28,7 @@ from framefall.data.media.frame import (
     target_size,
 )
 from framefall.data.media.kinds import DEMUXERS, STATE_LENGTH
+from framefall.data.media.timeline import pace
 
 
 def read(source: Source, kind: str, short_side: int | None, channels: int, limits: Limits) -> Iterator[Frame]:
@@ -78,7 +79,7 @@ def probe(source: Source, kind: str, limits: Limits) -> VideoInfo:
     """Rate and length from the time stamps of all packets; size, rotation and colours from the first frame."""
     with _open(source, kind, limits) as (container, stream):
         starts, last = _starts(container, stream, limits)
-        average = stream.average_rate
+        average, clock = stream.average_rate, float(stream.time_base or 0)
         check_frames(source, len(starts), stream.width, stream.height)
     with _open(source, kind, limits) as (container, stream):
         raw = next(container.decode(stream), None)
@@ -88,12 +89,15 @@ def probe(source: Source, kind: str, limits: Limits) -> VideoInfo:
         notes = _notes(container, stream, raw)
     fps = _usual_rate(starts, average)
     duration = (starts[-1] - starts[0] if starts else 0.0) + (last or 1 / fps)
+    steady, sustained = pace(starts, fps, clock)
     return VideoInfo(
         width=picture.width,
         height=picture.height,
         fps=fps,
         duration=duration,
         frames=len(starts),
+        steady=steady,
+        sustained_fps=sustained,
         rotation=round(raw.rotation) % 360,
         notes=notes,
     )

@@ -1,0 +1,254 @@
+"""Big work before it begins: how long it takes, how much memory, and in which pieces it stays below a limit.
+
+What a stage costs is measured on a small piece of a picture, once with its network and once without. What grows with
+the whole picture and what grows with a tile of it are thereby told apart. Pieces change no bits (`cascade/tiles.py`).
+"""
+
+import math
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from framefall import memory
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.request import Quality
+from framefall.cascade.stage import TILE, Stage
+from framefall.cascade.tasks import SpatialSR, TemporalSR
+from framefall.models.backbone import Backbone, Condition
+from framefall.noise import Key, normal_field
+from framefall.progress import Events, Note
+from framefall.video import Time, Video, to_frames
+
+SMALL = 64e6  # pixels of all frames that are made; less is done before anybody could wonder
+TRIAL = 32  # pixels a side of the piece that is measured; four times that where it is enlarged
+FRAMES_AT_ONCE = (16, 8, 4, 2, 1)
+TILES = (256, 128)
+ENCODER = 60  # frames of 4:2:0 bytes that an encoder keeps
+BESIDE = 80 << 20  # bytes that libraries take for themselves once they are given large pictures
+SURE = (0.7, 1.6)  # times: between these the time lies nine times in ten
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Of a pixel of a frame that a stage makes: what grows with the picture, and what with a tile of it."""
+
+    seconds_outside: float
+    seconds_inside: float
+    bytes_outside: float
+    bytes_inside: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be made, and what it takes."""
+
+    frames: int
+    height: int
+    width: int
+    seconds: float
+    peak: float  # bytes of the whole process
+
+    def __str__(self) -> str:
+        low, high = (_duration(self.seconds * times) for times in SURE)
+        return (
+            f"{self.frames} frames of {self.width}x{self.height}: about {_duration(self.seconds)} ({low} to {high}),"
+            f" about {memory.written(self.peak)} of memory"
+        )
+
+
+def bounded(
+    cascade: Cascade,
+    stages: Sequence[str],
+    size: tuple[int, int],
+    frames: int,
+    quality: Quality,
+    limit: int | None,
+) -> Events[Cascade]:
+    """The cascade with its super-resolution in pieces that keep this process below `limit` bytes.
+
+    By default that is half of what is free. `frames` of `size` (height, width) go in. Big work is announced in a
+    `Note`; a `ValueError` refuses what does not fit in the smallest pieces. Nothing but the pieces is changed.
+    """
+    height, width = size
+    made = frames
+    for name in stages:
+        task = cascade.stage(name).task
+        made, height, width = (made - 1) * task.time_factor + 1, height * task.space_factor, width * task.space_factor
+    if limit is None and made * height * width < SMALL:
+        return cascade
+    yield Note(f"{made} frames of {width}x{height} are to be made; measuring how long that takes")
+    memory.give_back_at_once()
+    costs = {name: measured(cascade, cascade.stage(name), quality) for name in stages}
+    have = memory.used()
+    most = have + memory.free() // 2 if limit is None else limit
+    seconds, peak = 0.0, float(have + BESIDE + ENCODER * height * width * 3 // 2)
+    here, count, chosen = size, frames, list(cascade.stages)
+    for name in stages:
+        stage = cascade.stage(name)
+        task = stage.task
+        count, here = (count - 1) * task.time_factor + 1, (here[0] * task.space_factor, here[1] * task.space_factor)
+        cost = costs[name]
+        forms = [_in_pieces(stage, at_once, tile) for at_once, tile in _pieces(stage)]
+        fitting = [one for one in forms if peak + _bytes(one, cost, here, quality) <= most]
+        if not fitting:
+            need = peak + min(_bytes(one, cost, here, quality) for one in forms)
+            raise ValueError(
+                f"{name} needs about {memory.written(need)} of memory for frames of {here[1]}x{here[0]}, and may take"
+                f" {memory.written(most)}; allow more (--memory {math.ceil(1.1 * need / 2**20)}MB), or make the video"
+                " smaller first"
+            )
+        best = min(fitting, key=lambda one: (_seconds(one, cost, here, count, quality), -_at_once(one)))
+        seconds += _seconds(best, cost, here, count, quality)
+        peak += _bytes(best, cost, here, quality)
+        chosen = [best if one.name == name else one for one in chosen]
+    yield Note(str(Work(frames=made, height=height, width=width, seconds=seconds, peak=peak)))
+    return replace(cascade, stages=tuple(chosen))
+
+
+def measured(cascade: Cascade, stage: Stage, quality: Quality) -> Cost:
+    """What a stage costs, on a piece of noise as small as shows it.
+
+    That is of two segments at least, since one is held while the next is made.
+    """
+    task, shape = stage.task, stage.config.shape
+    side = TRIAL if isinstance(task, TemporalSR) else max(8, 4 * TRIAL // task.space_factor)
+    trial = _in_pieces(stage, 4 if isinstance(task, SpatialSR) else None, TILE)
+    reach = _sampled(trial, quality) - _at_once(trial)
+    given = 2 * task.intervals + 1 if isinstance(task, TemporalSR) else 2 * _at_once(trial) + reach
+    noise = normal_field(Key(0, "workload"), shape.channels, range(given), range(side), range(side))
+    low = noise[None].clamp(-1, 1).to(stage.device)
+    pixels = (side * task.space_factor) ** 2
+
+    def run(one: Stage) -> tuple[float, float]:
+        """Seconds of a sampled pixel, and bytes of one."""
+        alone = replace(cascade, stages=tuple(one if other.name == one.name else other for other in cascade.stages))
+
+        def drain() -> int:
+            events = alone.upscale(iter([low]), stages=[one.name], fps=shape.fps, quality=quality)
+            return sum(event.video is not None and bool(to_frames(event.video).size) for event in events) - 1
+
+        with _Live() as live:
+            drain()
+        best = math.inf
+        for _ in range(2):
+            began = time.perf_counter()
+            segments = drain()
+            best = min(best, (time.perf_counter() - began) / segments)
+        frames = _sampled(trial, quality)
+        return best / frames / pixels, live.most / frames / pixels
+
+    (seconds, bytes_), (less_seconds, less_bytes) = run(trial), run(replace(trial, backbone=_Nothing(stage.backbone)))
+    return Cost(
+        seconds_outside=less_seconds,
+        seconds_inside=max(0.0, seconds - less_seconds),
+        bytes_outside=less_bytes,
+        bytes_inside=max(0.0, bytes_ - less_bytes),
+    )
+
+
+class _Nothing(Backbone):
+    """In place of a network: it adds nothing, and takes no time and no memory."""
+
+    def __init__(self, like: Backbone) -> None:
+        super().__init__()
+        self.halo = like.halo
+        self.weight = torch.nn.Parameter(next(like.parameters()).detach()[:0], requires_grad=False)
+
+    def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
+        """The noisy video."""
+        return x_t
+
+
+class _Live(TorchDispatchMode):
+    """Counts the bytes of all tensors that are there at one time, and keeps the most of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self._known: dict[int, int] = {}
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage()._cdata not in self._known:
+                storage = tensor.untyped_storage()
+                self._known[storage._cdata] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.most = max(self.most, self.now)
+                weakref.finalize(storage, self._gone, storage._cdata)
+        return made
+
+    def _gone(self, key: int) -> None:
+        self.now -= self._known.pop(key, 0)
+
+
+def _pieces(stage: Stage) -> list[tuple[int | None, int]]:
+    """The sizes of pieces that a stage can be cut into: frames at a time and tiles; its own come first."""
+    tiles = (TILE, *TILES) if stage.backbone.halo is not None else (TILE,)
+    if not isinstance(stage.task, SpatialSR):
+        return [(None, tile) for tile in tiles]
+    own = stage.task.at_once
+    return list(product((own, *(one for one in FRAMES_AT_ONCE if one < own)), tiles))
+
+
+def _in_pieces(stage: Stage, at_once: int | None, tile: int) -> Stage:
+    task = stage.task
+    if isinstance(task, SpatialSR) and at_once is not None:
+        task = replace(task, at_once=at_once)
+    return replace(stage, tile=tile, config=replace(stage.config, task=task))
+
+
+def _at_once(stage: Stage) -> int:
+    """Frames that are sampled at a time, and handed on."""
+    task = stage.task
+    return task.intervals * task.factor if isinstance(task, TemporalSR) else getattr(task, "at_once", 1)
+
+
+def _sampled(stage: Stage, quality: Quality) -> int:
+    """Frames of a segment with its margins."""
+    halo = stage.backbone.halo[0] if isinstance(stage.task, SpatialSR) and stage.backbone.halo else 0
+    return _at_once(stage) + 2 * halo * stage.codec.time * stage.sampling(quality).calls
+
+
+def _tile(stage: Stage, size: tuple[int, int]) -> tuple[float, float]:
+    """Pixels of the largest tile, and of all tiles of a picture."""
+    height, width = size
+    if stage.backbone.halo is None:  # overlapping by a quarter
+        tall, wide = min(height, stage.config.shape.height), min(width, stage.config.shape.width)
+        rows, columns = (1 if side <= part else 1 + -(-(side - part) // max(1, int(0.75 * part)))
+                         for side, part in ((height, tall), (width, wide)))  # fmt: skip
+        return tall * wide, rows * columns * tall * wide
+    tile, margin = stage.tile, 2 * stage.backbone.halo[1]
+    if height <= tile and width <= tile:
+        return height * width, height * width
+    one = min(height, tile + margin) * min(width, tile + margin)
+    every = (height + margin * (-(-height // tile) - 1)) * (width + margin * (-(-width // tile) - 1))
+    return one, every
+
+
+def _bytes(stage: Stage, cost: Cost, size: tuple[int, int], quality: Quality) -> float:
+    largest, _ = _tile(stage, size)
+    return _sampled(stage, quality) * (cost.bytes_outside * size[0] * size[1] + cost.bytes_inside * largest)
+
+
+def _seconds(stage: Stage, cost: Cost, size: tuple[int, int], frames: int, quality: Quality) -> float:
+    _, every = _tile(stage, size)
+    segments = frames / _at_once(stage)
+    return (
+        segments * _sampled(stage, quality) * (cost.seconds_outside * size[0] * size[1] + cost.seconds_inside * every)
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * length:
+            value = seconds / length
+            return f"{value:.0f} {unit}" if value >= 3 else f"{value:.1f} {unit}"
+    return f"{max(1.0, seconds):.0f} seconds"
