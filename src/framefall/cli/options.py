@@ -43,7 +43,7 @@ def numbers_of(text: str | None) -> "Tensor | None":
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [text]
         rows = [[float(part) for part in line.split(",")] for line in lines if line.strip()]
         numbers = torch.tensor([rows])
-        if numbers.ndim != 3:
+        if numbers.ndim != 3 or not bool(torch.isfinite(numbers).all()):
             raise ValueError
     except ValueError:
         raise ValueError(

@@ -145,7 +145,8 @@ def clean(text: str) -> str | None:
 def numbers_of(values: Any) -> np.ndarray:
     """Numbers as float32 [numbers] or [frames, numbers]; raises `ValueError`."""
     try:
-        numbers = np.array(values, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large is not finite then
+            numbers = np.array(values, dtype=np.float32)
     except (TypeError, ValueError, OverflowError):
         raise ValueError("numbers must be a list of numbers, or lists of one length for each frame") from None
     if numbers.ndim not in (1, 2) or not numbers.size:
@@ -259,7 +260,7 @@ def _number(cell: Any) -> float | None:
         value = float(cell)
     except (TypeError, ValueError, OverflowError):
         return None
-    return value if np.isfinite(value) and not isinstance(cell, bool) else None
+    return value if abs(value) <= _LARGEST and not isinstance(cell, bool) else None
 
 
 def _plain(column: str) -> str:
@@ -281,3 +282,6 @@ def _bare(relative: str) -> str:
     """The path without a media file's suffix."""
     path = PurePosixPath(relative)
     return path.with_suffix("").as_posix() if path.suffix.lower() in SUFFIXES else relative
+
+
+_LARGEST = float(np.finfo(np.float32).max)  # numbers are kept so

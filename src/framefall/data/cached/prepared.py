@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from framefall import bounded
 from framefall.data.cached import cache, records
 from framefall.data.cached.store import CacheError, Store
 from framefall.data.folder import Folder, FolderConfig, IngestReport, Shot, Skipped
@@ -31,7 +32,7 @@ def read_about(path: Path) -> dict[str, Any]:
     """What `prepared.json` says; a `ValueError` if it is damaged or of another version."""
     again = "prepare it again with framefall prepare, or restore it from a copy"
     try:
-        about = json.loads((path / ABOUT).read_bytes())
+        about = bounded.read_json(path / ABOUT, bounded.TABLE)
         version, checksum = about.pop("format_version"), about.pop("checksum")
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise ValueError(f"{path / ABOUT} is damaged: {again}") from None

@@ -36,7 +36,8 @@ def probe(source: Source, kind: str, limits: Limits) -> VideoInfo:
     about = _told(source, kind, "probe", limits)
     try:
         info = VideoInfo(**{**about, "notes": tuple(about["notes"]), "breaks": tuple(about["breaks"])})
-        if not all(map(math.isfinite, (info.fps, info.duration))) or min(info.width, info.height, info.frames) < 0:
+        finite = all(map(math.isfinite, (info.fps, info.duration, info.sustained_fps)))
+        if not finite or min(info.width, info.height, info.frames) < 0:
             raise ValueError
     except (TypeError, ValueError, KeyError):
         raise DecodeError(source.path, _NONSENSE) from None

@@ -1,0 +1,25 @@
+"""The batteries of hostile and fuzzed files hold at a small count, and their controls break."""
+
+from pathlib import Path
+
+import fuzz
+import hostile
+import pytest
+from report import Report
+
+from examples import examples
+
+
+@pytest.mark.timeout(600)
+def test_hostile_files_are_refused_and_the_naive_readers_are_not(tmp_path: Path) -> None:
+    _hold(hostile.run(examples(24, 100), tmp_path))
+
+
+@pytest.mark.timeout(600)
+def test_whatever_the_bytes_are_the_answer_is_a_sentence(tmp_path: Path) -> None:
+    _hold(fuzz.run(examples(30, 1000), tmp_path))
+
+
+def _hold(found: list[Report]) -> None:
+    for one in found:
+        assert one.passed, one.json()
