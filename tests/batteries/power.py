@@ -20,6 +20,9 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
+
+# isort: split
 import torch
 from report import Report
 from trainings import _clips, _toy

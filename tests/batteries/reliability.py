@@ -12,9 +12,11 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ from report import Report
 from framefall.provenance import commit, machine
 
 DOCS = Path(__file__).parents[2] / "docs"
-Run = Callable[[int, Path, int], Report | Sequence[Report]]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,18 @@ class Battery:
 
     def run(self, share: float, folder: Path, seed: int = 0) -> list[Report]:
         """Its reports at a share of the full count."""
-        found = import_module(self.module).run(max(self.least, round(share * self.full)), folder, seed)
-        return [found] if isinstance(found, Report) else list(found)
+        return alone(self.module, max(self.least, round(share * self.full)), folder, seed)
+
+
+def alone(module: str, count: int, folder: Path, seed: int = 0) -> list[Report]:
+    """A battery's reports out of a process of its own, in which the largest child is one of the battery's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_reports, module, count, folder, seed).result()
+
+
+def _reports(module: str, count: int, folder: Path, seed: int) -> list[Report]:
+    found: Report | Sequence[Report] = import_module(module).run(count, folder, seed)
+    return [found] if isinstance(found, Report) else list(found)
 
 
 # full counts are those of the plan of promises, or what an hour allows
@@ -50,6 +61,8 @@ BATTERIES: dict[str, Battery] = {
     "odd_videos": Battery("odd_videos", 60, 12),
     "cache_kills": Battery("cache_kills", 50, 4),
     "made_clips": Battery("made_clips", 100, 6),
+    "hostile": Battery("hostile", 100, 12),
+    "fuzz": Battery("fuzz", 3000, 30),
 }
 
 

@@ -25,6 +25,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
+
+# isort: split
 import numpy as np
 import torch
 from report import Report

@@ -63,7 +63,7 @@ def test_a_killed_run_that_is_resumed_makes_the_model_of_an_unbroken_one(
     finally:
         child.kill()
         child.wait()
-    assert not (tmp_path / "killed" / "model.training" / "spatial_sr").exists()  # it was in the middle
+    assert not (tmp_path / "killed" / "model.training" / "spatial_sr" / "log.jsonl").exists()  # it was in the middle
     resumed = framefall("train", clips, "-o", tmp_path / "killed" / "model", *TRAIN, "--resume", "--json")
     unbroken = framefall("train", clips, "-o", tmp_path / "whole" / "model", *TRAIN, "--json")
     assert (resumed.code, unbroken.code) == (0, 0)
