@@ -52,11 +52,11 @@ def pico() -> Card:
 
 def worlds() -> Card:
     """Simulated scenes; as many clips seen as the committed totals say."""
-    clips = json.loads(long_run.TOTALS.read_text())["clips"]
+    clips = json.loads(long_run.TOTALS.read_text())[long_run.STAGE]["clips"]
     before = read_card(find(long_run.MODEL))
     if before is not None and before.stages[long_run.STAGE].seen == clips:  # measured when these weights were published
         return before
-    part = replace(long_run.knows(clips), scores=WORLDS_SCORES, failures=list(long_run.FAILURES))
+    part = replace(long_run.knows(clips), scores=WORLDS_SCORES, failures=list(long_run.FAILURES[long_run.STAGE]))
     return Card(stages={long_run.STAGE: part})
 
 
