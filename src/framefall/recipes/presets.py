@@ -109,14 +109,12 @@ def worlds() -> Recipe:
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)
         ),
-        # a cell of the inner grid for each pixel from below: flat shapes leave little else to say (docs/log.md)
         "spatial_sr": replace(
             spatial,
             stage=replace(
                 spatial.stage,
                 task=SpatialSR(factor=8, bridge=0.35, low_res_noise=0.1, relative_loss=True),
                 shape=replace(spatial.stage.shape, height=128, width=128),
-                backbone=ConvNetConfig(dim=96, depth=8, unshuffle=8),
             ),
         ),
     }
