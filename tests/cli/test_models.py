@@ -17,7 +17,7 @@ def test_a_refusal_is_one_sentence_and_an_exit_code(line: str, code: int, senten
 
 def test_the_models_that_there_are_are_listed(framefall: Callable) -> None:
     said = framefall("models")
-    assert said.code == 0 and "pico: A small cascade" in said.out and "worlds: The base of the worlds" in said.out
+    assert said.code == 0 and "pico: A small cascade" in said.out and "worlds: Simulated scenes" in said.out
     assert "base (16 frames of 64x64 at 6 a second), temporal_sr" in said.out
 
 
