@@ -61,8 +61,8 @@ def knows(clips: int = 0) -> "StageCard":
     """What the stage is trained on, as its card says it, after `clips` in earlier runs."""
     from dataclasses import replace
 
-    from framefall.runs.knowledge import known_of
     from framefall.runs.sources import WorldSource
+    from framefall.runs.training.knowledge import known_of
     from framefall.worlds.world import open_world
 
     return replace(known_of(WorldSource(open_world(SOURCE))), seen=clips)
@@ -164,7 +164,7 @@ def weights(home: Path = HOME, stage: str = STAGE, shipped: Path = SHIPPED, tota
     import torch
 
     from framefall.provenance import commit
-    from framefall.runs.export import export
+    from framefall.runs.training.export import export
 
     before = _before(home)
     found = export(

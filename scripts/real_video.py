@@ -18,7 +18,7 @@ from framefall.jsonable import json_text
 from framefall.metric import interval
 from framefall.physics.laws import LAWS
 from framefall.provenance import commit
-from framefall.runs.clips import ClipGrid, read
+from framefall.runs.evaluation.clips import ClipGrid, read
 
 CLIPS = ("bikes.mp4", "carphone_pristine.mp4")  # what else is there is drawn, or damaged
 FRAMES, SIDE, RATE = 30, 144, 24.0

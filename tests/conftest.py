@@ -91,7 +91,7 @@ def folder(clips: Path, once: Callable[[str, Fill], Path]) -> "Folder":
 def trained(folder: "Folder", once: Callable[[str, Fill], Path]) -> Path:
     """A toy cascade of three stages, trained for a few steps."""
     from framefall.recipes.registry import RECIPES
-    from framefall.runs.train import train
+    from framefall.runs.training.train import train
 
     recipe = replace(RECIPES["micro"](), save_every=2)
     return once("trained", lambda models: train(folder, models / "toy", recipe, steps=4)) / "toy"

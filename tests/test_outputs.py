@@ -363,7 +363,8 @@ def test_the_tags_beside_an_array_are_an_output_too(tmp_path: Path) -> None:
 # rooms that publish what nobody has named: the cache, a run's folder, a model that was looked at before
 OWN = {
     "cascade/checkpoint.py", "data/cached/store.py", "data/media/sheet.py", "layers/compiled.py", "outputs.py",
-    "runs/distill.py", "runs/knowledge.py", "runs/train.py", "train/journal.py", "train/resume.py",
+    "runs/training/distill.py", "runs/training/knowledge.py", "runs/training/train.py", "train/journal.py",
+    "train/resume.py",
 }  # fmt: skip
 
 

@@ -37,40 +37,40 @@ if TYPE_CHECKING:
     from framefall.data.folder import open_folder
     from framefall.data.media.writer import write
     from framefall.recipes.registry import RECIPES
-    from framefall.runs.compare import compare
-    from framefall.runs.distill import distill
-    from framefall.runs.evaluate import assess as evaluate
-    from framefall.runs.generate import generate
-    from framefall.runs.given import Given
+    from framefall.runs.evaluation.compare import compare
+    from framefall.runs.evaluation.evaluate import assess as evaluate
+    from framefall.runs.generation.generate import generate
+    from framefall.runs.generation.given import Given
+    from framefall.runs.generation.remake import remake
+    from framefall.runs.generation.stream import stream
+    from framefall.runs.generation.upscale import upscale
     from framefall.runs.prepare import prepare
-    from framefall.runs.remake import remake
-    from framefall.runs.stream import stream
-    from framefall.runs.train import train
-    from framefall.runs.upscale import upscale
+    from framefall.runs.training.distill import distill
+    from framefall.runs.training.train import train
     from framefall.video import to_pixels
     from framefall.worlds.world import open_world
 else:
     # public name: the module it lives in, and its name there where that is another
     _PUBLIC = {
         "Cascade": "framefall.cascade.cascade",
-        "Given": "framefall.runs.given",
+        "Given": "framefall.runs.generation.given",
         "Known": "framefall.cascade.known",
         "RECIPES": "framefall.recipes.registry",
         "Request": "framefall.cascade.request",
         "Stage": "framefall.cascade.stage",
-        "compare": "framefall.runs.compare",
-        "distill": "framefall.runs.distill",
-        "evaluate": "framefall.runs.evaluate",
-        "generate": "framefall.runs.generate",
+        "compare": "framefall.runs.evaluation.compare",
+        "distill": "framefall.runs.training.distill",
+        "evaluate": "framefall.runs.evaluation.evaluate",
+        "generate": "framefall.runs.generation.generate",
         "load": "framefall.cascade.checkpoint",
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
         "prepare": "framefall.runs.prepare",
-        "remake": "framefall.runs.remake",
-        "stream": "framefall.runs.stream",
+        "remake": "framefall.runs.generation.remake",
+        "stream": "framefall.runs.generation.stream",
         "to_pixels": "framefall.video",
-        "train": "framefall.runs.train",
-        "upscale": "framefall.runs.upscale",
+        "train": "framefall.runs.training.train",
+        "upscale": "framefall.runs.generation.upscale",
         "write": "framefall.data.media.writer",
     }
     _RENAMED = {"load": "load_cascade", "evaluate": "assess"}

@@ -468,7 +468,7 @@ def _train(folder: Path, model: Path) -> None:
     """A sound toy model, of clips that are made here."""
     from framefall.data.folder import open_folder
     from framefall.recipes.registry import RECIPES
-    from framefall.runs.train import train
+    from framefall.runs.training.train import train
 
     os.environ.setdefault("FRAMEFALL_CACHE", str(folder / "cache"))
     clip(folder / "clips" / "a red square.mp4", pictures(48))

@@ -275,7 +275,7 @@ def _clips(root: Path) -> Path:
 
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["framefall.cli", "framefall.runs.train", "torch._dynamo"])
+_SERVER.set_forkserver_preload(["framefall.cli", "framefall.runs.training.train", "torch._dynamo"])
 
 
 if __name__ == "__main__":

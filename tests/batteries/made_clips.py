@@ -27,9 +27,9 @@ from framefall import memory
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
 from framefall.data.media.writer import MP4, OpenSink, video_output, write
-from framefall.runs.generate import generate
-from framefall.runs.remake import remake
-from framefall.runs.tags import read_made
+from framefall.runs.generation.generate import generate
+from framefall.runs.generation.remake import remake
+from framefall.runs.generation.tags import read_made
 from framefall.seal import sealed
 
 WRITES = 12
@@ -214,7 +214,7 @@ def _upscale(path: Path, length: int, limit: str, keep: str) -> dict[str, int | 
 
     from framefall.cascade.cascade import SegmentStep
     from framefall.progress import Note
-    from framefall.runs.upscale import upscale
+    from framefall.runs.generation.upscale import upscale
 
     if not path.exists():
         write(path, (frames(48, 64, 1) for _ in range(length)), 24.0)

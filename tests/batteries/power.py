@@ -29,7 +29,7 @@ from trainings import _clips, _toy
 
 from framefall import publish
 from framefall.data.folder import Folder
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 
 _FORK = get_context("fork")
 Content = dict[str, str]  # hashes of all files in what has a name, by their place in it

@@ -25,10 +25,10 @@ from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES
-from framefall.runs.diagnose import superres
-from framefall.runs.evaluate import assess
-from framefall.runs.generate import generate
-from framefall.runs.train import train
+from framefall.runs.evaluation.diagnose import superres
+from framefall.runs.evaluation.evaluate import assess
+from framefall.runs.generation.generate import generate
+from framefall.runs.training.train import train
 from framefall.train import objective
 from framefall.train.loop import initial
 from framefall.train.recipe import StageRecipe

@@ -16,7 +16,7 @@ from framefall.diffusion.guidance_config import Guidance
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.worlds.world import open_world
 
 

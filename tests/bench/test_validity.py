@@ -4,11 +4,11 @@ from framefall.bench import validity
 from framefall.bench.validity import validity_bench
 from framefall.evaluate.certify.validity import Cell
 from framefall.progress import Stepped, operation
-from framefall.runs.certify import Certificate
+from framefall.runs.evaluation.certify import Certificate
 
 
 def test_the_matrix_is_values_and_a_pages_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The matrix itself is tested in `runs/test_certify.py`; here a known one."""
+    """The matrix itself is tested in `runs/evaluation/test_certify.py`; here a known one."""
 
     @operation
     def known(clips: int, seed: int):  # type: ignore[no-untyped-def]

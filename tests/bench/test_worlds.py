@@ -9,7 +9,7 @@ from framefall.bench import worlds as worldbench
 from framefall.bench.table import lines
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import WorldSource
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.worlds.violations.registry import VIOLATIONS
 from framefall.worlds.world import open_world
 

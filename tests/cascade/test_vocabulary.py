@@ -8,8 +8,8 @@ import pytest
 from examples import examples
 from framefall.cascade.card import StageCard, about
 from framefall.cascade.vocabulary import NAMED, doubt, nearest
-from framefall.runs.knowledge import known_of
 from framefall.runs.sources import WorldSource
+from framefall.runs.training.knowledge import known_of
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.world import World, open_world
 

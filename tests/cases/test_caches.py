@@ -19,7 +19,7 @@ from framefall.data.cached.store import Store
 from framefall.data.folder import Folder, FolderConfig, open_folder
 from framefall.progress import finish
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.train import objective
 from framefall.train.loop import TrainingStep
 

@@ -15,7 +15,7 @@ from framefall.data.media.decode import decode, probe
 from framefall.evaluate.metrics.fidelity import psnr
 from framefall.evaluate.metrics.motion import dynamic_degree
 from framefall.flow import look
-from framefall.runs.clips import clip_set, common_ground, read
+from framefall.runs.evaluation.clips import clip_set, common_ground, read
 from framefall.video import Video, from_pixels
 
 Case = Callable[[str], Path]

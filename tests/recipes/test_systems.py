@@ -12,7 +12,7 @@ from framefall.diffusion.times import grid
 from framefall.models.registry import build
 from framefall.recipes.systems import SYSTEMS, miniature
 from framefall.runs.sources import WorldSource
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.worlds.world import open_world
 
 BILLIONS = {  # of Imagen Video's stages, as published

@@ -13,7 +13,7 @@ from framefall.cascade.tasks import Base
 from framefall.data.buckets import Bucket
 from framefall.data.folder import Folder
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe

@@ -14,7 +14,7 @@ from framefall.cascade.tasks import Base
 from framefall.data.folder import Folder
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.train.loop import TrainingStep
 from framefall.train.recipe import Recipe, StageRecipe
 

@@ -18,7 +18,7 @@ from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
 from framefall.progress import Done, Note
 from framefall.recipes.registry import RECIPES
-from framefall.runs.train import train
+from framefall.runs.training.train import train
 from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe

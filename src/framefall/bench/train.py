@@ -27,7 +27,7 @@ from framefall.models.precision import autocast, fast_dtype
 from framefall.progress import Events, Stepped, operation
 from framefall.recipes.presets import PRESETS
 from framefall.runs.sources import open_source
-from framefall.runs.train import named
+from framefall.runs.training.train import named
 from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe, StageRecipe

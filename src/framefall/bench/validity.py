@@ -4,7 +4,7 @@ from typing import Any
 
 from framefall.evaluate.certify.validity import markdown
 from framefall.progress import Events, operation
-from framefall.runs.certify import as_json, certify_metrics
+from framefall.runs.evaluation.certify import as_json, certify_metrics
 
 
 @operation

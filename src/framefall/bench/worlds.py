@@ -36,7 +36,7 @@ from framefall.physics.evidence import gather
 from framefall.physics.flight import falls
 from framefall.physics.laws import laws
 from framefall.progress import Events, Stepped, operation
-from framefall.runs.diagnose import expectations
+from framefall.runs.evaluation.diagnose import expectations
 from framefall.tracking.tracker import track
 from framefall.video import Video
 from framefall.worlds.captions.sentences import describe

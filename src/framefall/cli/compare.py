@@ -39,8 +39,8 @@ def compare(
     """
     from framefall import outputs
     from framefall.data.folder import FolderConfig
-    from framefall.runs.compare import Comparison, table
-    from framefall.runs.compare import compare as run
+    from framefall.runs.evaluation.compare import Comparison, table
+    from framefall.runs.evaluation.compare import compare as run
     from framefall.runs.sources import open_source
 
     names = tuple(name.strip() for name in fusion.split(","))

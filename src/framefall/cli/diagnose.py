@@ -9,7 +9,7 @@ from framefall.cli.console import watched
 from framefall.cli.options import Device, Json, Quality, Seed, device_of
 
 if TYPE_CHECKING:
-    from framefall.runs.diagnose import Answer
+    from framefall.runs.evaluation.diagnose import Answer
 
 diagnose = typer.Typer(
     add_completion=False,
@@ -53,7 +53,7 @@ def stages(
     """
     from framefall.cascade.checkpoint import load_cascade
     from framefall.data.folder import FolderConfig, open_folder
-    from framefall.runs.diagnose import blame, superres
+    from framefall.runs.evaluation.diagnose import blame, superres
 
     if clips.is_file():
         raise ValueError(f"the clips must be a folder, got the file {clips}; give its folder")
@@ -90,7 +90,7 @@ def copies(
     Example:
       framefall diagnose copies generated --training my_clips --held-out other_clips
     """
-    from framefall.runs.diagnose import copies as find
+    from framefall.runs.evaluation.diagnose import copies as find
 
     answer = watched(find.events(clips, training, held_out, seed))
     facts = {"clips": str(clips), "training": str(training), "held_out": str(held_out), "seed": seed}
@@ -117,7 +117,7 @@ def likelihood(
       framefall diagnose likelihood my_world_model --count 24
     """
     from framefall.cascade.checkpoint import load_cascade
-    from framefall.runs.diagnose import likelihood as ask
+    from framefall.runs.evaluation.diagnose import likelihood as ask
 
     answer = watched(ask.events(load_cascade(model, device_of(device)), count, seed, stage))
     _answer({"model": model, "seed": seed}, answer, json)
@@ -139,7 +139,7 @@ def metrics(
     Example:
       framefall diagnose metrics street.mp4
     """
-    from framefall.runs.diagnose import metrics as ask
+    from framefall.runs.evaluation.diagnose import metrics as ask
 
     _answer({"clip": str(clip), "seed": seed}, watched(ask.events(clip, seed)), json)
 

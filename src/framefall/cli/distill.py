@@ -47,7 +47,7 @@ def distill(
     """
     from framefall import ranks
     from framefall.jsonable import json_text
-    from framefall.runs.distill import distill as run
+    from framefall.runs.training.distill import distill as run
 
     ranks.join()
     made = watched(

@@ -45,17 +45,17 @@ def evaluate(
     See also: framefall diagnose, for a model's stages, copies of training clips, and which metrics to trust.
     """
     from framefall.jsonable import json_text
-    from framefall.runs.evaluate import assess
+    from framefall.runs.evaluation.evaluate import assess
 
     written = None
     if report is not None:
-        from framefall.runs.pages import report_files
+        from framefall.runs.evaluation.pages import report_files
 
         written = report_files(report, overwrite=overwrite, sources=[one for one in (clips, reference, against) if one])
     result = watched(assess.events(clips, reference, against, workers=2))
     facts = {"clips": str(clips), "reference": str(reference) if reference else None}
     if written is not None:
-        from framefall.runs.pages import write_report
+        from framefall.runs.evaluation.pages import write_report
 
         for path in write_report(result, clips, written, reference):
             say(f"{path} is written")

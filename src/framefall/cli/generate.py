@@ -28,7 +28,7 @@ from framefall.cli.options import (
 from framefall.weights import DEFAULT
 
 if TYPE_CHECKING:
-    from framefall.runs.clip_report import Beside
+    from framefall.runs.evaluation.clip_report import Beside
 
 
 def generate(
@@ -131,10 +131,10 @@ def generate(
       framefall generate --like walk.mp4 -o other.mp4 --seed 8
     """
     from framefall.cascade.request import Request
-    from framefall.runs.generate import generate as make
-    from framefall.runs.generate import numbered
-    from framefall.runs.given import Given
-    from framefall.runs.remake import remake
+    from framefall.runs.generation.generate import generate as make
+    from framefall.runs.generation.generate import numbered
+    from framefall.runs.generation.given import Given
+    from framefall.runs.generation.remake import remake
 
     if like is not None and not was_given(context, "output"):
         output = like.with_name(f"{like.stem}-again{like.suffix}")
@@ -161,8 +161,8 @@ def generate(
     how["overwrite"] = overwrite
     reports: list[Beside] = []
     if report:
-        from framefall.runs.clip_report import beside
-        from framefall.runs.clip_report import report as judge
+        from framefall.runs.evaluation.clip_report import beside
+        from framefall.runs.evaluation.clip_report import report as judge
 
         read = [*given.files, *([] if like is None else [like])]
         reports = beside(numbered(output, count), overwrite=overwrite, sources=read)

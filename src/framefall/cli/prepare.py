@@ -49,7 +49,7 @@ def prepare(
     """
     from framefall.config import override
     from framefall.runs.prepare import prepare as run
-    from framefall.runs.train import named
+    from framefall.runs.training.train import named
 
     chosen = override(named(recipe), settings or [])
     if output is None:

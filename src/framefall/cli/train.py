@@ -9,7 +9,7 @@ from framefall.cli.console import say, watched
 from framefall.cli.options import Device, Json, device_of
 
 if TYPE_CHECKING:
-    from framefall.runs.train import Trained
+    from framefall.runs.training.train import Trained
 
 
 def train(
@@ -58,8 +58,8 @@ def train(
     from framefall import ranks
     from framefall.config import override
     from framefall.jsonable import json_text
-    from framefall.runs.train import named
-    from framefall.runs.train import train as run
+    from framefall.runs.training.train import named
+    from framefall.runs.training.train import train as run
 
     chosen = override(named(recipe), settings or [])
     ranks.join()

@@ -35,7 +35,7 @@ def upscale(
       framefall upscale clip.mp4 -o large.mp4 --time 1
       framefall upscale clip.mp4 -o smooth.mp4 --space 1 --time 4
     """
-    from framefall.runs.upscale import upscale as enlarge
+    from framefall.runs.generation.upscale import upscale as enlarge
 
     record = watched(
         enlarge.events(

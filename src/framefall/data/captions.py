@@ -19,8 +19,8 @@ import numpy as np
 
 from framefall.data import tables
 from framefall.data.media.frame import readable
-from framefall.data.media.frames import PICTURED, is_pattern, words
 from framefall.data.media.kinds import SUFFIXES
+from framefall.data.media.numbering import PICTURED, is_pattern, words
 from framefall.data.tables import Table
 from framefall.data.text import read_text, whole
 

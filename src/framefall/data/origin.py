@@ -16,7 +16,7 @@ from framefall import publish
 from framefall.data.cached import npy
 from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe, sniff
 from framefall.data.media.frame import target_size
-from framefall.data.media.frames import RATE, frames_of, is_pattern
+from framefall.data.media.numbering import RATE, frames_of, is_pattern
 from framefall.data.media.timeline import divisor, rate_for
 from framefall.data.shots import CutFinder
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from framefall.data.media.decode import DecodeError, sniff
 from framefall.data.media.frame import readable
-from framefall.data.media.frames import COMPUTED, PERHAPS_COMPUTED, PICTURED, Sorted, in_folder, marks, words
 from framefall.data.media.kinds import SUFFIXES, named
+from framefall.data.media.numbering import COMPUTED, PERHAPS_COMPUTED, PICTURED, Sorted, in_folder, marks, words
 
 STRANGERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "#recycle", "#snapshot", "lost+found"})  # of systems
 PLAIN = frozenset(  # known to be no pictures: not looked into

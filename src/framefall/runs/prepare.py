@@ -18,7 +18,7 @@ from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source, streams
 from framefall.progress import Events, Note, Stepped, operation
 from framefall.runs.sources import open_source
-from framefall.runs.train import named
+from framefall.runs.training.train import named
 from framefall.train import objective
 from framefall.train.recipe import Recipe, StageRecipe
 

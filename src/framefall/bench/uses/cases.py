@@ -21,7 +21,7 @@ from framefall.cascade.request import Request
 from framefall.cascade.uses import Canvas
 from framefall.physics.laws import laws
 from framefall.progress import finish
-from framefall.runs.given import Given, knowing
+from framefall.runs.generation.given import Given, knowing
 from framefall.tracking.tracker import track
 from framefall.video import Video, from_pixels, resize, to_frames
 from framefall.worlds.captions.sentences import describe

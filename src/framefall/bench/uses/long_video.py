@@ -29,9 +29,9 @@ from framefall.data.media.decode import decode
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.metric import interval
 from framefall.progress import finish
-from framefall.runs.generate import generate
-from framefall.runs.given import Given, knowing
-from framefall.runs.stream import stream
+from framefall.runs.generation.generate import generate
+from framefall.runs.generation.given import Given, knowing
+from framefall.runs.generation.stream import stream
 from framefall.tracking.known_scene import KnownScene
 from framefall.tracking.tracker import track
 from framefall.video import from_pixels, to_frames

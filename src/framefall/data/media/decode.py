@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from framefall.data.media import folders, isolated
+from framefall.data.media import frame_folders, isolated
 from framefall.data.media.frame import FORMATS, DecodeError, Frame, Limits, Source, VideoInfo, open_source
-from framefall.data.media.frames import is_pattern
 from framefall.data.media.kinds import HEAD, NOT_READ, kind_of
+from framefall.data.media.numbering import is_pattern
 from framefall.data.media.timeline import at_rate
 
 __all__ = ["DecodeError", "Frame", "Limits", "VideoInfo", "decode", "probe"]
@@ -21,7 +21,7 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
     """Size, rate and length of a file, from its header, its time stamps and its first frame."""
     path, limits = Path(path), limits or Limits()
     if path.is_dir() or is_pattern(path):
-        return folders.probe(path, limits)
+        return frame_folders.probe(path, limits)
     with open_source(path) as source:
         return isolated.probe(source, kind_in(source), limits)
 
@@ -81,7 +81,7 @@ def _decode(
     path: Path, fps: float | None, short_side: int | None, channels: int, limits: Limits, blend: bool
 ) -> Iterator[Frame]:
     if path.is_dir() or is_pattern(path):
-        tick, frames = 0.0, folders.read(path, short_side, channels, limits)
+        tick, frames = 0.0, frame_folders.read(path, short_side, channels, limits)
     else:
         with open_source(path) as source:
             tick, frames = isolated.read(source, kind_in(source), short_side, channels, limits)

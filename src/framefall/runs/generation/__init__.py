@@ -1,0 +1,1 @@
+"""Clips made, gone on with, remade and enlarged: each a complete run."""

@@ -1,0 +1,252 @@
+"""New clips into files: streamed from the stages to the encoder, segment by segment."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
+from framefall.cascade.checkpoint import find, load_cascade
+from framefall.cascade.request import Request
+from framefall.cascade.vocabulary import Doubt, doubt
+from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
+from framefall.models.engine import accelerated
+from framefall.outputs import Output
+from framefall.progress import Events, Note, operation
+from framefall.runs.generation.given import Given, knowing
+from framefall.runs.generation.tags import named, provenance, tagged
+from framefall.video import to_frames
+from framefall.weights import DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A clip that was made: enough to make it again."""
+
+    path: str
+    frames: int
+    fps: float
+    height: int
+    width: int
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage; the rest is reading and encoding
+    made_with: dict[str, str] = field(default_factory=dict)
+    doubt: Doubt | None = None  # what of its prompt the model does not know
+
+    def __str__(self) -> str:
+        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
+        size = f"{self.frames} frames of {self.width}x{self.height} at {self.fps:g} a second"
+        return f"{self.path}: {size} ({seconds})"
+
+
+@operation
+def generate(
+    request: Request,
+    output: str | Path,
+    model: str | Path | Cascade = DEFAULT,
+    *,
+    given: Given | None = None,
+    weaker: str | Path | Cascade | None = None,
+    batch: int = 1,
+    save_stages: str | Path | None = None,
+    accelerate: bool = False,
+    overwrite: bool = False,
+    device: str | torch.device = "cpu",
+) -> Events[list[Record]]:
+    """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
+
+    `model` is a shipped name, the folder of a trained cascade, or a cascade, and so is `weaker`, an earlier checkpoint
+    or a smaller model that guidance walks away from. `given` are images or videos that the clips are to hold, from
+    files; it adds to what the request says is known. With `save_stages` the clips of all stages go into that folder as
+    well. `accelerate` runs networks that are asked several times by OpenVINO, where that is installed. What a prompt
+    says that the model does not know is noted, and stands in the record.
+
+    Clips are made one by one, and equal requests give equal files (exact). A `batch` above 1 makes so many together,
+    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). Files that are
+    there are replaced if Framefall made them and nobody has changed them since; `overwrite` replaces others as well.
+    Raises `ValueError` for that, and for what the model cannot be asked.
+    """
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
+    cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
+    made_with |= {"accelerate": True} if accelerate else {}
+    making = Making(
+        made_with=made_with,
+        given=given,
+        weaker=weaker,
+        batch=batch,
+        save_stages=save_stages,
+        accelerate=accelerate,
+        overwrite=overwrite,
+        sources=() if isinstance(model, Cascade) else (find(model),),
+    )
+    records = yield from make(request, output, cascade, making)
+    return records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """How clips are made, beside what is asked for."""
+
+    made_with: Mapping[str, Any]  # for their tags
+    given: Given | None = None
+    weaker: str | Path | Cascade | None = None
+    batch: int = 1
+    save_stages: str | Path | None = None
+    accelerate: bool = False
+    overwrite: bool = False
+    sources: tuple[Path, ...] = ()  # what is read beside that
+
+
+def make(request: Request, output: str | Path, cascade: Cascade, how: Making) -> Events[list[Record]]:
+    """Makes and writes the clips of a request."""
+    if request.endless:
+        raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
+    asked = list(request.one_by_one())  # as it stands in the tags
+    files = _files(numbered(output, len(asked)), cascade, request, how)
+    doubts = {caption: _doubt(caption, cascade) for caption in dict.fromkeys(request.captions)}
+    for found in doubts.values():
+        if found is not None:
+            yield Note(found.sentence)
+    made_with = dict(how.made_with)
+    if how.weaker is not None:
+        weaker = how.weaker if isinstance(how.weaker, Cascade) else load_cascade(how.weaker, cascade.stages[0].device)
+        made_with["weaker"] = named(weaker, None if isinstance(how.weaker, Cascade) else how.weaker)
+        cascade = cascade.guided_by(weaker)
+    if request.size is not None:
+        cascade, request = cascade.sized(*request.size), replace(request, size=None)
+    if how.given is not None and not how.given.empty:
+        made_with["given"] = how.given.record()
+        request = yield from knowing(request, how.given, cascade)
+    if files[0].path.suffix.lower() == PICTURE and frame_counts(cascade.up_to(request.until), request)[-1] != 1:
+        raise ValueError(one_frame_only(files[0].path))
+    if how.accelerate:
+        cascade = with_engines(cascade)
+    records = []
+    for first in range(0, len(asked), how.batch):
+        group = range(first, min(first + how.batch, len(asked)))
+        tags = {**made_with, **({"batch": len(group)} if len(group) > 1 else {})}
+        clips = [replace(files[one], made_with=tagged(tags, asked[one])) for one in group]
+        made = yield from write_clips(
+            cascade.stream(request.part(slice(group.start, group.stop))), cascade, request.until, clips
+        )
+        for one, record in zip(group, made, strict=True):
+            records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
+            yield Note(str(record))
+    return records
+
+
+def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Making) -> list["ClipFile"]:
+    """Where the clips go, and those of their stages: all are looked at before any of them is made."""
+    given = () if how.given is None else how.given.files
+    weaker = () if how.weaker is None or isinstance(how.weaker, Cascade) else (find(how.weaker),)
+    sources = (*how.sources, *given, *weaker)
+
+    def output(path: Path) -> Output:
+        return video_output(path, overwrite=how.overwrite, sources=sources)
+
+    names = [stage.name for stage in cascade.up_to(request.until)] if how.save_stages is not None else []
+    return [
+        ClipFile(
+            output=output(path),
+            fps=cascade.fps(request.until),
+            stages={
+                name: output(Path(how.save_stages or ".") / f"{path.stem}-{name}{path.suffix or '.mp4'}")
+                for name in names
+            },
+        )
+        for path in paths
+    ]
+
+
+def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:
+    """What of a caption the base does not know."""
+    base = cascade.stages[0]
+    known = None if cascade.card is None else cascade.card.stages.get(base.name)
+    return doubt(caption, cascade.config.name, known, bool(base.config.backbone.text_dim))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClipFile:
+    """A file to be written."""
+
+    output: Output
+    fps: float
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, Output] = field(default_factory=dict)  # where what every stage makes goes, by name
+
+    @property
+    def path(self) -> Path:
+        """Its name."""
+        return self.output.path
+
+
+def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clip: ClipFile) -> Events[Record]:
+    """Writes the last stage's segments as they come; the file is there when all of them are, or not at all."""
+    (record,) = yield from write_clips(events, cascade, until, [clip])
+    return record
+
+
+def write_clips(
+    events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clips: Sequence[ClipFile]
+) -> Events[list[Record]]:
+    """The same for clips that are made together, a file each. Of seconds each has its share."""
+    last = cascade.stage(until) if until else cascade.stages[-1]
+    keeps = any(clip.stages for clip in clips)
+    seconds: dict[str, float] = {}
+    with ExitStack() as files:
+        writers = [files.enter_context(VideoWriter(clip.output, clip.fps, clip.made_with)) for clip in clips]
+        parts: dict[tuple[ClipFile, str], VideoWriter] = {}
+        began = time.perf_counter()
+        for event in events:
+            name = event.stage.name if event.stage else "decode"
+            seconds[name] = seconds.get(name, 0.0) + (time.perf_counter() - began) / len(clips)
+            if event.stage is not None and event.video is not None and (name == last.name or keeps):
+                for clip, writer, video in zip(clips, writers, event.video.split(1), strict=True):
+                    pixels = to_frames(video)
+                    if clip.stages:
+                        if (clip, name) not in parts:
+                            part = VideoWriter(clip.stages[name], cascade.fps(name), clip.made_with)
+                            parts[clip, name] = files.enter_context(part)
+                        parts[clip, name].add(pixels)
+                    if name == last.name:
+                        first = not writer.frames
+                        writer.add(pixels)
+                        if first and writer.note:
+                            yield Note(writer.note)
+            yield event
+            began = time.perf_counter()
+    return [
+        Record(
+            path=str(clip.path),
+            frames=writer.frames,
+            fps=clip.fps,
+            height=writer.size[0],
+            width=writer.size[1],
+            seconds=seconds,
+            made_with=dict(clip.made_with),
+        )
+        for clip, writer in zip(clips, writers, strict=True)
+    ]
+
+
+def with_engines(cascade: Cascade) -> Cascade:
+    """The same cascade with an engine, where one is installed (`models.engine`), for networks of several steps a clip.
+
+    A network that is asked once or twice is done long before an engine is ready for its size.
+    """
+    stages = (
+        replace(stage, backbone=accelerated(stage.backbone)) if stage.config.best.calls > 2 else stage
+        for stage in cascade.stages
+    )
+    return replace(cascade, stages=tuple(stages))
+
+
+def numbered(path: str | Path, count: int) -> Sequence[Path]:
+    """The names of `count` clips: the name itself, or name-000, name-001, ..."""
+    path = Path(path)
+    return [path] if count == 1 else [path.with_name(f"{path.stem}-{index:03d}{path.suffix}") for index in range(count)]

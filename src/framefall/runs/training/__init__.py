@@ -1,0 +1,1 @@
+"""Models made: trained, distilled, exported, and what is looked at before hours are spent."""
