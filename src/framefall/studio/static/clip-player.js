@@ -2,7 +2,7 @@
 //
 // frame     the frame that is shown, from 0; setting it seeks and pauses.   Event "frame" {detail: frame} whenever it changes.
 // frames    how many there are (an attribute; else read off the file).     play(), pause(), playing.   Events "play", "pause".
-// marks     [{from, to, label}], frames with a complaint: on the time line and as buttons that go there.
+// marks     [{from, to, label, text}], frames with a complaint: on the time line and as buttons that go there.
 // draw      (context, frame, width, height) => void, drawn over the picture, for tracks.
 // Time, not the number of a frame, is what two clips share: a base of 8 fps stays beside its 32 fps of the TSR.
 
@@ -184,8 +184,8 @@ export class ClipPlayer extends HTMLElement {
       Object.assign(bar.style, { left: share(from), width: share(to - from + 1) });
       return bar;
     }));
-    marks.replaceChildren(...this.#marks.map(({ from, to, label }) => h("li", {},
-      h("button", { type: "button", onclick: () => (this.frame = from) }, `${label} · ${from === to ? from + 1 : `${from + 1}–${to + 1}`}`))));
+    marks.replaceChildren(...this.#marks.map(({ from, to, label, text }) => h("li", {},
+      h("button", { type: "button", title: text ?? label, onclick: () => (this.frame = from) }, `${label} · ${from === to ? from + 1 : `${from + 1}–${to + 1}`}`))));
   }
 
   #key(event) {

@@ -42,3 +42,30 @@ let last = 0;
 
 // An id that no other element of this page has.
 export const unique = (stem) => `${stem}-${(last += 1)}`;
+
+// Says something to a screen reader, once it is done with what it says.
+export function announce(text) {
+  const live = document.querySelector("#live");
+  if (live && live.textContent !== text) live.textContent = text;
+}
+
+// A group of radio buttons as one bar: {value: text}; `chosen` is called with the value.
+export function choice(label, options, value, chosen = () => {}) {
+  const name = unique("choice");
+  return h("fieldset", { class: "field" }, h("legend", {}, label), h("div", { class: "choice" },
+    Object.entries(options).map(([key, text]) => h("label", {},
+      h("input", { type: "radio", name, value: key, checked: key === value, onchange: () => chosen(key) }), text))));
+}
+
+// A control with its label and, below it, a word of help.
+export function field(label, control, help) {
+  control.id ||= unique("field");
+  const about = help ? h("small", { id: `${control.id}-help` }, help) : null;
+  if (about) control.setAttribute("aria-describedby", about.id);
+  return h("div", { class: "field" }, h("label", { htmlFor: control.id }, label), control, about);
+}
+
+export const select = (options, props = {}) => h("select", props, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+
+// A number as people read it: four digits that count.
+export const digits = (value) => (value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4))));
