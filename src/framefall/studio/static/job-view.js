@@ -27,7 +27,8 @@ export class JobView extends HTMLElement {
     this.chart = h("line-chart", { label: "Loss", hidden: true });
     this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
     this.button = h("button", { type: "button", class: "danger", onclick: () => this.#cancel(job.id) }, "Stop");
-    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.rows, this.shots, this.chart, this.notes);
+    this.making = h("details", { open: true }, h("summary", {}, "How it is made"), h("div", { class: "stack" }, this.rows, this.shots, this.notes));
+    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.making);
     this.#turn(job.state);
     if (OVER.includes(job.state)) {
       job.notes?.forEach((text) => this.#note(text));
@@ -61,7 +62,7 @@ export class JobView extends HTMLElement {
     }
     const row = this.#rows.get(name);
     row.bar.value = steps ? step / steps : done;
-    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
+    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, step < steps && eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
   }
 
   #preview({ stage, step, url }) {
@@ -95,7 +96,9 @@ export class JobView extends HTMLElement {
     const job = await api.job(id).catch((error) => ({ state: "failed", sentence: error.message, outputs: [] }));
     if (!this.isConnected) return;
     this.#turn(job.state);
-    if (job.sentence) this.notes.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
+    this.making.open = job.state === "failed" || job.kind === "train"; // the result is what is looked at now
+    this.making.hidden = !this.rows.firstChild && !this.notes.firstChild;
+    if (job.sentence) this.making.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
     this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 }

@@ -11,12 +11,16 @@ import { choice, digits, field, h, select } from "./dom.js";
 const PARTS = {
   model: (form) => {
     const chosen = select(Object.fromEntries(form.models.map(({ id, name }) => [id, name])), { onchange: () => form.turn() });
+    const stages = h("p", { class: "row small" });
     const card = h("details", { class: "small" });
     return {
-      element: h("div", { class: "stack" }, field("Model", chosen), card),
+      element: h("div", { class: "stack" }, field("Model", chosen), stages, card),
       read: () => ({ model: chosen.value }),
       write: ({ model }) => { if (form.models.some(({ id }) => id === model)) chosen.value = model; },
-      turn: (model) => card.replaceChildren(...about(model)),
+      turn: (model) => {
+        stages.replaceChildren(...model.stages.map(({ name, frames, height, width }) => h("span", { class: `chip ${name}` }, `${name} ${frames}×${height}×${width}`)));
+        card.replaceChildren(...about(model));
+      },
     };
   },
   prompt: () => {
@@ -36,7 +40,7 @@ const PARTS = {
     return { element, read: () => ({ seed: Number(seed.value) || 0 }), write: (request) => (seed.value = request.seed ?? 0) };
   },
   length: () => {
-    const amount = h("input", { type: "number", min: 0.1, step: 0.1, placeholder: "its own" });
+    const amount = h("input", { type: "number", min: 0.1, step: 0.1, placeholder: "auto" });
     const unit = select({ seconds: "seconds", frames: "frames" }, { ariaLabel: "Unit of the length", onchange: () => (amount.step = unit.value === "frames" ? 1 : 0.1) });
     const element = field("Length", amount);
     element.append(h("div", { class: "join" }, amount, unit));

@@ -20,7 +20,7 @@ export async function show(body, id) {
   const before = h("div", { class: "stack" }); // what was found stays beside what the time buys
   const result = h("div", { class: "stack" }, h("p", { class: "empty" }, "What was found, the loss, samples and the verdict will stand here."));
   body.replaceChildren(h("div", { class: "split" },
-    h("form", { class: "card stack sticky", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); start("train"); } },
+    h("form", { class: "card stack", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); start("train"); } },
       picker, field("Recipe", recipe), words, field("Minutes", minutes, "of training, of all stages together"),
       h("div", { class: "row" }, h("button", { type: "button", onclick: () => start("look") }, "Look first"), h("button", { type: "submit", class: "primary" }, "Train")), said),
     h("section", { class: "card stack", ariaLabel: "Result" }, before, view, result)));
