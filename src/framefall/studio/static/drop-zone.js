@@ -20,7 +20,8 @@ export class DropZone extends HTMLElement {
     this.addEventListener("paste", (event) => this.#take(event.clipboardData.files));
   }
 
-  async #take(files) {
+  async #take(list) {
+    const files = [...list]; // the list of an input is emptied with it
     this.said.hidden = true;
     for (const file of files) {
       this.busy.textContent = `reading ${file.name} …`;

@@ -3,7 +3,7 @@
 // Event "ended" {detail: job} once it is done, failed or cancelled, with all that the server then says of it.
 
 import * as api from "./api.js";
-import { announce, digits, h } from "./dom.js";
+import { announce, digits, h, stageChip, stageName } from "./dom.js";
 import "./line-chart.js";
 
 export const STATES = { queued: "waiting", running: "running", done: "done", failed: "failed", cancelled: "stopped" };
@@ -27,7 +27,8 @@ export class JobView extends HTMLElement {
     this.chart = h("line-chart", { label: "Loss", hidden: true });
     this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
     this.button = h("button", { type: "button", class: "danger", onclick: () => this.#cancel(job.id) }, "Stop");
-    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.rows, this.shots, this.chart, this.notes);
+    this.making = h("details", { open: true }, h("summary", {}, "How it is made"), h("div", { class: "stack" }, this.rows, this.shots, this.notes));
+    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.making);
     this.#turn(job.state);
     if (OVER.includes(job.state)) {
       job.notes?.forEach((text) => this.#note(text));
@@ -54,14 +55,14 @@ export class JobView extends HTMLElement {
   #progress({ stage, step, steps, done, eta }) {
     const name = stage || "work";
     if (!this.#rows.has(name)) {
-      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: name }), text: h("span", { class: "num" }) };
+      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }), text: h("span", { class: "num" }) };
       this.#rows.set(name, row);
-      this.rows.append(h("li", { class: name }, h("span", { class: `chip ${name}` }, name), row.bar, row.text));
-      announce(`${name} has begun`);
+      this.rows.append(h("li", { class: name }, stageChip(name), row.bar, row.text));
+      announce(`${stageName(name)} has begun`);
     }
     const row = this.#rows.get(name);
     row.bar.value = steps ? step / steps : done;
-    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
+    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, step < steps && eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
   }
 
   #preview({ stage, step, url }) {
@@ -70,8 +71,8 @@ export class JobView extends HTMLElement {
     if (!figure) this.shots.append((figure = h("figure", { "data-stage": name }, h("img", {}), h("figcaption"))));
     const image = figure.querySelector("img");
     image.src = url;
-    image.alt = `${name}, as it is after step ${step}`;
-    figure.querySelector("figcaption").textContent = step === undefined || step === null ? name : `${name}, step ${step}`;
+    image.alt = `${stageName(name)}, as it is after step ${step}`;
+    figure.querySelector("figcaption").textContent = `${stageName(name)}, step ${step}`;
   }
 
   #loss(name, step, loss) {
@@ -95,7 +96,9 @@ export class JobView extends HTMLElement {
     const job = await api.job(id).catch((error) => ({ state: "failed", sentence: error.message, outputs: [] }));
     if (!this.isConnected) return;
     this.#turn(job.state);
-    if (job.sentence) this.notes.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
+    this.making.open = job.state === "failed" || job.kind === "train"; // the result is what is looked at now
+    this.making.hidden = !this.rows.firstChild && !this.notes.firstChild;
+    if (job.sentence) this.making.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
     this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 }

@@ -20,7 +20,7 @@ export async function show(body, id) {
   const view = h("job-view");
   const result = h("div", { class: "stack" }, h("p", { class: "empty" }, "Two clips will play here in step. With more than one clip a side, differences have an interval."));
   body.replaceChildren(h("div", { class: "split" },
-    h("form", { class: "card stack sticky", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, shared,
+    h("form", { class: "card stack", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, shared,
       h("div", { class: "both" }, Object.entries(sides).map(([name, side]) => h("fieldset", { class: "stack" }, h("legend", {}, h("strong", {}, name)), side))), start, said),
     h("section", { class: "card stack", ariaLabel: "Result" }, view, result)));
   sides.A.addEventListener("model", ({ detail }) => (shared.model = detail.id));

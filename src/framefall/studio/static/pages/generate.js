@@ -17,7 +17,7 @@ export async function show(body, id) {
   const view = h("job-view");
   const result = h("div", { class: "stack" }, await empty(form));
   const outcome = h("section", { class: "card stack", ariaLabel: "Result" }, view, result);
-  const shell = h("form", { class: "card stack sticky", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, form, start, said);
+  const shell = h("form", { class: "card stack", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, form, start, said);
   body.replaceChildren(h("div", { class: "split" }, shell, outcome));
 
   async function submit() {

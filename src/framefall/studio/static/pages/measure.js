@@ -21,7 +21,7 @@ export async function show(body, id) {
   const zone = h("drop-zone", { label: "Drop clips here", accept: "video/*,image/gif", many: true, onupload: ({ detail }) => add(detail) });
   const real = h("drop-zone", { label: "Drop the real ones", accept: "video/*,image/gif", onupload: ({ detail }) => add(detail, true) });
   body.replaceChildren(h("div", { class: "split" },
-    h("form", { class: "card stack sticky", ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, zone,
+    h("form", { class: "card stack", ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, zone,
       h("details", {}, h("summary", {}, "Beside a real clip of the same scene"), real), list, start, said),
     h("section", { class: "card stack", ariaLabel: "Result" }, view, result)));
 
