@@ -1,4 +1,4 @@
-// <folder-picker>: a folder below the roots that the server was started with, by its id. `value` is {id, name}; Event "change" when it is another.
+// <folder-picker>: a folder below the roots that the server was started with, by its id. `value` is {id, name}, once `ready` is; Event "change" when it is another.
 
 import * as api from "./api.js";
 import { announce, h } from "./dom.js";
@@ -7,8 +7,11 @@ export class FolderPicker extends HTMLElement {
   value = null;
   #roots = [];
 
-  async connectedCallback() {
-    if (this.firstChild) return;
+  connectedCallback() {
+    if (!this.firstChild) this.ready = this.#begin();
+  }
+
+  async #begin() {
     this.where = h("p", { class: "small" });
     this.list = h("ul", { class: "folders", ariaLabel: "Folders" });
     this.classList.add("stack");

@@ -20,6 +20,7 @@ export class JobView extends HTMLElement {
 
   watch(job) {
     this.#stop?.();
+    this.over = false;
     this.#rows.clear();
     this.state = h("span", {});
     this.rows = h("ul", { class: "stages" });
@@ -68,6 +69,7 @@ export class JobView extends HTMLElement {
   }
 
   #preview({ stage, step, url }) {
+    if (this.over) return;
     const name = stage || "preview";
     let figure = this.shots.querySelector(`[data-stage="${CSS.escape(name)}"]`);
     if (!figure) this.shots.append((figure = h("figure", { "data-stage": name }, h("img", {}), h("figcaption"))));
@@ -93,7 +95,7 @@ export class JobView extends HTMLElement {
   }
 
   async #cancel(id) {
-    this.button.disabled = true;
+    this.button.disabled = this.over = true; // what it has shown goes with it
     await api.cancel(id).catch((error) => this.#note(error.message));
     this.button.disabled = false;
   }

@@ -34,6 +34,7 @@ export async function show(body, id) {
     said.hidden = true;
     if (kind !== "estimate") before.replaceChildren();
     try {
+      await picker.ready;
       if (!picker.value && !more.folder) throw new Error("Choose a folder first.");
       const asked = { folder: picker.value?.id, recipe: recipe.value, ...(kind !== "look" && { minutes: Number(minutes.value) }), ...more };
       open(await api.submit(kind, asked));
