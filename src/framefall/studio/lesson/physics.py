@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -164,7 +163,9 @@ def twins(media: Media) -> dict[str, Any]:
             evidence = gather(track(video, fps), truth)
             sides[side] = {**media.strip(f"{name}-{side}", video, fps), "scores": values, "paths": _paths(evidence)}
         prefers = {
-            metric: _prefers(METRICS[metric].better, sides["valid"]["scores"][metric], sides["broken"]["scores"][metric])
+            metric: _prefers(
+                METRICS[metric].better, sides["valid"]["scores"][metric], sides["broken"]["scores"][metric]
+            )
             for metric in (*SMOOTH, *PHYSICAL)
         }
         answer["pairs"][name] = {
@@ -218,7 +219,12 @@ def _trial(scenario: str, violation: str, size: int, fps: float) -> Trial:
 
 def _about(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {
-        name: {"unit": LAWS[name].unit, "better": LAWS[name].better, "strict": LAWS[name].strict, "about": LAWS[name].description}
+        name: {
+            "unit": LAWS[name].unit,
+            "better": LAWS[name].better,
+            "strict": LAWS[name].strict,
+            "about": LAWS[name].description,
+        }
         for name in sorted(names)
     }
 
