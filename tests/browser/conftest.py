@@ -101,13 +101,13 @@ def disc() -> Callable[[Path, range], None]:
 
 @pytest.fixture(scope="session")
 def studio(
-    chromium: "Browser", trained: Path, disc: Callable[[Path, range], None], tmp_path_factory: pytest.TempPathFactory
+    chromium: "Browser", trained: Path, real: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A studio with the shipped models, a toy of three stages, and a folder with one good and one broken clip."""
     base = tmp_path_factory.mktemp("studio")
     footage = base / "footage"
     footage.mkdir()
-    disc(footage / "good.mp4", range(0))
+    shutil.copy(real / "bikes.mp4", footage)
     (footage / "broken.mp4").write_text("no video")
     server = Server(["--model", str(trained), "--root", str(footage), "--device", "cpu"], base / "home")
     server.start()

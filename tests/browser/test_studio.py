@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -169,6 +171,68 @@ def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, disc
             row = page.locator("tr", has=page.locator("th", has_text=metric.replace("_", " "))).first
             shown = (row.locator("td").first.text_content() or "").split()[0]
             assert float(shown) == pytest.approx(value, rel=1e-3), metric
+
+
+@pytest.mark.slow
+def test_every_use_reaches_the_request(open_page: Open, studio: Any, disc: Any, tmp_path: Path) -> None:
+    """A video to go on from, in each of its roles; an image at a second; the end; a loop; a prompt from later on."""
+    disc(tmp_path / "disc.mp4", range(0))
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    page = open_page()
+    choose(page, "worlds")
+    page.get_by_text("Start from an image").click()
+    panel = page.locator("given-panel")
+
+    def use() -> dict[str, Any]:
+        """What the server takes the request as; the job need not run."""
+        before = page.url
+        start(page, "Generate")
+        page.wait_for_function("before => location.href !== before", arg=before)
+        job = page.url.rsplit("/", 1)[1]
+        found = asked(studio, f"jobs/{job}")["request"]["use"]
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("stopped", exact=True).wait_for()
+        return {name: value for name, value in found.items() if value not in (None, [], False)}
+
+    panel.locator("input[type=file]").set_input_files(tmp_path / "disc.mp4")
+    role = page.get_by_label("What disc.mp4 is for")
+    for name in ("after", "before", "both"):
+        role.select_option(name)
+        found = use()
+        assert found["extend"] == name and found["video"]
+    role.select_option("strength")
+    page.get_by_label("How far away from it").fill("0.3")
+    assert use()["strength"] == 0.3
+    role.select_option("end")
+    assert set(use()) == {"end", "strength"}
+    role.select_option("mask")
+    start(page, "Generate")
+    page.get_by_text("Paint over what is to be made anew first.").wait_for()
+    mask = page.get_by_role("application", name="Mask")
+    box = mask.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    page.mouse.down()
+    page.mouse.up()
+    mask.press("Space")  # the keyboard paints where the pointer was
+    for _ in range(10):
+        mask.press("ArrowRight")
+    mask.press("Space")
+    found = use()
+    request = urllib.request.Request(f"{studio.url}api/files/{found['mask']}")
+    request.add_header("Authorization", f"Bearer {studio.token}")
+    painted = np.asarray(Image.open(urllib.request.urlopen(request)).convert("L"))
+    assert painted.shape == (64, 64)
+    assert painted[16, 16] == painted[16, 48] == 255 and painted[48, 16] == painted[48, 48] == 0
+    page.get_by_role("button", name="Remove disc.mp4").click()
+    panel.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+    page.get_by_label("Second", exact=True).fill("1.5")
+    page.get_by_label("Loop").check()
+    page.get_by_role("button", name="another prompt later").click()
+    page.get_by_label("From second").fill("1")
+    panel.get_by_label("Prompt", exact=True).fill("a box falls")
+    found = use()
+    assert found["images"][0]["second"] == 1.5 and found["loop"] is True
+    assert found["prompts_at"] == [{"second": 1.0, "prompt": "a box falls"}]
 
 
 @pytest.mark.slow

@@ -24,24 +24,36 @@ export class FolderPicker extends HTMLElement {
   #top(focus = false) {
     this.value = null;
     if (!this.#roots.length) {
-      this.where.replaceChildren("The studio was started without folders. Start it again with ", h("code", {}, "framefall studio --root FOLDER"), " to train on what is in it.");
+      this.where.replaceChildren(
+        "The studio was started without folders. Start it again with ",
+        h("code", {}, "framefall studio --root FOLDER"),
+        " to train on what is in it.",
+      );
       this.where.className = "note warn";
     } else this.where.textContent = "Choose one:";
-    this.#list(this.#roots.map(({ id, name }) => [name, () => this.#open(id, true)]), focus);
+    this.#list(
+      this.#roots.map(({ id, name }) => [name, () => this.#open(id, true)]),
+      focus,
+    );
   }
 
   async #open(id, focus = false) {
     const { name, parent, folders, media } = await api.folder(id);
     this.where.replaceChildren(h("strong", {}, name), `: ${media} videos and images in it`);
     const up = parent ? () => this.#open(parent, true) : this.#roots.length > 1 ? () => this.#top(true) : null;
-    this.#list([...(up ? [["↑ up", up]] : []), ...folders.map((one) => [`${one.name}/`, () => this.#open(one.id, true)])], focus);
+    this.#list(
+      [...(up ? [["↑ up", up]] : []), ...folders.map((one) => [`${one.name}/`, () => this.#open(one.id, true)])],
+      focus,
+    );
     announce(this.where.textContent);
     this.value = { id, name };
     this.dispatchEvent(new Event("change"));
   }
 
   #list(entries, focus) {
-    this.list.replaceChildren(...entries.map(([text, open]) => h("li", {}, h("button", { type: "button", onclick: open }, text))));
+    this.list.replaceChildren(
+      ...entries.map(([text, open]) => h("li", {}, h("button", { type: "button", onclick: open }, text))),
+    );
     this.list.hidden = entries.length === 0;
     if (focus) this.list.querySelector("button")?.focus();
   }

@@ -16,7 +16,9 @@ export class JobView extends HTMLElement {
   #stop = null;
   #rows = new Map();
 
-  disconnectedCallback() { this.#stop?.(); }
+  disconnectedCallback() {
+    this.#stop?.();
+  }
 
   watch(job) {
     this.#stop?.();
@@ -29,12 +31,19 @@ export class JobView extends HTMLElement {
     this.chart = h("line-chart", { label: "Loss", hidden: true });
     this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
     this.button = h("button", { type: "button", class: "danger", onclick: () => this.#cancel(job.id) }, "Stop");
-    this.making = h("details", { open: true }, h("summary", {}, "How it is made"), h("div", { class: "stack" }, this.rows, this.shots, this.notes));
+    this.making = h(
+      "details",
+      { open: true },
+      h("summary", {}, "How it is made"),
+      h("div", { class: "stack" }, this.rows, this.shots, this.notes),
+    );
     this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.strips, this.making);
     this.#turn(job.state);
     if (OVER.includes(job.state)) {
       job.notes?.forEach((text) => this.#note(text));
-      job.losses?.forEach(({ stage, step, loss, held_out: heldOut }) => this.#loss(heldOut ? `${stage} held out` : stage, step, loss));
+      job.losses?.forEach(({ stage, step, loss, held_out: heldOut }) =>
+        this.#loss(heldOut ? `${stage} held out` : stage, step, loss),
+      );
       return this.#end(job.id);
     }
     this.#stop = api.follow(job.id, {
@@ -58,14 +67,22 @@ export class JobView extends HTMLElement {
   #progress({ stage, step, steps, done, eta }) {
     const name = stage || "work";
     if (!this.#rows.has(name)) {
-      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }), text: h("span", { class: "num" }) };
+      const row = {
+        bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }),
+        text: h("span", { class: "num" }),
+      };
       this.#rows.set(name, row);
       this.rows.append(h("li", { class: name }, stageChip(name), row.bar, row.text));
       announce(`${stageName(name)} has begun`);
     }
     const row = this.#rows.get(name);
     row.bar.value = steps ? step / steps : done;
-    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, step < steps && eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
+    row.text.textContent = [
+      steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`,
+      step < steps && eta > 1 ? `${duration(eta)} to go` : null,
+    ]
+      .filter(Boolean)
+      .join(", ");
   }
 
   #preview({ stage, step, url }) {
@@ -80,7 +97,9 @@ export class JobView extends HTMLElement {
   }
 
   #strip({ url, name }) {
-    this.strips.replaceChildren(h("figure", {}, h("img", { src: url, alt: `Samples: ${name}` }), h("figcaption", { class: "small muted" }, name)));
+    this.strips.replaceChildren(
+      h("figure", {}, h("img", { src: url, alt: `Samples: ${name}` }), h("figcaption", { class: "small muted" }, name)),
+    );
   }
 
   #loss(name, step, loss) {
@@ -107,7 +126,14 @@ export class JobView extends HTMLElement {
     this.strips.replaceChildren(); // they are among the outputs now
     this.making.open = job.state === "failed" || job.kind === "train"; // the result is what is looked at now
     this.making.hidden = !this.rows.firstChild && !this.notes.firstChild;
-    if (job.sentence) this.making.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
+    if (job.sentence)
+      this.making.before(
+        h(
+          "p",
+          { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" },
+          job.sentence,
+        ),
+      );
     this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 }
