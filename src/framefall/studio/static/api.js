@@ -29,13 +29,14 @@ export const models = () => call("GET", "models");
 export const recipes = () => call("GET", "recipes");
 export const complete = (model, prompt) => call("POST", "complete", { model, prompt });
 export const roots = () => call("GET", "roots");
-export const folder = (id) => call("GET", path("roots", id));
+export const folder = (id) => call("GET", path("folders", id));
 export const jobs = () => call("GET", "jobs");
 export const job = (id) => call("GET", path("jobs", id));
 // a key of its own makes a request that is sent twice one job
 export const submit = (kind, request) => call("POST", "jobs", { kind, request }, { "Idempotency-Key": crypto.randomUUID() });
 export const cancel = (id) => call("POST", path("jobs", id, "cancel"));
 export const again = (id) => call("POST", path("jobs", id, "again"), undefined, { "Idempotency-Key": crypto.randomUUID() });
+export const resume = (id) => call("POST", path("jobs", id, "resume"), undefined, { "Idempotency-Key": crypto.randomUUID() });
 export const remove = (id) => call("DELETE", path("jobs", id));
 export const file = (id) => `api/${path("files", id)}`;
 

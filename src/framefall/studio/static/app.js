@@ -29,7 +29,7 @@ async function route(focus) {
   try {
     const module = await page.load();
     const title = h("h1", { tabIndex: -1 }, module.title);
-    const body = h("div");
+    const body = h("div", {}, h("p", { class: "muted" }, "Loading …"));
     main.replaceChildren(h("header", { class: "head" }, title, h("p", {}, module.about)), body);
     if (focus) title.focus();
     leave = await module.show(body, id);

@@ -69,3 +69,8 @@ export const select = (options, props = {}) => h("select", props, Object.entries
 
 // A number as people read it: four digits that count.
 export const digits = (value) => (value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4))));
+
+// What a stage is called on the page.
+export const stageName = (name) => ({ temporal_sr: "TSR", spatial_sr: "SSR" })[name] ?? name.replaceAll("_", " ");
+
+export const stageChip = (name, more = "") => h("span", { class: `chip ${name}` }, stageName(name), more);

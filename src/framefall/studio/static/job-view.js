@@ -3,7 +3,7 @@
 // Event "ended" {detail: job} once it is done, failed or cancelled, with all that the server then says of it.
 
 import * as api from "./api.js";
-import { announce, digits, h } from "./dom.js";
+import { announce, digits, h, stageChip, stageName } from "./dom.js";
 import "./line-chart.js";
 
 export const STATES = { queued: "waiting", running: "running", done: "done", failed: "failed", cancelled: "stopped" };
@@ -55,10 +55,10 @@ export class JobView extends HTMLElement {
   #progress({ stage, step, steps, done, eta }) {
     const name = stage || "work";
     if (!this.#rows.has(name)) {
-      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: name }), text: h("span", { class: "num" }) };
+      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }), text: h("span", { class: "num" }) };
       this.#rows.set(name, row);
-      this.rows.append(h("li", { class: name }, h("span", { class: `chip ${name}` }, name), row.bar, row.text));
-      announce(`${name} has begun`);
+      this.rows.append(h("li", { class: name }, stageChip(name), row.bar, row.text));
+      announce(`${stageName(name)} has begun`);
     }
     const row = this.#rows.get(name);
     row.bar.value = steps ? step / steps : done;
@@ -71,8 +71,8 @@ export class JobView extends HTMLElement {
     if (!figure) this.shots.append((figure = h("figure", { "data-stage": name }, h("img", {}), h("figcaption"))));
     const image = figure.querySelector("img");
     image.src = url;
-    image.alt = `${name}, as it is after step ${step}`;
-    figure.querySelector("figcaption").textContent = step === undefined || step === null ? name : `${name}, step ${step}`;
+    image.alt = `${stageName(name)}, as it is after step ${step}`;
+    figure.querySelector("figcaption").textContent = `${stageName(name)}, step ${step}`;
   }
 
   #loss(name, step, loss) {

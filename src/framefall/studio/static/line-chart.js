@@ -1,9 +1,9 @@
 // <line-chart label="Loss">: curves that grow, as SVG. add(name, x, y); the colours are those of the stages. The vertical axis is logarithmic: losses are read that way.
 
-import { digits, h, svg } from "./dom.js";
+import { digits, h, stageName, svg } from "./dom.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 240, 56, 28];
-const COLOR = { base: "var(--base)", temporal: "var(--tsr)", tsr: "var(--tsr)", spatial: "var(--ssr)", ssr: "var(--ssr)" };
+const COLOR = { base: "var(--base)", temporal_sr: "var(--tsr)", spatial_sr: "var(--ssr)" };
 
 export class LineChart extends HTMLElement {
   #curves = new Map();
@@ -26,7 +26,7 @@ export class LineChart extends HTMLElement {
     const at = ([x, y]) => [LEFT + ((WIDTH - LEFT - 8) * (x - first)) / (last - first || 1), 8 + (HEIGHT - BOTTOM - 8) * (1 - (Math.log(y) - low) / (high - low))];
     const ticks = [0, 1, 2, 3].map((one) => Math.exp(low + ((high - low) * one) / 3));
     const label = this.getAttribute("label");
-    const said = [...this.#curves].map(([name, curve]) => `${name} from ${digits(curve[0][1])} to ${digits(curve.at(-1)[1])} after step ${curve.at(-1)[0]}`).join("; ");
+    const said = [...this.#curves].map(([name, curve]) => `${stageName(name)} from ${digits(curve[0][1])} to ${digits(curve.at(-1)[1])} after step ${curve.at(-1)[0]}`).join("; ");
     this.replaceChildren(h("figure", { class: "chart" }, svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${label}: ${said}` },
       ticks.map((value) => [svg("line", { class: "grid", x1: LEFT, x2: WIDTH - 8, y1: at([first, value])[1], y2: at([first, value])[1] }), svg("text", { x: LEFT - 6, y: at([first, value])[1] + 4, "text-anchor": "end" }, value.toPrecision(2))]),
       [first, last].map((x, end) => svg("text", { x: at([x, ticks[0]])[0], y: HEIGHT - 8, "text-anchor": end ? "end" : "start" }, `step ${x}`)),
@@ -36,7 +36,7 @@ export class LineChart extends HTMLElement {
         if (name.includes(" ")) line.style.strokeDasharray = "4 3"; // "base held out" goes with "base"
         return line;
       })),
-      h("figcaption", { class: "row small" }, [...this.#curves].map(([name, curve]) => h("span", { class: `chip ${name.split(" ")[0]}` }, `${name} ${digits(curve.at(-1)[1])}`)))));
+      h("figcaption", { class: "row small" }, [...this.#curves].map(([name, curve]) => h("span", { class: `chip ${name.split(" ")[0]}` }, `${stageName(name)} ${digits(curve.at(-1)[1])}`)))));
   }
 }
 

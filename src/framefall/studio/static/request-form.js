@@ -5,7 +5,7 @@
 
 import "./given-panel.js";
 import "./prompt-field.js";
-import { choice, digits, field, h, select } from "./dom.js";
+import { choice, digits, field, h, select, stageChip, stageName } from "./dom.js";
 
 // a part of the form by its name: builds its element; `read` gives its part of a request, `write` shows it, `turn` follows the chosen model
 const PARTS = {
@@ -18,7 +18,7 @@ const PARTS = {
       read: () => ({ model: chosen.value }),
       write: ({ model }) => { if (form.models.some(({ id }) => id === model)) chosen.value = model; },
       turn: (model) => {
-        stages.replaceChildren(...model.stages.map(({ name, frames, height, width }) => h("span", { class: `chip ${name}` }, `${name} ${frames}×${height}×${width}`)));
+        stages.replaceChildren(...stageChips(model.stages));
         card.replaceChildren(...about(model));
       },
     };
@@ -73,7 +73,7 @@ const PARTS = {
       write: (request) => (until.value = request.until ?? ""),
       turn: ({ stages }) => {
         const before = until.value;
-        until.replaceChildren(...stages.map(({ name }, index) => h("option", { value: index === stages.length - 1 ? "" : name }, index === 0 ? `${name} alone` : `up to ${name}`)));
+        until.replaceChildren(...stages.map(({ name }, index) => h("option", { value: index === stages.length - 1 ? "" : name }, index === 0 ? `${stageName(name)} alone` : `up to ${stageName(name)}`)));
         until.value = stages.some(({ name }) => name === before) ? before : "";
       },
     };
@@ -87,7 +87,7 @@ const PARTS = {
         return Object.keys(use).length ? { use } : {};
       },
       write: () => {},
-      turn: (model) => (panel.uses = model.uses ?? []),
+      turn: (model) => (panel.uses = model.uses),
     };
   },
   report: () => {
@@ -142,13 +142,16 @@ export class RequestForm extends HTMLElement {
   }
 }
 
+// What each stage makes, in a few words.
+export const stageChips = (stages) => stages.map(({ name, task, makes, frames, height, width }) => stageChip(name, task === "spatial_sr" ? ` ${makes}` : ` ${frames}×${height}×${width}`));
+
 // What is known of a model, to be read before it is asked.
 function about(model) {
-  const stages = model.stages.map(({ name, frames, height, width, fps }) => h("li", {}, h("span", { class: `chip ${name}` }, name), ` ${frames} frames of ${width}×${height} at ${digits(fps)} a second`));
+  const stages = model.stages.map(({ name, makes, parameters }) => h("li", {}, stageChip(name), ` ${makes}, ${(parameters / 1e6).toFixed(1)} M parameters`));
   const list = (title, items) => (items?.length ? [h("h4", {}, title), h("ul", {}, items.map((one) => h("li", {}, one)))] : []);
-  const words = Object.keys(model.words ?? {});
-  const scores = Object.entries(model.scores ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "number" ? digits(value) : value}`);
-  return [h("summary", {}, "What it makes, knows and fails at"), h("p", {}, model.description), h("ul", {}, stages), ...list("Trained on", [].concat(model.trained_on ?? [])),
+  const words = Object.keys(model.words);
+  const scores = Object.entries(model.scores).map(([name, value]) => `${name.replaceAll("_", " ").replace(".", ": ")} ${digits(value)}`);
+  return [h("summary", {}, "What it makes, knows and fails at"), h("p", {}, model.description), h("ul", {}, stages), ...list("It was told", model.captions), ...list("Scenarios of the worlds", model.scenes.length ? [model.scenes.join(", ")] : []), ...list("Trained on", model.trained_on),
     ...list("Scores", scores), ...list("Known failures", model.failures),
     h("h4", {}, `Its ${words.length} words`), h("p", {}, words.length ? words.slice(0, 200).join(" ") : "None: it was trained without captions."), h("p", { class: "muted" }, `Licence of the weights: ${model.license}`)].flat();
 }

@@ -6,9 +6,9 @@ const BETTER = { lower: ["↓", "lower is better"], higher: ["↑", "higher is b
 const outside = (value, real) => real && (value < real.low || value > real.high);
 
 const head = (...names) => h("thead", {}, h("tr", {}, names.map(([text, kind]) => h("th", { scope: "col", class: kind }, text))));
-const name = ({ metric, better, about }) => {
+const name = ({ metric, better, about, unit: of }, withUnit = false) => {
   const [sign, words] = BETTER[better];
-  return h("th", { scope: "row", title: about }, metric.replaceAll("_", " "), " ", h("span", { class: "muted", title: words, ariaHidden: "true" }, sign), h("span", { class: "visually-hidden" }, `, ${words}`));
+  return h("th", { scope: "row", title: about }, metric.replaceAll("_", " "), " ", h("span", { class: "muted", title: words, ariaHidden: "true" }, sign), h("span", { class: "visually-hidden" }, `, ${words}`), withUnit && h("div", { class: "muted small" }, of));
 };
 const unit = (row) => h("td", { class: "muted" }, row.unit);
 const wide = (label, table) => h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: label }, table);
@@ -28,8 +28,8 @@ export const meansTable = (scores) => wide("Scores of all clips", h("table", {},
   h("tbody", {}, scores.filter(({ n }) => n).map((row) => h("tr", {}, name(row), h("td", { class: "num" }, digits(row.value)), h("td", { class: "num" }, range(row)), h("td", { class: "num" }, row.n), h("td", { class: "num muted" }, range(row.real_video)), unit(row))))));
 
 // Of a comparison: what the server says of every metric, a - b over clips of one seed.
-export const differenceTable = (metrics) => wide("Differences", h("table", {}, h("caption", {}, "A beside B, 95% intervals"), head(["metric"], ["A", "num"], ["B", "num"], ["A − B", "num"], ["interval"], ["unit"], ["that is"]),
-  h("tbody", {}, metrics.filter(({ a, b }) => a.n || b.n).map((row) => h("tr", {}, name(row), [row.a, row.b, row.difference].map(({ value }) => h("td", { class: "num" }, digits(value))), h("td", {}, whisker(row.difference)), unit(row), h("td", {}, row.says))))));
+export const differenceTable = (metrics) => wide("Differences", h("table", {}, h("caption", {}, "A beside B, 95% intervals"), head(["metric"], ["A", "num"], ["B", "num"], ["A − B", "num"], ["interval"], ["that is"]),
+  h("tbody", {}, metrics.filter(({ a, b }) => a.n || b.n).map((row) => h("tr", {}, name(row, true), [row.a, row.b, row.difference].map(({ value }) => h("td", { class: "num" }, digits(value))), h("td", {}, whisker(row.difference)), h("td", {}, row.says))))));
 
 const known = (one) => one !== null && one !== undefined;
 const range = (interval) => (interval && known(interval.low) ? `${digits(interval.low)} .. ${digits(interval.high)}` : "");

@@ -1,7 +1,7 @@
 // History: every job that this studio was given, the newest first. It is the server's, so it survives a restart.
 
 import * as api from "../api.js";
-import { announce, h } from "../dom.js";
+import { announce, h, stageName } from "../dom.js";
 import { stateChip } from "../job-view.js";
 
 export const title = "History";
@@ -45,11 +45,11 @@ function named({ kind, request }) {
   const prompt = request.prompt ?? request.a?.prompt;
   if (prompt) return prompt;
   if (kind === "measure") return `${request.uploads.length} clip${request.uploads.length === 1 ? "" : "s"} of yours`;
-  return request.recipe ? `the recipe ${request.recipe}` : "whatever the model likes";
+  return request.recipe ? `${kind === "look" ? "a folder, for" : "a folder, by"} the recipe ${request.recipe}` : "whatever the model likes";
 }
 
 function when(moment) {
   return new Date(moment * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
-const said = ({ stage, done }) => (done === null ? stage : `${stage}: ${Math.round(100 * done)}%`);
+const said = ({ stage, done }) => (done === null ? stageName(stage) : `${stageName(stage)}: ${Math.round(100 * done)}%`);
