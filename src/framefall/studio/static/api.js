@@ -1,4 +1,5 @@
-// What the studio's server is asked: every route of it stands here. A refusal is an Error whose message is the server's own sentence.
+// What the studio's server is asked: every route of it stands here. A refusal is an Error whose message is the server's
+// own sentence.
 
 export class Refused extends Error {
   constructor(sentence, status) {
@@ -55,7 +56,8 @@ export function upload(blob, name) {
   return call("POST", "uploads", form);
 }
 
-// Events of a job as they come, from its first; the browser connects again by itself and goes on after the last. Gives a function that stops.
+// Events of a job as they come, from its first; the browser connects again by itself and goes on after the last. Gives
+// a function that stops.
 export function follow(id, handlers) {
   const source = new EventSource(`api/${path("jobs", id, "events")}`);
   for (const [name, handle] of Object.entries(handlers))

@@ -1,4 +1,5 @@
-// The studio's frame: which page is shown, the theme, and what a screen reader is told. A page is a module with `title`, `about` and `show(main, id)`.
+// The studio's frame: which page is shown, the theme, and what a screen reader is told. A page is a module with
+// `title`, `about` and `show(main, id)`.
 
 import * as api from "./api.js";
 import { h } from "./dom.js";

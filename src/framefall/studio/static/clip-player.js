@@ -1,7 +1,10 @@
-// <clip-player src="a.mp4" fps="24" label="base stage" [against="b.mp4"] [view="one|side|difference"]>: one clip frame by frame, or two in step.
+// <clip-player src="a.mp4" fps="24" label="base stage" [against="b.mp4"] [view="one|side|difference"]>: one clip frame
+// by frame, or two in step.
 //
-// frame     the frame that is shown, from 0; setting it seeks and pauses.   Event "frame" {detail: frame} whenever it changes.
-// frames    how many there are (an attribute; else read off the file).     play(), pause(), playing.   Events "play", "pause".
+// frame     the frame that is shown, from 0; setting it seeks and pauses.   Event "frame" {detail: frame} whenever it
+// changes.
+// frames    how many there are (an attribute; else read off the file).     play(), pause(), playing.   Events "play",
+// "pause".
 // marks     [{from, to, label, text}], frames with a complaint: on the time line and as buttons that go there.
 // draw      (context, frame, width, height) => void, drawn over the picture, for tracks.
 // Time, not the number of a frame, is what two clips share: a base of 8 fps stays beside its 32 fps of the TSR.
@@ -162,7 +165,8 @@ export class ClipPlayer extends HTMLElement {
 
   async play() {
     for (const one of this.#videos) one.currentTime = this.#parts.a.currentTime;
-    await Promise.all(this.#videos.map((one) => one.play().catch(() => null))); // a source that changes meanwhile aborts it, which is no error
+    // a source that changes meanwhile aborts it, which is no error
+    await Promise.all(this.#videos.map((one) => one.play().catch(() => null)));
     this.#follow();
   }
   pause() {
@@ -210,7 +214,8 @@ export class ClipPlayer extends HTMLElement {
       (reply) => (reply.ok ? reply.blob() : null),
       () => null,
     );
-    if (one.dataset.from === source) one.src = file ? URL.createObjectURL(file) : source; // else another source was set meanwhile
+    // else another source was set meanwhile
+    if (one.dataset.from === source) one.src = file ? URL.createObjectURL(file) : source;
   }
 
   #loaded() {

@@ -1,4 +1,5 @@
-// <clip-result>: the clips of a job. `show(job, rates)`: for each a player with its stages, side by side and difference, tracks, complaints, scores, download.
+// <clip-result>: the clips of a job. `show(job, rates)`: for each a player with its stages, side by side and
+// difference, tracks, complaints, scores, download.
 
 import * as api from "./api.js";
 import "./clip-player.js";

@@ -1,4 +1,5 @@
-// Elements in one line each: h("p", { class: "muted" }, "text", child). A property of the element is set as one, `on...` listens, all else is an attribute.
+// Elements in one line each: h("p", { class: "muted" }, "text", child). A property of the element is set as one,
+// `on...` listens, all else is an attribute.
 
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);

@@ -1,4 +1,5 @@
-// <drop-zone label="..." accept="image/*,video/*" [many]>: files dropped, chosen or pasted are uploaded; the server says what they are.
+// <drop-zone label="..." accept="image/*,video/*" [many]>: files dropped, chosen or pasted are uploaded; the server
+// says what they are.
 //
 // Event "upload" {detail: {id, kind, frames, width, height, fps, name}} for each that it took.
 

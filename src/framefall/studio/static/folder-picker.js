@@ -1,4 +1,5 @@
-// <folder-picker>: a folder below the roots that the server was started with, by its id. `value` is {id, name}, once `ready` is; Event "change" when it is another.
+// <folder-picker>: a folder below the roots that the server was started with, by its id. `value` is {id, name}, once
+// `ready` is; Event "change" when it is another.
 
 import * as api from "./api.js";
 import { announce, h } from "./dom.js";

@@ -1,4 +1,5 @@
-// <given-panel>: what is known of the clip: dropped images and videos, each with its role; a loop; later prompts. `uses` says what the model can.
+// <given-panel>: what is known of the clip: dropped images and videos, each with its role; a loop; later prompts.
+// `uses` says what the model can.
 //
 // async use()   the part `use` of a request, uploads by their ids; raises a sentence for what is not finished.
 

@@ -1,4 +1,5 @@
-// <job-view>: a job while it runs. `watch(job)` follows its events: a bar a stage, the latest preview of each, notes, loss; a button that stops it.
+// <job-view>: a job while it runs. `watch(job)` follows its events: a bar a stage, the latest preview of each, notes,
+// loss; a button that stops it.
 //
 // Event "ended" {detail: job} once it is done, failed or cancelled, with all that the server then says of it.
 

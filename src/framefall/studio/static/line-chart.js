@@ -1,4 +1,5 @@
-// <line-chart label="Loss">: curves that grow, as SVG. add(name, x, y); the colours are those of the stages. The vertical axis is logarithmic: losses are read that way.
+// <line-chart label="Loss">: curves that grow, as SVG. add(name, x, y); the colours are those of the stages. The
+// vertical axis is logarithmic: losses are read that way.
 
 import { digits, h, stageName, svg } from "./dom.js";
 

@@ -1,4 +1,5 @@
-// <mask-painter>: paint over the first frame of an upload what is to be made anew. `upload` is set; Event "mask" {detail: Promise of the mask's id}.
+// <mask-painter>: paint over the first frame of an upload what is to be made anew. `upload` is set; Event "mask"
+// {detail: Promise of the mask's id}.
 //
 // By pointer, or by keyboard: arrow keys move the brush, Space paints, Delete rubs out, + and - change its size.
 // The mask is a black picture of the upload's size, white where it was painted.

@@ -1,4 +1,5 @@
-// <prompt-field>: a line of text that completes itself from what the chosen model knows, and says so when a prompt leaves that.
+// <prompt-field>: a line of text that completes itself from what the chosen model knows, and says so when a prompt
+// leaves that.
 //
 // model     whose captions complete it (a property).   value   the prompt.   Event "input" as any text field's.
 // The pattern is ARIA's combobox: arrow keys walk the list, Enter takes an entry, Escape closes it, Tab goes on.

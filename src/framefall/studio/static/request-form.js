@@ -1,4 +1,5 @@
-// <request-form parts="model prompt seed length quality count until guidance given report">: the settings of a clip, as many of them as are named.
+// <request-form parts="model prompt seed length quality count until guidance given report">: the settings of a clip, as
+// many of them as are named.
 //
 // models    what the server has (set first).   model   the one that is chosen; Event "model" when that changes.
 // async request()   a request to generate, as the server takes it.   show(request)   sets what a request says.
@@ -7,7 +8,8 @@ import "./given-panel.js";
 import "./prompt-field.js";
 import { choice, digits, field, h, select, stageChip, stageName } from "./dom.js";
 
-// a part of the form by its name: builds its element; `read` gives its part of a request, `write` shows it, `turn` follows the chosen model
+// a part of the form by its name: builds its element; `read` gives its part of a request, `write` shows it, `turn`
+// follows the chosen model
 const PARTS = {
   model: (form) => {
     const chosen = select(Object.fromEntries(form.models.map(({ id, name }) => [id, name])), {

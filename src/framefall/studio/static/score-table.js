@@ -1,4 +1,5 @@
-// Tables of scores: of clips beside what real video has, and of two settings with their difference and its interval. The numbers are the library's.
+// Tables of scores: of clips beside what real video has, and of two settings with their difference and its interval.
+// The numbers are the library's.
 
 import { digits, h, svg } from "./dom.js";
 
@@ -30,7 +31,8 @@ const name = ({ metric, better, about, unit: of }, withUnit = false) => {
 const unit = (row) => h("td", { class: "muted" }, row.unit);
 const wide = (label, table) => h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: label }, table);
 
-// Of one clip: `scores` are rows of all clips, of which `clip` has its own values and the reasons of what it cannot be asked.
+// Of one clip: `scores` are rows of all clips, of which `clip` has its own values and the reasons of what it cannot be
+// asked.
 export function scoreTable(scores, clip) {
   const rows = scores
     .map((row) => ({ ...row, mine: clip.scores[row.metric] }))

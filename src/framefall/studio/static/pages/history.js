@@ -38,7 +38,8 @@ export async function show(body) {
     shown = now;
     const focused = document.activeElement?.dataset?.key;
     list.replaceChildren(...jobs.map((job) => entry(job, refresh)));
-    if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus(); // the list is new, the reader's place is not
+    // the list is new, the reader's place is not
+    if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     if (!jobs.length)
       list.replaceChildren(
         h("li", { class: "empty" }, "Nothing yet. ", h("a", { href: "#/generate" }, "Generate a clip")),

@@ -1,4 +1,5 @@
-// Train: a folder, what was found in it, a recipe, an estimate; then the loss as it falls, samples as they come, and the verdict.
+// Train: a folder, what was found in it, a recipe, an estimate; then the loss as it falls, samples as they come, and
+// the verdict.
 
 import * as api from "../api.js";
 import { digits, field, h, select, stageChip } from "../dom.js";
