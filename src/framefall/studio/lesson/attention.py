@@ -167,7 +167,7 @@ def measured(media: Media) -> dict[str, Any]:
 
 
 def crossing(full: Mapping[str, float], sparse: Mapping[str, float]) -> float | None:
-    """At how many frames two timed curves cross, on straight lines between the lengths in a log-log plot; none: never."""
+    """At how many frames two timed curves cross, straight between the lengths in a log-log plot; none: never."""
     lengths = sorted(int(count) for count in full)
     gaps = [math.log(full[str(count)] / sparse[str(count)]) for count in lengths]
     for (one, before), (two, after) in zip(

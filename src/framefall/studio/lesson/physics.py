@@ -73,7 +73,7 @@ def scenes(media: Media) -> dict[str, Any]:
 
 
 def read(case: Case, video: Video, names: Iterable[str]) -> dict[str, Any]:
-    """Tracks, fitted parabolas, gravity and laws of one clip; lengths in pixels, gravity in heights a second squared."""
+    """Tracks, parabolas, gravity and laws of one clip; lengths in pixels, gravity in heights a second squared."""
     verdict = judge(case, video)
     evidence = gather(verdict.tracks, case.truth)
     found = falls(evidence)
@@ -223,7 +223,12 @@ def _trial(scenario: str, violation: str, size: int, fps: float) -> Trial:
 
 def _about(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {
-        name: {"unit": LAWS[name].unit, "better": LAWS[name].better, "strict": LAWS[name].strict, "about": LAWS[name].description}
+        name: {
+            "unit": LAWS[name].unit,
+            "better": LAWS[name].better,
+            "strict": LAWS[name].strict,
+            "about": LAWS[name].description,
+        }
         for name in sorted(names)
     }
 

@@ -93,7 +93,7 @@ class PhysicsTwins extends Diagram {
       pair = chosen;
       const one = made.pairs[pair];
       player.clips = ["valid", "broken"].map((side) => ({ label: side === "valid" ? "Valid" : `Broken: ${named(pair)}`, clip: one[side], draw: (context, frame, scale) => tracks.checked && drawPaths(context, one[side].paths, frame, scale) }));
-      player.frame = one.from;
+      player.frame = one.from + 9;
       const rows = (names) => names.map((metric) => h("tr", { class: one.prefers[metric] === "broken" ? "notices" : "" }, h("th", { scope: "row" }, named(metric)),
         ["valid", "broken"].map((side) => h("td", { class: "num" }, number(`physics-twins:pairs.${pair}.${side}.scores.${metric}`, "d4"))),
         h("td", {}, { valid: h("span", { class: "chip good" }, "the valid one"), broken: h("span", { class: "chip bad" }, "the lie"), neither: h("span", { class: "chip" }, "neither") }[one.prefers[metric]])));
