@@ -50,7 +50,7 @@ class Narrator:
             done = float(event.done) / event.total if event.total else None
             self._progress(event.what.partition(",")[0], event.what, event.done, event.total, done)
         elif isinstance(event, Note):
-            self._work.queue.say(self._work.job, "note", {"text": event.text})
+            self._work.queue.say(self._work.job, "note", {"text": self._work.place.public(event.text)})
             if isinstance(event, HeldOutLoss):
                 point = LossPoint(
                     stage=event.stage,

@@ -93,9 +93,7 @@ def _sentence(error: BaseException, place: Place) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; ask for less at a time"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    for root in (place.home.path, *(root.parent for root in place.roots.folders)):
-        text = text.replace(f"{root}{os.sep}", "")
-    return text or type(error).__name__
+    return place.public(text) or type(error).__name__
 
 
 def _device(name: str) -> str:

@@ -105,7 +105,7 @@ def _staged(run: Events[list[Record]], cascade: Cascade, request: Request, side:
 def judged(work: Work, clip: Clip, path: Path, scores: ClipScores | None, *, tracks: bool, sheet: bool = True) -> Clip:
     """The clip with its scores, the frames that they complain of, its tracks and its contact sheet."""
     looked: Looked = look(path, tracks=tracks)
-    about = {"clip": int(path.stem.rpartition("-")[2]) if path.stem.rpartition("-")[2].isdigit() else 0}
+    about: dict[str, Any] = {"clip": int(path.stem.rpartition("-")[2]) if path.stem.rpartition("-")[2].isdigit() else 0}
     found: dict[str, Any] = {"marks": [Mark(**vars(one)) for one in looked.marks]}
     if tracks:
         target = work.folder / "tracks" / f"{path.stem}-tracks.mp4"

@@ -40,6 +40,8 @@ export const resume = (id) => call("POST", path("jobs", id, "resume"), undefined
 export const remove = (id) => call("DELETE", path("jobs", id));
 export const file = (id) => `api/${path("files", id)}`;
 
+export const uploads = () => call("GET", "uploads");
+
 export function upload(blob, name) {
   const form = new FormData();
   form.append("file", blob, name ?? blob.name);

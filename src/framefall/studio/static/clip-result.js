@@ -37,7 +37,7 @@ function shown(clip, scores, rates, count) {
     h("div", { class: "row" }, stages.length > 1 && choice("Stage", Object.fromEntries(stages.map(([stage]) => [stage, stageName(stage)])), last, (stage) => turn(clip.stages[stage], stage)),
       beside.options.length > 1 && field("Beside it", beside), tracks && h("label", { class: "check" }, tracks, "Tracks")),
     h("p", { class: "muted small num" }, `${clip.frames} frames of ${clip.width}×${clip.height} at ${Number(clip.fps.toFixed(2))} a second`, took(clip.seconds)),
-    h("div", { class: "row" }, h("a", { class: "button", href: api.file(clip.video), download: `${clip.name}.mp4` }, "Download"))),
+    h("div", { class: "row" }, h("a", { class: "button", href: api.file(clip.video), download: clip.name }, "Download"))),
     scores.length ? scoreTable(scores, clip) : null);
 }
 

@@ -24,11 +24,12 @@ export class JobView extends HTMLElement {
     this.state = h("span", {});
     this.rows = h("ul", { class: "stages" });
     this.shots = h("div", { class: "previews" });
+    this.strips = h("div");
     this.chart = h("line-chart", { label: "Loss", hidden: true });
     this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
     this.button = h("button", { type: "button", class: "danger", onclick: () => this.#cancel(job.id) }, "Stop");
     this.making = h("details", { open: true }, h("summary", {}, "How it is made"), h("div", { class: "stack" }, this.rows, this.shots, this.notes));
-    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.making);
+    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.strips, this.making);
     this.#turn(job.state);
     if (OVER.includes(job.state)) {
       job.notes?.forEach((text) => this.#note(text));
@@ -40,6 +41,7 @@ export class JobView extends HTMLElement {
       progress: (event) => this.#progress(event),
       preview: (event) => this.#preview(event),
       loss: ({ stage, step, loss, held_out: heldOut }) => this.#loss(heldOut ? `${stage} held out` : stage, step, loss),
+      output: (file) => job.kind === "train" && file.kind === "picture" && this.#strip(file), // samples, as they come
       note: ({ text }) => this.#note(text),
       end: () => this.#end(job.id),
     });
@@ -75,6 +77,10 @@ export class JobView extends HTMLElement {
     figure.querySelector("figcaption").textContent = `${stageName(name)}, step ${step}`;
   }
 
+  #strip({ url, name }) {
+    this.strips.replaceChildren(h("figure", {}, h("img", { src: url, alt: `Samples: ${name}` }), h("figcaption", { class: "small muted" }, name)));
+  }
+
   #loss(name, step, loss) {
     this.chart.hidden = false;
     this.chart.add(name, step, loss);
@@ -96,6 +102,7 @@ export class JobView extends HTMLElement {
     const job = await api.job(id).catch((error) => ({ state: "failed", sentence: error.message, outputs: [] }));
     if (!this.isConnected) return;
     this.#turn(job.state);
+    this.strips.replaceChildren(); // they are among the outputs now
     this.making.open = job.state === "failed" || job.kind === "train"; // the result is what is looked at now
     this.making.hidden = !this.rows.firstChild && !this.notes.firstChild;
     if (job.sentence) this.making.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));

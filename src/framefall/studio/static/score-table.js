@@ -24,20 +24,20 @@ export function scoreTable(scores, clip) {
 }
 
 // Of all clips together, with intervals.
-export const meansTable = (scores) => wide("Scores of all clips", h("table", {}, h("caption", {}, "All clips, 95% intervals"), head(["metric"], ["mean", "num"], ["interval", "num"], ["of", "num"], ["real video", "num"], ["unit"]),
-  h("tbody", {}, scores.filter(({ n }) => n).map((row) => h("tr", {}, name(row), h("td", { class: "num" }, digits(row.value)), h("td", { class: "num" }, range(row)), h("td", { class: "num" }, row.n), h("td", { class: "num muted" }, range(row.real_video)), unit(row))))));
+export const meansTable = (scores) => wide("Scores of all clips", h("table", {}, h("caption", {}, "All clips, 95% intervals"), head(["metric"], ["mean and interval", "num"], ["of", "num"], ["real video", "num"], ["unit"]),
+  h("tbody", {}, scores.filter(({ n }) => n).map((row) => h("tr", {}, name(row), h("td", { class: "num" }, digits(row.value), h("br"), range(row)), h("td", { class: "num" }, row.n), h("td", { class: "num muted" }, range(row.real_video)), unit(row))))));
 
 // Of a comparison: what the server says of every metric, a - b over clips of one seed.
-export const differenceTable = (metrics) => wide("Differences", h("table", {}, h("caption", {}, "A beside B, 95% intervals"), head(["metric"], ["A", "num"], ["B", "num"], ["A − B", "num"], ["interval"], ["that is"]),
-  h("tbody", {}, metrics.filter(({ a, b }) => a.n || b.n).map((row) => h("tr", {}, name(row, true), [row.a, row.b, row.difference].map(({ value }) => h("td", { class: "num" }, digits(value))), h("td", {}, whisker(row.difference)), h("td", {}, row.says))))));
+export const differenceTable = (metrics) => wide("Differences", h("table", {}, h("caption", {}, "A beside B, 95% intervals"), head(["metric"], ["A", "num"], ["B", "num"], ["A − B"], ["that is"]),
+  h("tbody", {}, metrics.filter(({ a, b }) => a.n || b.n).map((row) => h("tr", {}, name(row, true), [row.a, row.b].map(({ value }) => h("td", { class: "num" }, digits(value))), h("td", {}, whisker(row.difference)), h("td", {}, row.says))))));
 
 const known = (one) => one !== null && one !== undefined;
 const range = (interval) => (interval && known(interval.low) ? `${digits(interval.low)} .. ${digits(interval.high)}` : "");
 
 function whisker({ value, low, high }) {
-  if (![value, low, high].every(known)) return h("span", { class: "muted" }, "–");
+  if (![value, low, high].every(known)) return h("span", { class: "num" }, digits(value));
   const reach = Math.max(Math.abs(low), Math.abs(high), Math.abs(value)) || 1;
   const x = (one) => 72 + (66 * one) / reach;
   return h("span", {}, svg("svg", { class: "whisker", viewBox: "0 0 144 16", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 72, x2: 72, y1: 0, y2: 16 }),
-    svg("line", { class: "span", x1: x(low), x2: x(high), y1: 8, y2: 8 }), svg("circle", { cx: x(value), cy: 8, r: 3.5 })), h("span", { class: "num small" }, range({ low, high })));
+    svg("line", { class: "span", x1: x(low), x2: x(high), y1: 8, y2: 8 }), svg("circle", { cx: x(value), cy: 8, r: 3.5 })), h("span", { class: "num" }, `${digits(value)} (${range({ low, high })})`));
 }

@@ -51,8 +51,10 @@ export async function show(body, id) {
     view.watch(job);
   }
 
-  view.addEventListener("ended", ({ detail: job }) => {
+  view.addEventListener("ended", async ({ detail: job }) => {
     if (!job.result) return;
+    const names = Object.fromEntries((await api.uploads()).map((one) => [one.id, one.name])); // as they were dropped
+    for (const clip of job.result.clips) clip.name = names[clip.video] ?? clip.name;
     const skipped = Object.entries(job.result.skipped);
     const measured = h("clip-result");
     measured.show(job);

@@ -59,9 +59,9 @@ export async function show(body, id) {
   if (id) open(await api.job(id));
 }
 
-function found({ files, skipped, notes, seconds, text }) {
+function found({ files, skipped, notes, seconds }) {
   const told = files.filter(({ caption }) => caption).length;
-  return [h("h2", {}, `${files.length} file${files.length === 1 ? " is" : "s are"} used, ${duration(seconds)} of video`), h("p", {}, `${told} of them have a caption. ${text}`), ...notes.map((note) => h("p", { class: "muted" }, note)),
+  return [h("h2", {}, `${files.length} file${files.length === 1 ? " is" : "s are"} used, ${duration(seconds)} of video`), h("p", {}, `${told} of them ${told === 1 ? "has" : "have"} a caption.`), ...notes.map((note) => h("p", { class: "muted" }, note)),
     h("details", {}, h("summary", {}, "What each is taken as"), h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Files" }, h("table", {}, h("thead", {}, h("tr", {}, ["file", "takes", "frames", "size", "caption"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, files.slice(0, 500).map((one) => h("tr", {}, h("th", { scope: "row" }, one.path), h("td", {}, one.shots), h("td", {}, one.frames), h("td", {}, `${one.width}×${one.height}`), h("td", {}, one.caption ?? "–"))))))),
     skipped.length ? h("details", { open: skipped.length < 10 }, h("summary", { class: "warn" }, `${skipped.length} refused`), h("ul", {}, skipped.map(({ path, reason }) => h("li", {}, h("code", {}, path), `: ${reason}`)))) : h("p", { class: "good" }, "Nothing was refused.")];
