@@ -113,7 +113,7 @@ def generate(
     Settings of --guidance (1, or off, is none; what is not named stays as the model has it):
       scale=2.5           how strongly the prompt pulls (classifier-free guidance)
       interval=0.1:0.9    diffusion times at which guidance acts
-      rescale=0.7         share of the inflated contrast that is given back
+      rescale=0.7         share of the inflated contrast that is given back (costs edges)
       threshold=99.5      dynamic thresholding: this percentile becomes black or white
       oscillate=1:4       a low scale at every second step, after the first 4
       temporal_scale=1.2  frames go together, beyond the model itself

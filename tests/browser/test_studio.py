@@ -1,0 +1,274 @@
+"""The studio's pages in a real browser: what people do there, with the keyboard, on a phone, by ear, light and dark."""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from framefall.data.media.writer import write
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+PAGES = ("generate", "compare", "train", "measure", "history")
+HEAVIEST = 300_000  # bytes of the first page without media
+STOPS = 5_000  # ms until a page says that a job has stopped: the server's 2 s and some for a machine that is busy
+Open = Callable[..., "Page"]
+
+
+def asked(studio: Any, path: str) -> Any:
+    """What the API answers."""
+    request = urllib.request.Request(f"{studio.url}api/{path}", headers={"Authorization": f"Bearer {studio.token}"})
+    return json.load(urllib.request.urlopen(request, timeout=60))
+
+
+def choose(page: "Page", model: str, prompt: str = "a ball falls") -> None:
+    """A model by its name, and a prompt."""
+    page.get_by_label("Model").first.select_option(label=model)
+    page.get_by_role("combobox", name="Prompt").fill(prompt)
+
+
+def start(page: "Page", name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def player(page: "Page") -> "Locator":
+    """The first player, once its clip can be played."""
+    found = page.locator("clip-player").first
+    found.wait_for()
+    page.wait_for_function("() => document.querySelector('clip-player').video.readyState >= 2")
+    return found
+
+
+def serious(page: "Page") -> list[str]:
+    """What axe finds of serious or critical impact."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html']}, {one['nodes'][0]['failureSummary']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_a_prompt_becomes_a_clip_that_plays(open_page: Open, studio: Any, trained: Path) -> None:
+    page = open_page()
+    choose(page, trained.name)
+    page.get_by_label("Score it").uncheck()
+    start(page, "Generate")
+    clip = player(page)
+    (job,) = [one for one in asked(studio, "jobs")["jobs"] if one["id"] == page.url.rsplit("/", 1)[1]]
+    (made,) = job["result"]["clips"]
+    assert clip.evaluate("one => one.frames") == made["frames"]
+    # it plays: its own clock moves, and the page says which frame is shown
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("() => document.querySelector('clip-player').frame > 0")
+    page.get_by_role("button", name="Pause").click()
+    # frame by frame
+    slider = page.get_by_role("slider", name="Frame of")
+    clip.evaluate("one => { one.frame = 0; }")
+    page.get_by_role("button", name="Next frame").click()
+    assert slider.get_attribute("aria-valuetext") == f"frame 2 of {made['frames']}"
+    # each stage has its own clip, and two of them show beside each other and as a difference
+    page.get_by_role("radio", name="base").check()
+    page.wait_for_function("() => document.querySelector('clip-player').video.videoWidth === 16", timeout=20_000)
+    page.get_by_label("Beside it").select_option(label="SSR")
+    assert clip.get_attribute("view") == "side" and page.locator("clip-player video.b").is_visible()
+    page.get_by_label("View").select_option("difference")
+    page.wait_for_function("() => document.querySelector('clip-player canvas.difference').width > 16")
+    # the same again, bit for bit
+    start(page, "Remake exactly")
+    page.get_by_text("Made again: the same bits.").wait_for()
+
+
+def test_a_job_stops_midway_and_leaves_no_clip(open_page: Open, studio: Any) -> None:
+    page = open_page()
+    choose(page, "worlds")
+    page.get_by_label("Clips").fill("16")
+    page.get_by_label("best").check()
+    start(page, "Generate")
+    page.locator(".stages progress").first.wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("stopped", exact=True).wait_for(timeout=STOPS)
+    assert page.locator("clip-player").count() == 0
+    job = asked(studio, f"jobs/{page.url.rsplit('/', 1)[1]}")
+    assert (job["state"], job["result"]) == ("cancelled", None)
+
+
+def test_the_keyboard_is_enough(open_page: Open, trained: Path) -> None:
+    """From the top of the page to the second frame of a clip; every stop on the way can be seen."""
+    page = open_page()
+
+    def go_to(what: str, key: str = "Tab", most: int = 60) -> None:
+        for _ in range(most):
+            page.keyboard.press(key)
+            assert page.evaluate("getComputedStyle(document.activeElement).boxShadow") != "none" or page.evaluate(
+                "document.activeElement.closest('.choice, .zone, .combo, main') !== null"
+            ), page.evaluate("document.activeElement.outerHTML")
+            if page.evaluate("what => document.activeElement.matches(what)", what):
+                return
+        raise AssertionError(f"{most} presses of {key} do not lead to {what}")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    go_to("request-form select")
+    page.keyboard.type(trained.name[0])
+    go_to("[role=combobox]")
+    page.keyboard.type("a ")
+    page.locator("[role=listbox]").wait_for()
+    page.keyboard.press("ArrowDown")
+    chosen = page.evaluate(
+        "document.getElementById(document.activeElement.getAttribute('aria-activedescendant')).textContent"
+    )
+    page.keyboard.press("Enter")
+    assert page.get_by_role("combobox", name="Prompt").input_value() == chosen
+    page.get_by_label("Model").first.select_option(label="worlds")  # which one the first letter found is not the point
+    go_to("button[type=submit]")
+    page.keyboard.press("Enter")
+    player(page)
+    go_to("clip-player input[type=range]")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.querySelector('clip-player').frame") == 1
+    go_to("request-form select", "Shift+Tab")  # no trap on the way back
+
+
+def test_a_prompt_that_leaves_what_the_model_knows_is_told_so(open_page: Open, studio: Any) -> None:
+    page = open_page()
+    choose(page, "worlds", "a dragon falls")
+    said = page.locator("prompt-field .note")
+    said.wait_for()
+    request = urllib.request.Request(
+        f"{studio.url}api/complete",
+        data=json.dumps({"model": "worlds", "prompt": "a dragon falls"}).encode(),
+        headers={"Authorization": f"Bearer {studio.token}", "Content-Type": "application/json"},
+    )
+    assert said.text_content() == json.load(urllib.request.urlopen(request))["sentence"]
+    page.get_by_role("combobox", name="Prompt").fill("a red ball falls")
+    said.wait_for(state="hidden")
+
+
+def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, tmp_path: Path) -> None:
+    """A clip that stands still for a while: the frames are on the time line, and a press goes there."""
+    clip = tmp_path / "stands still.mp4"
+    waiting_disc(clip, range(8, 14))
+    page = open_page("#/measure")
+    page.locator("drop-zone input").first.set_input_files(clip)
+    page.locator(".given").wait_for()
+    start(page, "Measure")
+    player(page)
+    page.get_by_role("group", name="Player: stands still.mp4").wait_for()
+    measured = asked(studio, f"jobs/{page.url.rsplit('/', 1)[1]}")["result"]["clips"][0]
+    repeated = next(one for one in measured["marks"] if one["metric"] == "repeated_frames")
+    page.get_by_role("button", name="repeated frames").first.click()
+    assert page.evaluate("document.querySelector('clip-player').frame") == repeated["first"]
+    for metric, value in measured["scores"].items():  # every number on the page is the library's
+        if value is not None:
+            row = page.locator("tr", has=page.locator("th", has_text=metric.replace("_", " "))).first
+            shown = (row.locator("td").first.text_content() or "").split()[0]
+            assert float(shown) == pytest.approx(value, rel=1e-3), metric
+
+
+@pytest.mark.slow
+def test_two_settings_play_in_step_with_their_differences(open_page: Open, studio: Any) -> None:
+    page = open_page("#/compare")
+    for at in (0, 1):
+        page.get_by_label("Model").nth(at).select_option(label="worlds")
+    page.get_by_label("Clips").fill("2")
+    start(page, "Compare")
+    clip = player(page)
+    assert page.locator("clip-player video.b").is_visible()
+    clip.evaluate("one => { one.frame = 7; }")
+    page.wait_for_function(
+        "() => (([a, b]) => Math.abs(a.currentTime - b.currentTime) < 1e-3 && a.currentTime > 1)"
+        "([...document.querySelectorAll('clip-player video')])"
+    )
+    metrics = asked(studio, f"jobs/{page.url.rsplit('/', 1)[1]}")["result"]["metrics"]
+    assert metrics
+    for row in metrics:
+        if row["a"]["n"] or row["b"]["n"]:
+            assert (
+                page.get_by_role("row", name=row["metric"].replace("_", " ")).first.text_content().endswith(row["says"])
+            )
+
+
+@pytest.mark.slow
+def test_a_folder_is_looked_at_before_it_is_trained_on(open_page: Open, studio: Any) -> None:
+    page = open_page("#/train")
+    start(page, "Look first")
+    page.get_by_text("it does not begin like any").wait_for()
+    page.get_by_text("broken.mp4").wait_for()
+
+
+@pytest.mark.slow
+def test_history_survives_a_restart(open_page: Open, studio: Any) -> None:
+    page = open_page()
+    choose(page, "worlds", "a ball that history remembers")
+    start(page, "Generate")
+    player(page)
+    studio.stop()
+    studio.start()
+    page = open_page("#/history")
+    page.get_by_role("link", name="a ball that history remembers").first.click()
+    player(page)
+    assert page.get_by_role("combobox", name="Prompt").input_value() == "a ball that history remembers"
+
+
+def test_the_first_page_is_light_and_comes_from_here_alone(open_page: Open, studio: Any, heard: Any) -> None:
+    open_page()
+    assert all(address.startswith((studio.url, "blob:", "data:")) for address in heard.requests)
+    parts = {address.partition("?")[0] for address in heard.requests if "/api/" not in address}
+    assert len(parts) > 10
+    weight = sum(len(urllib.request.urlopen(address).read()) for address in parts)
+    assert weight < HEAVIEST
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_shows_all_of_a_page(open_page: Open, name: str) -> None:
+    page = open_page(f"#/{name}", width=360, height=740)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate("document.querySelector('main').append(document.createElement('pre'))")
+    page.evaluate("document.querySelector('main > pre').textContent = 'x'.repeat(400)")
+    assert page.evaluate("document.documentElement.scrollWidth") > 360  # what is too wide would be noticed
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_nothing_serious_to_say(open_page: Open, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    for name in PAGES:
+        page.get_by_role("navigation").get_by_role("link", name=name.title()).click()
+        page.wait_for_selector("main p:text('Loading')", state="detached")
+        assert serious(page) == [], name
+    page.evaluate("document.querySelector('#theme').removeAttribute('aria-label')")
+    page.evaluate("document.querySelector('#theme').textContent = ''")
+    assert [one for one in serious(page) if one.startswith("button-name")]  # a button without a name would be noticed
+
+
+def test_who_wants_no_motion_gets_none(open_page: Open) -> None:
+    calm, lively = (open_page(reduced_motion=wish) for wish in ("reduce", "no-preference"))
+    asked_of = "getComputedStyle(document.querySelector('button.primary')).transitionDuration"
+    assert calm.evaluate(asked_of) == "0s" and lively.evaluate(asked_of) != "0s"
+
+
+def test_without_the_key_the_page_says_what_to_do(chromium: Any, studio: Any) -> None:
+    page = chromium.new_page()
+    page.goto(studio.url)
+    page.get_by_text("Open the link that `framefall studio` printed").wait_for()
+    page.close()
+
+
+def waiting_disc(path: Path, still: range) -> None:
+    """A disc that crosses the picture, and stays where it is in the frames named."""
+    rows, columns = np.mgrid[:64, :64]
+    frames, x = [], 10.0
+    for index in range(24):
+        x += 0 if index in still else 2
+        frame = np.full((64, 64, 3), 200, np.uint8)
+        frame[(rows - 32) ** 2 + (columns - x) ** 2 < 49] = (200, 40, 40)
+        frames.append(frame)
+    write(path, [np.stack(frames)], 12.0)
