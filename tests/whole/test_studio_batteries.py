@@ -1,6 +1,6 @@
 """Small counts of the studio's batteries: jobs under kills, the API's schema, names and uploads.
 
-Cancels are in `tests/studio/test_supervisor.py`, foreign requests in `test_security.py`, the machine in `test_queue.py`.
+Cancels are in `test_supervisor.py` of `tests/studio`, foreign requests in `test_security.py`, states in `test_queue.py`.
 """
 
 import sys
@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import studio_files
 import studio_guard
 import studio_jobs
-
 from serving import place_of, served
 
 
