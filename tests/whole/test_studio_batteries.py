@@ -1,6 +1,6 @@
 """Small counts of the studio's batteries: jobs under kills, the API's schema, names and uploads.
 
-Cancels are in `test_supervisor.py` of `tests/studio`, foreign requests in `test_security.py`, states in `test_queue.py`.
+In `tests/studio` are cancels (`test_supervisor.py`), other pages (`test_security.py`), states (`test_queue.py`).
 """
 
 import sys
