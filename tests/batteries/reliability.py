@@ -63,6 +63,7 @@ BATTERIES: dict[str, Battery] = {
     "made_clips": Battery("made_clips", 100, 6),
     "leaks": Battery("leaks", 3000, 60),
     "long_videos": Battery("long_videos", 50, 3),
+    "offline": Battery("offline", 3),
     "hostile": Battery("hostile", 100, 12),
     "fuzz": Battery("fuzz", 3000, 30),
 }
