@@ -152,7 +152,7 @@ def test_cascade_steps_stages_and_sizes(lesson: Open) -> None:
     assert page.locator("cascade-without").get_by_text("left out").count() == 1
     said = page.locator("cascade-planner .readout")
     shipped = said.text_content()
-    page.get_by_role("slider", name="Finished clip").press("End")
+    page.get_by_role("slider", name="Finished clip:").press("End")
     large = said.text_content()
     page.locator("cascade-planner").get_by_role("radio", name="U-Net").check()
     assert len({shipped, large, said.text_content()}) == 3
@@ -227,7 +227,7 @@ def test_it_reads_without_scripts(chromium: "Browser", site: str) -> None:
 
 def test_cards_are_read_aloud(lesson: Open) -> None:
     page = lesson("time")
-    page.evaluate("globalThis.spoken = []; speechSynthesis.speak = (said) => spoken.push(said.text);")
+    page.evaluate("() => { globalThis.spoken = []; speechSynthesis.speak = (said) => void spoken.push(said.text); }")
     button = page.get_by_role("button", name="Read aloud: How flicker is measured")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
