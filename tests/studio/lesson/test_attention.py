@@ -29,7 +29,9 @@ def test_values_mixed_by_the_weights_are_what_the_layer_says(bias):
         _, _, value = (part[:, 0].transpose(1, 2) for part in layer.project(x[:, None], angles[:, None]))
         mixed = layer.proj((weights @ value).transpose(1, 2).flatten(-2))
         assert torch.allclose(mixed, layer(*given), atol=1e-5)
-        assert not torch.allclose(layer.proj((weights.flip(-1) @ value).transpose(1, 2).flatten(-2)), layer(*given), atol=1e-3)
+        assert not torch.allclose(
+            layer.proj((weights.flip(-1) @ value).transpose(1, 2).flatten(-2)), layer(*given), atol=1e-3
+        )
     assert torch.allclose(weights.sum(-1), torch.ones(()))
     assert not bias or weights[..., :2].abs().max() == 0
 
@@ -76,5 +78,7 @@ def test_curves_cross_where_their_ratio_is_one():
     assert crossing(full, sparse) == pytest.approx(32.0)
     assert crossing(sparse, full) is None
     shipped = examples()["attention-measured"]
-    curves = [dict(zip(map(str, shipped["lengths"]), shipped["microseconds"][way], strict=True)) for way in ("full", "sparse")]
+    curves = [
+        dict(zip(map(str, shipped["lengths"]), shipped["microseconds"][way], strict=True)) for way in ("full", "sparse")
+    ]
     assert shipped["crossing"] is None or crossing(*curves) == pytest.approx(shipped["crossing"], rel=1e-4)

@@ -66,9 +66,14 @@ def test_the_model_answers_the_game_as_it_does_here():
     assert shipped["right"] == sum(pair["model"]["right"] for pair in shipped["pairs"])
     assert {pair["left"] for pair in shipped["pairs"]} == {"valid", "broken"}
     for number in (0, 3):
-        trial, pair = _trial(*PAIRS[number], stage.config.shape.height, stage.config.shape.fps), shipped["pairs"][number]
+        trial, pair = (
+            _trial(*PAIRS[number], stage.config.shape.height, stage.config.shape.fps),
+            shipped["pairs"][number],
+        )
         found = preference(trial, stage_judge(stage))
-        assert found == pytest.approx(pair["model"]["preference"], rel=0.02), "other weights? python scripts/lesson_examples.py"
+        assert found == pytest.approx(pair["model"]["preference"], rel=0.02), (
+            "other weights? python scripts/lesson_examples.py"
+        )
         assert (found < 0) == pair["model"]["right"]
         frames = strip_frames(FOLDER / pair["valid"]["strip"], pair["valid"]["frames"])
         assert np.array_equal(frames, to_frames(trial.valid[:1]))

@@ -19,7 +19,9 @@ def video():
 def test_meters_say_of_each_frame_what_the_metrics_say_of_the_clip(video):
     found = meters(video)
     assert len(found) == video.shape[2]
-    assert math.isnan(found[0]["flicker"]) and math.isnan(found[0]["light"]) and found[0]["likeness"] == pytest.approx(1)
+    assert (
+        math.isnan(found[0]["flicker"]) and math.isnan(found[0]["light"]) and found[0]["likeness"] == pytest.approx(1)
+    )
     shipped = examples()["time-fusion"]["scenes"][1]["clips"]["simulated"]["meters"]
     for mine, theirs in zip(found, shipped, strict=True):
         for name, value in theirs.items():
@@ -37,7 +39,9 @@ def test_a_flash_moves_the_meters_at_its_frame_alone(video):
 
 def test_frames_made_one_by_one_flicker_and_frames_made_together_do_not():
     for scene in examples()["time-fusion"]["scenes"]:
-        alone, together, true = (scene["clips"][name]["scores"]["flicker"] for name in ("per_frame", "fused", "simulated"))
+        alone, together, true = (
+            scene["clips"][name]["scores"]["flicker"] for name in ("per_frame", "fused", "simulated")
+        )
         assert alone > 10 * together > 10 * true
 
 
@@ -50,7 +54,11 @@ def test_the_shipped_values_are_what_the_metrics_say():
         for metric in SHOWN:
             value = one["scores"][metric]["value"]
             wrong = f"{name}, {metric}: the lesson says {value}, the library {scores[metric]}"
-            same = math.isnan(scores[metric]) if value is None else scores[metric] == pytest.approx(value, rel=1e-3, abs=1e-5)
+            same = (
+                math.isnan(scores[metric])
+                if value is None
+                else scores[metric] == pytest.approx(value, rel=1e-3, abs=1e-5)
+            )
             assert same, wrong
 
 

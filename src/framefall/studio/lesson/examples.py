@@ -56,4 +56,6 @@ def make(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 @cache
 def examples() -> Mapping[str, Any]:
     """The examples that ship with the package."""
-    return MappingProxyType({name: json.loads((FOLDER / f"{name}.json").read_text()) for name in (*EXAMPLES, *MEASURED)})
+    return MappingProxyType(
+        {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in (*EXAMPLES, *MEASURED)}
+    )

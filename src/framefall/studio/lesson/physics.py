@@ -223,7 +223,12 @@ def _trial(scenario: str, violation: str, size: int, fps: float) -> Trial:
 
 def _about(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {
-        name: {"unit": LAWS[name].unit, "better": LAWS[name].better, "strict": LAWS[name].strict, "about": LAWS[name].description}
+        name: {
+            "unit": LAWS[name].unit,
+            "better": LAWS[name].better,
+            "strict": LAWS[name].strict,
+            "about": LAWS[name].description,
+        }
         for name in sorted(names)
     }
 
