@@ -10,6 +10,7 @@ headers = {"Authorization": f"Bearer {os.environ['FRAMEFALL_STUDIO_TOKEN']}", "C
 
 
 def ask(route, body=None):
+    """The answer to a question, as a file."""
     return urlopen(Request(url + route, None if body is None else json.dumps(body).encode(), headers))
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -81,11 +82,32 @@ def chromium() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
-def studio(chromium: "Browser", trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def disc() -> Callable[[Path, range], None]:
+    """`disc(path, range(8, 14))`: a clip of a disc that crosses the picture, and waits in the frames named."""
+    from framefall.data.media.writer import write
+
+    def make(path: Path, still: range) -> None:
+        rows, columns = np.mgrid[:64, :64]
+        frames, x = [], 10.0
+        for index in range(24):
+            x += 0 if index in still else 2
+            frame = np.full((64, 64, 3), 200, np.uint8)
+            frame[(rows - 32) ** 2 + (columns - x) ** 2 < 49] = (200, 40, 40)
+            frames.append(frame)
+        write(path, [np.stack(frames)], 12.0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def studio(
+    chromium: "Browser", trained: Path, real: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A studio with the shipped models, a toy of three stages, and a folder with one good and one broken clip."""
     base = tmp_path_factory.mktemp("studio")
     footage = base / "footage"
     footage.mkdir()
+    shutil.copy(real / "bikes.mp4", footage)
     (footage / "broken.mp4").write_text("no video")
     server = Server(["--model", str(trained), "--root", str(footage), "--device", "cpu"], base / "home")
     server.start()
@@ -117,7 +139,12 @@ def open_page(chromium: "Browser", studio: Server, heard: Heard) -> Iterator[Cal
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
-        page.on("console", lambda said: heard.errors.append(said.text) if said.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda said: (
+                heard.errors.append(f"{said.text} {said.location}") if said.type in ("error", "warning") else None
+            ),
+        )
         page.on("pageerror", lambda error: heard.errors.append(str(error)))
         page.on("request", lambda request: heard.requests.append(request.url))
         page.goto(f"{studio.url}?token={TOKEN}{path}")  # the server takes the token out of the address

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-
-from framefall.data.media.writer import write
+from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -153,10 +152,10 @@ def test_a_prompt_that_leaves_what_the_model_knows_is_told_so(open_page: Open, s
     said.wait_for(state="hidden")
 
 
-def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, tmp_path: Path) -> None:
+def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, disc: Any, tmp_path: Path) -> None:
     """A clip that stands still for a while: the frames are on the time line, and a press goes there."""
     clip = tmp_path / "stands still.mp4"
-    waiting_disc(clip, range(8, 14))
+    disc(clip, range(8, 14))
     page = open_page("#/measure")
     page.locator("drop-zone input").first.set_input_files(clip)
     page.locator(".given").wait_for()
@@ -172,6 +171,68 @@ def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, tmp_
             row = page.locator("tr", has=page.locator("th", has_text=metric.replace("_", " "))).first
             shown = (row.locator("td").first.text_content() or "").split()[0]
             assert float(shown) == pytest.approx(value, rel=1e-3), metric
+
+
+@pytest.mark.slow
+def test_every_use_reaches_the_request(open_page: Open, studio: Any, disc: Any, tmp_path: Path) -> None:
+    """A video to go on from, in each of its roles; an image at a second; the end; a loop; a prompt from later on."""
+    disc(tmp_path / "disc.mp4", range(0))
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    page = open_page()
+    choose(page, "worlds")
+    page.get_by_text("Start from an image").click()
+    panel = page.locator("given-panel")
+
+    def use() -> dict[str, Any]:
+        """What the server takes the request as; the job need not run."""
+        before = page.url
+        start(page, "Generate")
+        page.wait_for_function("before => location.href !== before", arg=before)
+        job = page.url.rsplit("/", 1)[1]
+        found = asked(studio, f"jobs/{job}")["request"]["use"]
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("stopped", exact=True).wait_for()
+        return {name: value for name, value in found.items() if value not in (None, [], False)}
+
+    panel.locator("input[type=file]").set_input_files(tmp_path / "disc.mp4")
+    role = page.get_by_label("What disc.mp4 is for")
+    for name in ("after", "before", "both"):
+        role.select_option(name)
+        found = use()
+        assert found["extend"] == name and found["video"]
+    role.select_option("strength")
+    page.get_by_label("How far away from it").fill("0.3")
+    assert use()["strength"] == 0.3
+    role.select_option("end")
+    assert set(use()) == {"end", "strength"}
+    role.select_option("mask")
+    start(page, "Generate")
+    page.get_by_text("Paint over what is to be made anew first.").wait_for()
+    mask = page.get_by_role("application", name="Mask")
+    box = mask.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    page.mouse.down()
+    page.mouse.up()
+    mask.press("Space")  # the keyboard paints where the pointer was
+    for _ in range(10):
+        mask.press("ArrowRight")
+    mask.press("Space")
+    found = use()
+    request = urllib.request.Request(f"{studio.url}api/files/{found['mask']}")
+    request.add_header("Authorization", f"Bearer {studio.token}")
+    painted = np.asarray(Image.open(urllib.request.urlopen(request)).convert("L"))
+    assert painted.shape == (64, 64)
+    assert painted[16, 16] == painted[16, 48] == 255 and painted[48, 16] == painted[48, 48] == 0
+    page.get_by_role("button", name="Remove disc.mp4").click()
+    panel.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+    page.get_by_label("Second", exact=True).fill("1.5")
+    page.get_by_label("Loop").check()
+    page.get_by_role("button", name="another prompt later").click()
+    page.get_by_label("From second").fill("1")
+    panel.get_by_label("Prompt", exact=True).fill("a box falls")
+    found = use()
+    assert found["images"][0]["second"] == 1.5 and found["loop"] is True
+    assert found["prompts_at"] == [{"second": 1.0, "prompt": "a box falls"}]
 
 
 @pytest.mark.slow
@@ -202,7 +263,9 @@ def test_a_folder_is_looked_at_before_it_is_trained_on(open_page: Open, studio: 
     page = open_page("#/train")
     start(page, "Look first")
     page.get_by_text("it does not begin like any").wait_for()
-    page.get_by_text("broken.mp4").wait_for()
+    page.get_by_role("heading", name="1 file is used").wait_for()
+    start(page, "What would the minutes buy?")
+    page.get_by_role("heading", name="That is not enough").wait_for()
 
 
 @pytest.mark.slow
@@ -228,10 +291,18 @@ def test_the_first_page_is_light_and_comes_from_here_alone(open_page: Open, stud
     assert weight < HEAVIEST
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_phone_shows_all_of_a_page(open_page: Open, name: str) -> None:
-    page = open_page(f"#/{name}", width=360, height=740)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+def go(page: "Page", name: str) -> None:
+    """To another page, by its link."""
+    page.get_by_role("navigation").get_by_role("link", name=name.title()).click()
+    page.wait_for_function("name => document.querySelector('main h1').textContent === name", arg=name.title())
+    page.wait_for_selector("main p:text('Loading')", state="detached")
+
+
+def test_a_phone_shows_all_of_every_page(open_page: Open) -> None:
+    page = open_page(width=360, height=740)
+    for name in PAGES:
+        go(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
     page.evaluate("document.querySelector('main').append(document.createElement('pre'))")
     page.evaluate("document.querySelector('main > pre').textContent = 'x'.repeat(400)")
     assert page.evaluate("document.documentElement.scrollWidth") > 360  # what is too wide would be noticed
@@ -241,8 +312,7 @@ def test_a_phone_shows_all_of_a_page(open_page: Open, name: str) -> None:
 def test_axe_has_nothing_serious_to_say(open_page: Open, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     for name in PAGES:
-        page.get_by_role("navigation").get_by_role("link", name=name.title()).click()
-        page.wait_for_selector("main p:text('Loading')", state="detached")
+        go(page, name)
         assert serious(page) == [], name
     page.evaluate("document.querySelector('#theme').removeAttribute('aria-label')")
     page.evaluate("document.querySelector('#theme').textContent = ''")
@@ -260,15 +330,3 @@ def test_without_the_key_the_page_says_what_to_do(chromium: Any, studio: Any) ->
     page.goto(studio.url)
     page.get_by_text("Open the link that `framefall studio` printed").wait_for()
     page.close()
-
-
-def waiting_disc(path: Path, still: range) -> None:
-    """A disc that crosses the picture, and stays where it is in the frames named."""
-    rows, columns = np.mgrid[:64, :64]
-    frames, x = [], 10.0
-    for index in range(24):
-        x += 0 if index in still else 2
-        frame = np.full((64, 64, 3), 200, np.uint8)
-        frame[(rows - 32) ** 2 + (columns - x) ** 2 < 49] = (200, 40, 40)
-        frames.append(frame)
-    write(path, [np.stack(frames)], 12.0)

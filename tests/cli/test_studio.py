@@ -48,6 +48,7 @@ def test_a_client_of_twenty_lines_makes_a_clip(tmp_path: Path, trained: Path) ->
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(20) in (0, 130)
+        server.stderr.close()
     assert not Path(f"/proc/{worker}").exists()  # it has died with its server
 
 

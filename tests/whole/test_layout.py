@@ -1,7 +1,7 @@
 """The tests mirror the package: `src/framefall/a/b.py` is tested by `tests/a/test_b.py`, and there are no others.
 
-What is about the whole (end to end, the README, the floors) lies in `tests/whole`, what users met in `tests/cases`, what a
-browser shows in `tests/browser`.
+What is about the whole (end to end, the README, the floors) lies in `tests/whole`, what users met in `tests/cases`,
+what a browser shows in `tests/browser`.
 """
 
 import shutil

@@ -32,21 +32,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-for _command in (
-    generate,
-    train,
-    distill,
-    prepare,
-    upscale,
-    evaluate,
-    worlds,
-    compare,
-    bench,
-    models,
-    verify,
-    studio,
-    lesson,
-):
+_COMMANDS = generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, models, verify, studio, lesson
+for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(diagnose, name="diagnose")
 

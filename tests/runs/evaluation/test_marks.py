@@ -11,12 +11,12 @@ from framefall.runs.evaluation.marks import _runs, look
 
 
 def clip(path: Path, *, bright: int | None = None, still: range = range(0), gone: range = range(0)) -> Path:
-    """A square that moves to the right: too bright at a frame, standing still, or not there."""
-    frames, place = np.full((24, 64, 64, 3), 60, np.uint8), 4
+    """A box that moves to the right: too bright at a frame, standing still, or not there."""
+    frames, place = np.full((24, 64, 96, 3), 60, np.uint8), 4
     for number in range(24):
         if number not in gone:
             frames[number, 24:40, place : place + 14] = (210, 60, 40)
-        place += 2 * (number + 1 not in still and place < 44)
+        place += 3 * (number + 1 not in still)
     if bright is not None:
         frames[bright] = np.minimum(frames[bright].astype(int) + 60, 255)
     write(path, [frames], 12.0)

@@ -1,5 +1,7 @@
 """The cascade: what stages cost, alone and together."""
 
+from itertools import pairwise
+
 import pytest
 
 from framefall.bench.presets import counted, sized
@@ -24,7 +26,7 @@ def test_a_row_of_the_planner_is_what_the_library_counts(shipped):
 def test_one_model_costs_ever_more_than_the_cascade():
     for network in examples()["cascade-planner"]["networks"].values():
         times = [row["times"] for row in network["rows"]]
-        assert all(one < two for one, two in zip(times, times[1:], strict=False)) and times[0] > 10
+        assert all(one < two for one, two in pairwise(times)) and times[0] > 10
         for row in network["rows"]:
             assert row["cascade"] == pytest.approx(sum(row["stages"].values()), rel=1e-5)
             assert row["times"] == pytest.approx(row["single"] / row["cascade"], rel=1e-4)
@@ -33,8 +35,8 @@ def test_one_model_costs_ever_more_than_the_cascade():
 def test_operations_of_attention_over_all_patches_grow_as_a_square_of_the_frames(shipped):
     _, *calls = zip(*(counted(shipped["base"].backbone, (frames, 64, 64)) for frames in (16, 32, 48, 64)), strict=True)
     flops = calls[0]
-    first = [two - one for one, two in zip(flops, flops[1:], strict=False)]
-    second = [two - one for one, two in zip(first, first[1:], strict=False)]
+    first = [two - one for one, two in pairwise(flops)]
+    second = [two - one for one, two in pairwise(first)]
     assert second[0] == second[1] > 0  # a parabola exactly
 
 

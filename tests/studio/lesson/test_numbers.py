@@ -13,7 +13,7 @@ from framefall.studio.lesson.numbers import formatted, found, shortened
         (1234567.0, "d0", "1,234,567"),
         (0.285, "p0", "29%"),
         (0.07, "p1", "7.0%"),
-        (None, "d3", "–"),
+        (None, "d3", "\u2013"),
         ("a box", "s", "a box"),
         (3, "d1", "3.0"),
     ],

@@ -1,4 +1,4 @@
-"""The cascade: one clip through its stages step by step, what a stage is worth, and what one single model would cost."""
+"""The cascade: a clip through its stages step by step, what a stage is worth, and what one single model would cost."""
 
 import importlib.util
 from collections.abc import Mapping

@@ -7,8 +7,9 @@ from framefall.outputs import FolderKind
 from framefall.studio.lesson.examples import LESSON
 
 # what the lesson takes of the studio's own pages
-SHARED = ("style.css", "dom.js", "clip-player.js", "icon.svg")
+SHARED = ("style.css", "dom.js", "clip-player.js", "favicon.svg")
 SITE = FolderKind("a lesson", needs="lesson/index.html")
+_SITE = '<meta name="framefall" content="site">'  # there is no studio behind this page: live controls stay away
 _INDEX = """<!doctype html>
 <html lang="en">
 <head>
@@ -35,4 +36,6 @@ def export(folder: str | Path) -> list[str]:
             place = partial / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(path.read_bytes())
+        page = partial / "lesson" / "index.html"
+        page.write_text(page.read_text().replace("<head>", f"<head>\n{_SITE}", 1))
     return ["index.html", *files]

@@ -1,4 +1,4 @@
-"""The numbers that stand in the lesson's text: written into the page from the examples, so that it reads without a script."""
+"""The numbers in the lesson's text: written into the page from the examples, so that it reads without a script."""
 
 import html
 import re

@@ -1,4 +1,5 @@
-// The studio's frame: which page is shown, the theme, and what a screen reader is told. A page is a module with `title`, `about` and `show(main, id)`.
+// The studio's frame: which page is shown, the theme, and what a screen reader is told. A page is a module with
+// `title`, `about` and `show(main, id)`.
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
@@ -40,10 +41,16 @@ async function route(focus) {
     else after?.();
   } catch (error) {
     if (turn !== turns) return;
-    main.replaceChildren(h("h1", {}, error.status === 401 ? "The studio needs its key" : "This did not work"),
-      h("p", { class: "note bad", role: "alert" }, error.status === 401
-        ? "Open the link that `framefall studio` printed in the terminal: the key is in it."
-        : error.message));
+    main.replaceChildren(
+      h("h1", {}, error.status === 401 ? "The studio needs its key" : "This did not work"),
+      h(
+        "p",
+        { class: "note bad", role: "alert" },
+        error.status === 401
+          ? "Open the link that `framefall studio` printed in the terminal: the key is in it."
+          : error.message,
+      ),
+    );
     if (!(error instanceof api.Refused)) throw error;
   }
 }
@@ -60,7 +67,10 @@ function theme(name) {
   };
 }
 
-nav.append(...Object.entries(PAGES).map(([name, page]) => h("a", { href: `#/${name}` }, page.name)), h("a", { href: "lesson/" }, "Lesson"));
+nav.append(
+  ...Object.entries(PAGES).map(([name, page]) => h("a", { href: `#/${name}` }, page.name)),
+  h("a", { href: "lesson/" }, "Lesson"),
+);
 theme(THEMES[localStorage.getItem("theme")] ? localStorage.getItem("theme") : "system");
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address says which page is shown

@@ -119,8 +119,8 @@ class CostCurve extends Diagram {
     this.append(h("div", { class: "diagram" },
       h("div", { class: "field" }, h("label", { htmlFor: id }, "Frames of the clip ", h("output", { htmlFor: id }, frames)), slider),
       h("p", { class: "readout", role: "status" }, "Full attention compares ", full, " pairs, a window ", sparse, ": ", ratio, " times as many."),
-      h("div", { class: "pair" }, computed, chart({ label: `Microseconds against the number of frames as timed; the curves cross at ${formatted(timed.crossing, "d0")} frames`, x: timed.lengths, logarithmic: true, mark: timed.crossing, axis: "frames (measured)", unit: "microseconds a position, one core",
-        curves: [{ name: "full", kind: "two", values: timed.microseconds.full }, { name: "window", kind: "one", values: timed.microseconds.sparse }] }))));
+      h("div", { class: "pair" }, computed, chart({ label: `Microseconds against the number of frames as timed; full attention crosses the window in torch alone at ${formatted(timed.crossing, "d0")} frames`, x: timed.lengths, logarithmic: true, mark: timed.crossing, axis: "frames (measured)", unit: "microseconds a position, one core",
+        curves: [{ name: "full", kind: "two", values: timed.microseconds.full }, { name: "window, torch alone", kind: "three", values: timed.microseconds.blocks }, { name: "window, kernel", kind: "one", values: timed.microseconds.sparse }] }))));
     draw();
   }
 }

@@ -111,12 +111,12 @@ class StageBlame extends Diagram {
     const body = h("tbody");
     const inputs = { none: "from noise", real: "on real clips", generated: "on generated clips" };
     const draw = (stage) => body.replaceChildren(...made.rows.map((row, place) => [row, place]).filter(([row]) => row.stage === stage).map(([row, place]) => h("tr", { class: row.guilty ? "notices" : "" },
-      h("th", { scope: "row" }, row.quantity), h("td", {}, inputs[row.input]), h("td", { class: "num" }, number(`cascade-blame:rows.${place}.value`, "d4")), h("td", { class: "num" }, number(`cascade-blame:rows.${place}.limit`, "d4")),
-      h("td", {}, row.guilty ? h("span", { class: "chip bad" }, "to blame") : h("span", { class: "chip" }, "excusable")))));
+      h("th", { scope: "row" }, row.quantity), h("td", {}, row.guilty ? h("span", { class: "chip bad" }, "to blame") : h("span", { class: "chip" }, "excusable")), h("td", {}, inputs[row.input]),
+      h("td", { class: "num" }, number(`cascade-blame:rows.${place}.value`, "d4")), h("td", { class: "num" }, number(`cascade-blame:rows.${place}.limit`, "d4")))));
     const said = made.verdicts.map((one, place) => h("li", {}, h("span", { class: `chip ${KIND[one.stage]}` }, STAGES[one.stage]), ` adds ${one.fault} ${one.own ? "by itself" : "on generated input only"}: `, number(`cascade-blame:verdicts.${place}.excess`, "d1"), " times the excusable spread beyond the limit"));
     this.append(h("div", { class: "diagram" },
       choice("Stage", Object.fromEntries(stages.map((stage) => [stage, STAGES[stage]])), stages[0], draw),
-      h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "What this stage adds" }, h("table", {}, h("caption", {}, "What this stage adds"), h("thead", {}, h("tr", {}, ["fault", "input", "adds", "limit", "verdict"].map((text, index) => h("th", { scope: "col", class: index === 2 || index === 3 ? "num" : "" }, text)))), body)),
+      h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "What this stage adds" }, h("table", {}, h("caption", {}, "What this stage adds"), h("thead", {}, h("tr", {}, ["fault", "verdict", "input", "adds", "limit"].map((text, index) => h("th", { scope: "col", class: index > 2 ? "num" : "" }, text)))), body)),
       h("h3", {}, "Verdicts"), h("ul", { class: "verdicts" }, said.length ? said : h("li", {}, "No stage adds more than can be excused.")),
       h("p", { class: "small muted" }, number("cascade-blame:clips", "d0"), " filmed clips; ", h("code", {}, made.command))));
     draw(stages[0]);

@@ -2,7 +2,7 @@
 
 import { h, svg } from "../static/dom.js";
 
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 280, 64, 16, 12, 44];
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 300, 80, 20, 14, 56];
 
 export function chart({ label, x, xs = x.map(String), curves, logarithmic = false, at, unit = "", axis = "", mark }) {
   const scale = logarithmic ? Math.log2 : (value) => value;
@@ -16,7 +16,7 @@ export function chart({ label, x, xs = x.map(String), curves, logarithmic = fals
   return h("figure", { class: "chart" },
     svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
       ticks.map((value) => [svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: up(value), y2: up(value) }), svg("text", { x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, short(value))]),
-      shown.map((value) => svg("text", { x: across(value), y: HEIGHT - BOTTOM + 18, "text-anchor": "middle" }, xs[x.indexOf(value)])),
+      shown.map((value) => svg("text", { x: across(value), y: HEIGHT - BOTTOM + 22, "text-anchor": "middle" }, xs[x.indexOf(value)])),
       svg("text", { class: "axis", x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, axis),
       mark === undefined || mark === null ? null : svg("line", { class: "mark", x1: across(mark), x2: across(mark), y1: TOP, y2: HEIGHT - BOTTOM }),
       at === undefined ? null : svg("line", { class: "at", x1: across(at), x2: across(at), y1: TOP, y2: HEIGHT - BOTTOM }),
@@ -27,5 +27,7 @@ export function chart({ label, x, xs = x.map(String), curves, logarithmic = fals
     h("figcaption", { class: "row small" }, curves.map(({ name, kind }) => h("span", { class: `chip ${kind}` }, name)), unit ? h("span", { class: "muted" }, unit) : null));
 }
 
+const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact" });
+
 // The ends of an axis are read, not compared.
-const short = (value) => (value === 0 ? "0" : value >= 1e6 || value < 1e-3 ? value.toExponential(0) : value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(2))));
+const short = (value) => (value === 0 ? "0" : value < 1e-3 ? value.toExponential(0) : value >= 100 ? COMPACT.format(value) : String(Number(value.toPrecision(2))));

@@ -91,7 +91,7 @@ export class FramePlayer extends HTMLElement {
     const { panes, time, count } = this.#parts;
     time.value = this.#frame;
     time.setAttribute("aria-valuetext", `frame ${this.#frame + 1} of ${this.frames}`);
-    count.textContent = `frame ${this.#frame + 1} of ${this.frames}`;
+    count.textContent = `${this.#frame + 1} / ${this.frames}`;
     this.#clips.forEach(async ({ clip, label, draw }, index) => {
       const { canvas } = panes[index];
       const frame = Math.min(this.#frame, clip.frames - 1);

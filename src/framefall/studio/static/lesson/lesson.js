@@ -7,6 +7,7 @@ import "./time.js";
 import "./attention.js";
 import "./cascade.js";
 import "./physics.js";
+import "./live.js";
 
 const tabs = [...document.querySelectorAll("section.tab")];
 const links = tabs.map((tab) => document.getElementById(`tab-${tab.id}`));

@@ -93,17 +93,17 @@ class PhysicsTwins extends Diagram {
       pair = chosen;
       const one = made.pairs[pair];
       player.clips = ["valid", "broken"].map((side) => ({ label: side === "valid" ? "Valid" : `Broken: ${named(pair)}`, clip: one[side], draw: (context, frame, scale) => tracks.checked && drawPaths(context, one[side].paths, frame, scale) }));
-      player.frame = one.from;
+      player.frame = one.from + 9;
       const rows = (names) => names.map((metric) => h("tr", { class: one.prefers[metric] === "broken" ? "notices" : "" }, h("th", { scope: "row" }, named(metric)),
-        ["valid", "broken"].map((side) => h("td", { class: "num" }, number(`physics-twins:pairs.${pair}.${side}.scores.${metric}`, "d4"))),
-        h("td", {}, { valid: h("span", { class: "chip good" }, "the valid one"), broken: h("span", { class: "chip bad" }, "the lie"), neither: h("span", { class: "chip" }, "neither") }[one.prefers[metric]])));
+        h("td", {}, { valid: h("span", { class: "chip good" }, "the valid one"), broken: h("span", { class: "chip bad" }, "the lie"), neither: h("span", { class: "chip" }, "neither") }[one.prefers[metric]]),
+        ["valid", "broken"].map((side) => h("td", { class: "num" }, number(`physics-twins:pairs.${pair}.${side}.scores.${metric}`, "d4")))));
       smooth.replaceChildren(...rows(made.smooth));
       physical.replaceChildren(...rows(made.physical));
       const fooled = made.smooth.filter((metric) => one.prefers[metric] === "broken").map(named);
       said.textContent = fooled.length ? `Fooled: ${fooled.join(", ")}.` : "No measure of smoothness prefers the lie here.";
     };
     player.addEventListener("frame", () => (phase.textContent = player.frame < made.pairs[pair].from ? "Both clips are the same, to the last bit." : "Here they differ: only the left one obeys the law."));
-    const table = (caption, body) => h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: caption }, h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, ["measure", "valid", "broken", "prefers"].map((text, index) => h("th", { scope: "col", class: index === 1 || index === 2 ? "num" : "" }, text)))), body));
+    const table = (caption, body) => h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: caption }, h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, ["measure", "prefers", "valid", "broken"].map((text, index) => h("th", { scope: "col", class: index > 1 ? "num" : "" }, text)))), body));
     this.append(h("div", { class: "diagram" }, choice("Twin", Object.fromEntries(Object.keys(made.pairs).map((name) => [name, named(name)])), pair, pick), player, phase, h("label", { class: "check" }, tracks, "Draw tracks and parabolas"), said,
       h("div", { class: "pair" }, table("Measures of smoothness", smooth), table("Laws of physics", physical))));
     pick(pair);

@@ -83,16 +83,16 @@ class TimeDamage extends Diagram {
       summary.textContent = noticed.length ? `Noticed by: ${noticed.join(", ")}.` : level ? "No metric notices." : "No metric complains of the sound clip.";
       body.replaceChildren(...Object.entries(clip.scores).map(([name, score]) => h("tr", { class: score.notices ? "notices" : "" },
         h("th", { scope: "row", title: made.metrics[name].about }, named(name), h("small", { class: "about" }, made.metrics[name].about)),
+        h("td", {}, verdict(score)),
         h("td", { class: "num" }, number(`time-damage:sound.scores.${name}.value`, "d4")),
         h("td", { class: "num" }, number(`time-damage:${place}.scores.${name}.value`, "d4")),
-        h("td", { class: "num" }, number(`time-damage:thresholds.${name}`, "d4")),
-        h("td", {}, verdict(score)))));
+        h("td", { class: "num" }, number(`time-damage:thresholds.${name}`, "d4")))));
     };
     this.append(h("div", { class: "diagram" },
       choice("Damage", Object.fromEntries(Object.keys(made.damages).map((name) => [name, name])), damage, (chosen) => { damage = chosen; draw(); }),
       h("div", { class: "field" }, h("label", { htmlFor: id }, "Strength ", told), strength), about, player, summary,
       h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "What each metric says" }, h("table", {}, h("caption", {}, "What each metric says"),
-        h("thead", {}, h("tr", {}, ["metric", "sound", "damaged", "complains beyond", "verdict"].map((text, index) => h("th", { scope: "col", class: index > 0 && index < 4 ? "num" : "" }, text)))), body))));
+        h("thead", {}, h("tr", {}, ["metric", "verdict", "sound", "damaged", "complains beyond"].map((text, index) => h("th", { scope: "col", class: index > 1 ? "num" : "" }, text)))), body))));
     draw();
   }
 }
