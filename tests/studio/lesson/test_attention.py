@@ -79,6 +79,6 @@ def test_curves_cross_where_their_ratio_is_one():
     assert crossing(sparse, full) is None
     shipped = examples()["attention-measured"]
     curves = [
-        dict(zip(map(str, shipped["lengths"]), shipped["microseconds"][way], strict=True)) for way in ("full", "sparse")
+        dict(zip(map(str, shipped["lengths"]), shipped["microseconds"][way], strict=True)) for way in ("full", "blocks")
     ]
     assert shipped["crossing"] is None or crossing(*curves) == pytest.approx(shipped["crossing"], rel=1e-4)
