@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,6 +16,7 @@ from framefall.studio.answers import Error
 from framefall.studio.place import Place
 from framefall.studio.queue import Queue, Refused
 from framefall.studio.routes import files, jobs, models, pages
+from framefall.studio.routes.common import Studio
 from framefall.studio.security import Guard, Rules
 from framefall.studio.supervisor import Supervisor
 from framefall.studio.uploads import Uploads
@@ -43,17 +43,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         429: "Too much at a time.",
     }.items()
 }
-
-
-@dataclass(frozen=True)
-class Studio:
-    """What the routes of one server have in common."""
-
-    place: Place
-    queue: Queue
-    uploads: Uploads
-    supervisor: Supervisor
-    rules: Rules
 
 
 def create_app(place: Place, rules: Rules) -> FastAPI:
