@@ -37,7 +37,7 @@ from framefall.runs.generation import generate as runs
 SECONDS = 8
 STEPS = 80  # of all stages, of which there are ten for each second
 SEEDS = (1, 2)
-PATIENCE = 120.0  # seconds for a child to do something; it needs a few
+PATIENCE = 600.0  # seconds for a child to be done; it needs a few, and minutes where others want the same cores
 Window = tuple[str, int]  # of a stage, from a frame on
 
 
