@@ -1,6 +1,8 @@
 """The studio's server: its routes, behind the one guard, over the queue and the worker."""
 
+import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -61,7 +63,10 @@ def create_app(place: Place, rules: Rules) -> FastAPI:
             held.callback(queue.close)
             async with Supervisor(place, queue) as supervisor:
                 app.state.studio = Studio(place, queue, Uploads(place.home, queue), supervisor, rules)
+                # what the first page asks of models takes seconds to import: begun before anybody asks
+                imported = asyncio.create_task(asyncio.to_thread(importlib.import_module, "framefall.studio.knowledge"))
                 yield
+                await imported
 
     app = FastAPI(
         title="Framefall studio",
