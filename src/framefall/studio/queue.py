@@ -279,17 +279,18 @@ class Queue:
 
     # what the server does
 
-    def lost(self, worker: str | None = None) -> list[Job]:
-        """What becomes of the jobs of a worker that has died: they wait again, or are parked after three deaths.
+    def lost(self, worker: str | None = None, blame: bool = True) -> list[Job]:
+        """What becomes of the job of a worker that has died: it waits again, or is parked after three deaths.
 
-        Without a worker: of all that run, because the server has died with its worker, and that is no job's fault.
+        It is not to `blame` where the worker was ended for another reason. Without a worker: of all that run, because
+        the server has died with its worker, and that is no job's fault.
         """
         with self._writing() as base:
             rows = base.execute(
                 "SELECT * FROM jobs WHERE state = 'running' AND (? IS NULL OR worker = ?)", (worker, worker)
             ).fetchall()
             for job in map(_job, rows):
-                faults = job.faults + (worker is not None and job.cancelled is None)
+                faults = job.faults + (blame and worker is not None and job.cancelled is None)
                 base.execute("UPDATE jobs SET faults = ?, worker = NULL WHERE id = ?", (faults, job.id))
                 base.execute("DELETE FROM files WHERE job = ? AND path LIKE 'jobs/%'", (job.id,))
                 base.execute("DELETE FROM events WHERE job = ? AND name NOT IN ('state', 'note')", (job.id,))

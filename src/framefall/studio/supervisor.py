@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -82,30 +83,37 @@ class Supervisor:
 
     async def _watch(self) -> None:
         while True:
-            if self._process is None:
-                self._start()
-            assert self._process is not None
-            if self._process.poll() is not None:
-                lived = time.monotonic() - self._started
-                self._gone()
-                if lived < PAUSE:
-                    await asyncio.sleep(PAUSE)
-                continue
-            for job in self.queue.in_state("running"):
-                if job.cancelled is not None and self._waited(job) > GRACE:
-                    self._gone()
-                    break
-            await asyncio.sleep(EVERY)
+            try:
+                pause = self._look()
+            except Exception:  # a full disk, say: whoever waits for a cancel must not wait for ever
+                _LOG.exception("the worker could not be looked after; it is tried again")
+                pause = PAUSE
+            await asyncio.sleep(pause)
+
+    def _look(self) -> float:
+        """Does what is due; gives the seconds until the next look."""
+        if self._process is None:
+            self._start()
+        assert self._process is not None
+        if self._process.poll() is not None:
+            lived = time.monotonic() - self._started
+            self._gone(blame=True)
+            return PAUSE if lived < PAUSE else 0.0
+        for job in self.queue.in_state("running"):
+            if job.cancelled is not None and self._waited(job) > GRACE:
+                self._gone(blame=False)  # if it has begun the next job meanwhile, that is not to blame
+                return 0.0
+        return EVERY
 
     def _waited(self, job: Job) -> float:
         """Seconds since its end was asked for, by a clock that nobody sets."""
         return time.monotonic() - self._asked.setdefault(job.id, time.monotonic())
 
-    def _gone(self) -> None:
+    def _gone(self, blame: bool) -> None:
         """Ends what is left of the worker; its job waits again, or has ended."""
         name = self._name
         self.end()
-        for job in self.queue.lost(name):
+        for job in self.queue.lost(name, blame):
             self.tidy(job)
             self._asked.pop(job.id, None)
 
@@ -117,4 +125,5 @@ class Supervisor:
                 shutil.rmtree(path, ignore_errors=True)
 
 
+_LOG = logging.getLogger(__name__)
 _CODE = "import sys; from framefall.studio.worker import main; main(sys.argv[1:])"

@@ -13,6 +13,7 @@ from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from framefall import publish
 from framefall.data.media import decode as decoder
@@ -84,6 +85,8 @@ class Uploads:
                         file.write(piece)
             except TimeoutError:
                 raise Refused(408, f"nothing came for {self.patience:g} s; send the file again") from None
+            except ClientDisconnect:
+                raise Refused(400, "an upload must come whole; send it again") from None
             except FormParserError:
                 raise Refused(400, "the body must be well-formed multipart/form-data") from None
         if not parts.ended or parts.name is None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
-from framefall.studio.answers import PREVIEW, File, Job, Upload
+from framefall.studio.answers import ENDED, PREVIEW, File, Job, Upload
 from framefall.studio.place import Place
 from framefall.studio.queue import Job as Row
 from framefall.studio.queue import Queue, Stored
@@ -13,6 +13,7 @@ from framefall.studio.security import Rules
 from framefall.studio.supervisor import Supervisor
 from framefall.studio.uploads import Uploads
 
+LAST = 2**62  # no number of an event or a job is above it
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,2000}$", description="a name that the server has made")]
 
 
@@ -46,10 +47,10 @@ def upload_of(stored: Stored) -> Upload:
     return Upload(id=stored.id, url=f"/api/files/{stored.id}", **about)
 
 
-def job_of(queue: Queue, row: Row) -> Job:
-    """A job as it is answered, with the last that was said of it."""
+def job_of(queue: Queue, row: Row, *, brief: bool = False) -> Job:
+    """A job as it is answered, with what was said of it; `brief`: of one that has ended without that."""
     said: dict[str, list[dict[str, Any]]] = {"progress": [], "note": [], "loss": []}
-    after = 0
+    after = LAST if brief and row.state in ENDED else 0
     while found := queue.events(row.id, after, 5000):
         after = found[-1].number
         for event in found:

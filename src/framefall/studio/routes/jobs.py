@@ -11,7 +11,7 @@ from sse_starlette.sse import EventSourceResponse
 from framefall.studio.answers import ENDED, Job, Jobs
 from framefall.studio.events import events as happened
 from framefall.studio.queue import Refused
-from framefall.studio.routes.common import Id, Served, job_of
+from framefall.studio.routes.common import LAST, Id, Served, job_of
 from framefall.studio.schemas import Submission, Train, plain
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -24,7 +24,6 @@ Key = Annotated[
     ),
 ]
 STOPS = 2.0  # seconds in which a cancelled job ends
-LAST = 2**62
 
 
 @router.post("", status_code=202)
@@ -44,9 +43,10 @@ def listed(
     most: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[int | None, Query(ge=1, le=LAST)] = None,
 ) -> Jobs:
-    """Jobs, the newest first."""
+    """Jobs, the newest first; notes and losses of those that have ended are with the single job."""
     rows = served.queue.jobs(most, before)
-    return Jobs(jobs=[job_of(served.queue, row) for row in rows], before=rows[-1].number if len(rows) == most else None)
+    found = [job_of(served.queue, row, brief=True) for row in rows]
+    return Jobs(jobs=found, before=rows[-1].number if len(rows) == most else None)
 
 
 @router.get("/{id}")
