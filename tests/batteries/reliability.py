@@ -61,6 +61,7 @@ BATTERIES: dict[str, Battery] = {
     "odd_videos": Battery("odd_videos", 60, 12),
     "cache_kills": Battery("cache_kills", 50, 4),
     "made_clips": Battery("made_clips", 100, 6),
+    "long_videos": Battery("long_videos", 50, 3),
     "hostile": Battery("hostile", 100, 12),
     "fuzz": Battery("fuzz", 3000, 30),
 }

@@ -77,7 +77,7 @@ def test_each_scale_walks_from_its_weaker_side_through_the_stronger(name):
 
 
 def test_classifier_free_guidance_is_what_it_was_to_the_bit():
-    guidance = Guidance(scale=2.5)
+    guidance = Guidance(scale=2.5, rescale=0.7)
     old = guided(lambda x, t: video(0), lambda x, t: video(1), scale=2.5, interval=(0.1, 0.9), rescale=0.7)
     assert torch.equal(said(guidance, "full", "without_text")[0], old(video(9), torch.full((2,), 0.5)))
 

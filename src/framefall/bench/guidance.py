@@ -81,11 +81,11 @@ def _row(on: Mapping[str, Any], off: Mapping[str, Any], given: bool = False, wea
 
 
 TEXT = {"scale": 2.5}
-LOUD = {"scale": 6.0, "rescale": 0.0}
+LOUD = {"scale": 6.0}
 ROWS: dict[str, Row] = {
     "classifier_free": _row(TEXT, {}),
     "interval": _row(TEXT, TEXT | {"interval": (0.0, 1.0)}),
-    "rescale": _row(TEXT, TEXT | {"rescale": 0.0}),
+    "rescale": _row(TEXT | {"rescale": 0.7}, TEXT),
     "threshold": _row(LOUD | {"threshold": 99.5}, LOUD),
     "oscillate": _row(TEXT | {"oscillate": (1.0, 6)}, TEXT),
     "temporal": _row(TEXT | {"temporal_scale": 1.3}, TEXT),

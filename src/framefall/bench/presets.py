@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from framefall.cascade.stage import StageConfig
 from framefall.models.autoencoder import VideoAutoencoder
 from framefall.models.backbone import Condition
-from framefall.models.registry import build
+from framefall.models.registry import BackboneConfig, build
 from framefall.models.text import TEXT_DIM
 from framefall.progress import Events, Stepped, operation
 from framefall.recipes.registry import RECIPES
@@ -39,33 +39,11 @@ def sized(config: StageConfig) -> dict[str, Any]:
     grid = (shape.frames, shape.height, shape.width)
     if latent is not None:
         grid = latent.latent_shape(*grid)
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
-        return tensor
-
+    parameters, flops, kept = counted(config.backbone, grid, bridged=config.task.bridge is not None)
     with torch.device("meta"):
-        network = build(config.backbone)
-        reads = config.backbone.text_dim
-        count = config.backbone.words if reads else 0
-        told = Condition(
-            seconds=torch.empty(1, grid[0]),
-            text=torch.empty(1, count, TEXT_DIM) if reads else None,
-            text_mask=torch.ones(1, count, dtype=torch.bool) if reads else None,
-            low_res=torch.empty(1, config.backbone.low_res_channels, *grid)
-            if config.backbone.low_res_channels
-            else None,
-            low_res_noise=torch.empty(1) if config.backbone.low_res_channels else None,
-            prior=torch.empty(1, config.channels, *grid) if config.task.bridge is not None else None,
-        )
-        counter = FlopCounterMode(display=False)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
-            network(torch.empty(1, config.channels, *grid), torch.empty(1), told)
         frozen = sum(each.numel() for each in VideoAutoencoder(latent).parameters()) if latent is not None else 0
-    parameters = sum(each.numel() for each in network.parameters())
     calls = config.best.calls * config.best.guidance.calls
-    gflops = counter.get_total_flops() / 1e9
+    gflops = flops / 1e9
     return {
         "kind": config.backbone.kind,
         "fusion": config.backbone.fusion,
@@ -76,5 +54,34 @@ def sized(config: StageConfig) -> dict[str, Any]:
         "gflops_a_clip": calls * gflops,
         "weights_mebibytes": 4 * parameters / 2**20,
         "training_state_mebibytes": _TRAINED * parameters / 2**20,
-        "activations_mebibytes": sum(kept.values()) / 2**20,
+        "activations_mebibytes": kept / 2**20,
     }
+
+
+def counted(backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bool = False) -> tuple[int, int, int]:
+    """Parameters of a network, operations of a call on one clip of `grid` (frames, height, width), and bytes kept for
+    the backward pass. Nothing is computed, so that no clip is too large to be asked about.
+    """
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.device("meta"):
+        network = build(backbone)
+        count = backbone.words if backbone.text_dim else 0
+        low = backbone.low_res_channels
+        told = Condition(
+            seconds=torch.empty(1, grid[0]),
+            text=torch.empty(1, count, TEXT_DIM) if count else None,
+            text_mask=torch.ones(1, count, dtype=torch.bool) if count else None,
+            low_res=torch.empty(1, low, *grid) if low else None,
+            low_res_noise=torch.empty(1) if low else None,
+            prior=torch.empty(1, backbone.channels, *grid) if bridged else None,
+        )
+        counter = FlopCounterMode(display=False)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
+            network(torch.empty(1, backbone.channels, *grid), torch.empty(1), told)
+    parameters = sum(each.numel() for each in network.parameters())
+    return parameters, counter.get_total_flops(), sum(kept.values())

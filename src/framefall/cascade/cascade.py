@@ -13,6 +13,7 @@ from torch import Tensor
 from framefall.cascade.card import Card
 from framefall.cascade.consistency import match_blocks
 from framefall.cascade.formats import FORMAT
+from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
 from framefall.cascade.limits import PIXELS
@@ -73,10 +74,13 @@ class Cascade:
     stages: tuple[Stage, ...]
     card: Card | None = None  # what it was trained on and what it knows, where that is written
 
-    def stream(self, request: Request) -> Iterator[SegmentStep]:
-        """Every step of every stage for the clips of a request, as it happens; closing the generator cancels."""
+    def stream(self, request: Request, kept: Kept = NOTHING) -> Iterator[SegmentStep]:
+        """Every step of every stage for the clips of a request, as it happens; closing the generator cancels.
+
+        Segments that were `kept` of the same request are not made again: they have no steps.
+        """
         if request.size is not None:
-            return self.sized(*request.size).stream(replace(request, size=None))
+            return self.sized(*request.size).stream(replace(request, size=None), kept)
         stages = self.up_to(request.until)
         base = stages[0]
         if not isinstance(base.task, Base):
@@ -96,7 +100,17 @@ class Cascade:
             if stage is base:
                 sampling = replace(sampling, guidance=_guidance(request, base, sampling))
             fps = stage.config.shape.fps
-            run = _Run(stage=stage, below=below, total=total, sampling=sampling, fps=fps, request=request, keys=keys)
+            run = _Run(
+                stage=stage,
+                below=below,
+                total=total,
+                sampling=sampling,
+                fps=fps,
+                request=request,
+                keys=keys,
+                kept=kept,
+                last=stage is stages[-1],
+            )
             events, below = _base(run) if stage is base else _stream(run, events), stage
         return events
 
@@ -250,11 +264,13 @@ class _Run:
     fps: float
     request: Request
     keys: Sequence[Key]
+    kept: Kept = NOTHING
+    last: bool = False  # whether what it makes is what is asked for
 
 
 def _base(run: _Run) -> Iterator[SegmentStep]:
     """The first stage: nothing comes from below, but what is known and what it has made itself."""
-    for frames, step, video in keyframes(run.stage, run.request, run.keys, run.total, run.sampling):
+    for frames, step, video in keyframes(run.stage, run.request, run.keys, run.total, run.sampling, run.kept):
         done, total = (step.index + 1, step.total) if step else (1, 1)
         what = f"{run.stage.name}, frames {frames.start}-{frames.stop - 1}"
         yield SegmentStep(done, total, what, run.stage, frames, step, video)
@@ -279,6 +295,10 @@ def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
 
 def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
     stage = run.stage
+    what = f"{stage.name}, frames {segment.keep.start}-{segment.keep.stop - 1}"
+    if (made := run.kept.read(stage.name, segment.keep, stage.device)) is not None:
+        yield SegmentStep(1, 1, what, stage, segment.keep, video=made)
+        return
     size = stage.task.output_size(low)
     condition = stage.condition(
         run.request.captions_at(segment.frames.start / run.fps),
@@ -287,7 +307,6 @@ def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
         numbers=run.request.numbers_of(segment.frames, run.total),
     )
     known = placed(run.request.known, segment.frames, run.fps, size, len(run.keys), stage.device)
-    what = f"{stage.name}, frames {segment.keep.start}-{segment.keep.stop - 1}"
     for step in stage.sample(condition, low, size, segment.frames, run.keys, run.sampling, known):
         video = None
         if step.index == step.total - 1:
@@ -299,6 +318,7 @@ def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
             if segment.keep.start < first:  # the very first given frame goes on as it is
                 video, first = torch.cat((low[:, :, :1], video), dim=2), first - 1
             video = video[:, :, segment.keep.start - first : segment.keep.stop - first]
+            run.kept.write(stage.name, segment.keep, video, pixels=run.last)
         yield SegmentStep(step.index + 1, step.total, what, stage, segment.keep, step, video)
 
 

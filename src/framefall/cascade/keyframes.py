@@ -6,6 +6,7 @@ from itertools import count
 
 import torch
 
+from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.known import Known, known_frames, placed
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Sampling, Stage
@@ -27,11 +28,11 @@ def plan(stage: Stage, request: Request, total: int | None) -> Iterator[Window]:
 
 
 def keyframes(
-    stage: Stage, request: Request, keys: Sequence[Key], total: int | None, sampling: Sampling
+    stage: Stage, request: Request, keys: Sequence[Key], total: int | None, sampling: Sampling, kept: Kept = NOTHING
 ) -> Iterator[tuple[range, Step | None, Video | None]]:
     """Every step of every window, with the frames that come out of it in their order, as soon as all before are there.
 
-    Of a loop of `total` frames `total` + 1 come out: the last is the first again.
+    Of a loop of `total` frames `total` + 1 come out: the last is the first again. A window that was `kept` has no step.
     """
     shape = stage.config.shape
     around = total if request.loop else None  # frames after which the clip begins anew
@@ -40,7 +41,8 @@ def keyframes(
     out = 0
     for window in plan(stage, request, total):
         last: Step | None = None
-        if window.frames:
+        video = kept.read(stage.name, window.keep, stage.device) if window.frames else None
+        if window.frames and video is None:
             first = anchors(window.keep.start, 0 if request.loop else sampling.anchors, given, cuts)
             told = _told(stage, request, window, made, len(keys), total, sampling.history_noise, first)
             condition = stage.condition(
@@ -54,11 +56,13 @@ def keyframes(
                 if last.index < last.total - 1:
                     yield window.keep, last, None
             assert last is not None
-            made |= {frame: last.x[:, :, [frame - window.frames.start]] for frame in window.keep}
-        else:
+            video = last.x[:, :, window.keep.start - window.frames.start : window.keep.stop - window.frames.start]
+            kept.write(stage.name, window.keep, video)
+        elif video is None:
             placed_here = _placed(stage, request, window.keep, len(keys))
             assert placed_here is not None
-            made |= {frame: placed_here.video[:, :, [at]] for at, frame in enumerate(window.keep)}
+            video = placed_here.video
+        made |= {frame: video[:, :, [at]] for at, frame in enumerate(window.keep)}
         ready = range(out, next(frame for frame in count(out) if frame not in made))
         yield ready or window.keep, last, torch.cat([made[frame] for frame in ready], dim=2) if ready else None
         out = ready.stop

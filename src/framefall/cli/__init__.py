@@ -18,6 +18,7 @@ from framefall.cli.evaluate import evaluate
 from framefall.cli.generate import generate
 from framefall.cli.models import models
 from framefall.cli.prepare import prepare
+from framefall.cli.studio import studio
 from framefall.cli.train import train
 from framefall.cli.upscale import upscale
 from framefall.cli.verify import verify
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-for _command in (generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, models, verify):
+for _command in (generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, models, verify, studio):
     app.command()(_command)
 app.add_typer(diagnose, name="diagnose")
 

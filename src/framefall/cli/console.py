@@ -60,14 +60,16 @@ def watched(run: "Events[Result]") -> Result:
         while True:
             try:
                 event = next(run)
+                if isinstance(event, Note):
+                    shown.write(event.text, file=sys.stderr)
+                elif isinstance(event, Stepped):
+                    if event.what.partition(",")[0] != what:  # another part of the work, counted anew
+                        what = event.what.partition(",")[0]
+                        shown.reset(event.total)
+                    shown.set_description(event.what)
+                    shown.update(event.done - shown.n)
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            if isinstance(event, Note):
-                shown.write(event.text, file=sys.stderr)
-            elif isinstance(event, Stepped):
-                if event.what.partition(",")[0] != what:  # another part of the work, counted anew
-                    what = event.what.partition(",")[0]
-                    shown.reset(event.total)
-                shown.set_description(event.what)
-                shown.update(event.done - shown.n)
+            except KeyboardInterrupt as stop:  # wherever it came: the work ends as if it had met it
+                run.throw(stop)

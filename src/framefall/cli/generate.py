@@ -12,6 +12,7 @@ from framefall.cli.options import (
     Context,
     Device,
     Json,
+    Memory,
     Model,
     Out,
     Overwrite,
@@ -96,6 +97,7 @@ def generate(
     report: Annotated[
         bool, typer.Option("--report", help="Also write a contact sheet (.png) and scores (.json), and print them.")
     ] = False,
+    memory: Memory = None,
     overwrite: Overwrite = False,
     json: Json = False,
     device: Device = "auto",
@@ -104,13 +106,14 @@ def generate(
 
     The base stage draws a short, small clip from noise; the stages above it make it long, smooth and sharp. The same
     prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how; --like
-    reads these tags and makes the clip again, bit for bit with the same versions on the same machine.
+    reads these tags and makes the clip again, bit for bit with the same versions on the same machine. What takes long
+    says before it begins how long, and how much memory; if it is ended, the same command goes on with a long clip.
 
     \b
     Settings of --guidance (1, or off, is none; what is not named stays as the model has it):
       scale=2.5           how strongly the prompt pulls (classifier-free guidance)
       interval=0.1:0.9    diffusion times at which guidance acts
-      rescale=0.7         share of the inflated contrast that is given back
+      rescale=0.7         share of the inflated contrast that is given back (costs edges)
       threshold=99.5      dynamic thresholding: this percentile becomes black or white
       oscillate=1:4       a low scale at every second step, after the first 4
       temporal_scale=1.2  frames go together, beyond the model itself
@@ -158,7 +161,7 @@ def generate(
     }
     given = Given(images=tuple(map(image_of, image or [])), video=video, extend=extend, end=end, mask=mask)
     how: dict[str, Any] = {"batch": batch, "weaker": weaker, "save_stages": save_stages, "device": device_of(device)}
-    how["overwrite"] = overwrite
+    how |= {"memory": memory, "overwrite": overwrite}
     reports: list[Beside] = []
     if report:
         from framefall.runs.evaluation.clip_report import beside

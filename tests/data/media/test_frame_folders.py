@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from framefall.data.media import frame_folders
 from framefall.data.media.frame import DecodeError, Limits
 
 

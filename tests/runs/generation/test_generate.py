@@ -132,3 +132,61 @@ def test_equal_requests_are_equal_files(trained: Path, cascade: Cascade, tmp_pat
     assert said.code == 0 and (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
     generate(Request("a man talks", seed=8), tmp_path / "c.mp4", trained)
     assert (tmp_path / "a.mp4").read_bytes() != (tmp_path / "c.mp4").read_bytes()
+
+
+LONG = Request(seed=4, frames=40)  # 20 of the base: several windows
+
+
+def ended(cascade: Cascade, path: Path, stop: BaseException) -> int:
+    """Generates until the fifth segment, where `stop` is met; how many are finished then."""
+    run, made = generate.events(LONG, path, cascade), 0
+    with pytest.raises(type(stop)):
+        for event in run:
+            made += isinstance(event, SegmentStep) and event.video is not None
+            if made == 5:
+                run.throw(stop)
+    return made
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), MemoryError("no memory")])
+def test_a_long_clip_goes_on_from_what_was_finished_when_it_was_ended(
+    stop: BaseException, cascade: Cascade, tmp_path: Path
+) -> None:
+    generate(LONG, tmp_path / "whole.mp4", cascade)
+    made = ended(cascade, tmp_path / "a.mp4", stop)
+    events = list(generate.events(LONG, tmp_path / "a.mp4", cascade))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert f"{tmp_path / 'a.mp4'}: going on from {made} finished windows of a run that was ended" in notes
+    segments = [event for event in events if isinstance(event, SegmentStep) and event.video is not None]
+    assert sum(event.step is None for event in segments) == made < len(segments)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "whole.mp4"}
+
+
+def test_another_request_does_not_go_on_from_it(cascade: Cascade, tmp_path: Path) -> None:
+    ended(cascade, tmp_path / "a.mp4", RuntimeError())
+    generate(Request(seed=5, frames=40), tmp_path / "whole.mp4", cascade)
+    generate(Request(seed=5, frames=40), tmp_path / "a.mp4", cascade)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "whole.mp4"}
+
+
+def test_a_short_clip_keeps_nothing(cascade: Cascade, tmp_path: Path) -> None:
+    for event in generate.events(Request(frames=9), tmp_path / "a.mp4", cascade):
+        assert not isinstance(event, SegmentStep) or not list(tmp_path.glob(".*windows*"))
+    run = generate.events(LONG, tmp_path / "b.mp4", cascade)  # the control
+    assert any(list(tmp_path.glob(".*windows*")) for _ in run)
+
+
+def test_memory_is_kept_or_refused_before_anything_is_made(
+    cascade: Cascade, trained: Path, tmp_path: Path, framefall: Callable
+) -> None:
+    (usual,) = generate(LONG, tmp_path / "a.mp4", cascade)
+    notes = [one.text for one in generate.events(LONG, tmp_path / "b.mp4", cascade, memory="64GB")
+             if isinstance(one, Note)]  # fmt: skip
+    assert notes[0] == "40 frames of 32x32 are to be made; measuring how long that takes"
+    assert notes[1].startswith("40 frames of 32x32: about ") and notes[1].endswith(" of memory") and usual.frames == 40
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    said = framefall("generate", "-o", tmp_path / "c.mp4", "--model", trained, "--until", "base", "--memory", "1MB")
+    assert said.code == 1 and "base needs about" in said.err and "allow more (--memory" in said.err
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4"}

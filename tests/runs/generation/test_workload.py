@@ -1,7 +1,9 @@
 """What big work takes is known before it begins, and the pieces that it is made in change nothing."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from framefall import memory
 from framefall.cascade.cascade import Cascade, finished
 from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
 from framefall.progress import Note, finish
 from framefall.runs.generation import workload
 from framefall.runs.generation.workload import Work, bounded, measured
@@ -38,7 +41,7 @@ def test_big_work_says_frames_size_time_and_memory(cascade: Cascade) -> None:
     same, notes = said(cascade, None, 1000)
     assert notes[-1].startswith("1000 frames of 640x480: about ") and "of memory" in notes[-1]
     assert same.stage("spatial_sr").task == cascade.stage("spatial_sr").task
-    assert str(Work(frames=9, height=2, width=4, seconds=700, peak=3 << 30)) == (
+    assert str(Work(what="9 frames of 4x2", seconds=700, peak=3 << 30)) == (
         "9 frames of 4x2: about 12 minutes (8 minutes to 19 minutes), about 3.0 GB of memory"
     )
 
@@ -80,3 +83,35 @@ def test_what_is_counted_is_what_is_alive() -> None:
 
 def test_nothing_is_left_to_do_for_one_frame(cascade: Cascade) -> None:
     assert finish(bounded(cascade, ["spatial_sr", "temporal_sr"], (8, 8), 1, "fast", None)) is cascade
+
+
+def announced(cascade: Cascade, request: Request, batch: int = 1, limit: int | None = None) -> list[str]:
+    return [event.text for event in workload.announced(cascade, request, batch, limit) if isinstance(event, Note)]
+
+
+def test_a_long_or_a_large_request_is_announced_and_a_usual_one_is_not(cascade: Cascade) -> None:
+    assert announced(cascade, Request()) == []
+    long = announced(cascade, Request(seconds=60_000, until="base"))
+    assert long[0] == "360000 frames of 16x16 are to be made; measuring how long that takes"
+    assert long[1].startswith("360000 frames of 16x16: about ") and long[1].endswith(" of memory")
+    many = announced(cascade, Request(count=40_000, until="base"), batch=4)
+    assert many[1].startswith("40000 clips of 8 frames of 16x16: about ")
+    assert announced(cascade, Request(seconds=600, until="base")) == []
+
+
+def test_more_windows_and_more_clips_take_more_of_the_base(cascade: Cascade, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    monkeypatch.setattr(workload, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))  # a step takes 1 second
+    steps = cascade.stages[0].config.fast.steps
+    found = [workload._of_base(cascade, Request(frames=frames), frames, 1)[0] for frames in (8, 14, 62)]
+    assert found == [steps, 2 * steps, 10 * steps]  # windows of 8 frames, of which 2 overlap
+    (one_by_one, alone), (together, four) = (workload._of_base(cascade, Request(count=4), 8, one) for one in (1, 4))
+    assert (one_by_one, together) == (4 * steps, steps) and four > 2 * alone > 0
+
+
+def test_a_base_that_does_not_fit_is_refused(cascade: Cascade) -> None:
+    least = memory.used() + workload.BESIDE
+    with pytest.raises(ValueError, match=r"base needs .* of 16x16, and may take .*\(--memory \d+MB\), or ask for"):
+        announced(cascade, Request(until="base"), limit=least // 2)
+    with pytest.raises(ValueError, match=r"or make fewer clips at a time \(--batch\)"):
+        announced(cascade, Request(count=2, until="base"), batch=2, limit=least // 2)

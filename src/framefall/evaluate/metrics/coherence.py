@@ -6,6 +6,7 @@ short gives NaN: not measurable. A frozen clip scores a perfect 0: read these nu
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,6 +25,23 @@ def flicker(motion: Motion) -> float:
     what comes from outside the frame does not count. NaN below 3 frames.
     """
     outside, counted = 0.0, 0
+    for beyond, inside in _beyond(motion):
+        outside += float(beyond.sum(where=inside, dtype=np.float64))
+        counted += int(inside.sum())
+    return outside / counted if counted else math.nan
+
+
+def flicker_by_frame(motion: Motion) -> dict[int, float]:
+    """The same of each frame alone, by its number; none for the first and the last, which have one neighbour."""
+    found = {}
+    for index, (beyond, inside) in enumerate(_beyond(motion), start=1):
+        if inside.any():
+            found[index] = float(beyond.mean(where=inside, dtype=np.float64))
+    return found
+
+
+def _beyond(motion: Motion) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each frame but the first and the last: how far each pixel leaves the envelope, and where that counts."""
     for index in range(1, motion.pairs):
         before, middle, after = motion.frames[index - 1 : index + 2]
         past, future = motion.last_seen_from(index), motion.next_seen_from(index)
@@ -31,10 +49,7 @@ def flicker(motion: Motion) -> float:
         left, right = np.where(sure, past.image, before), np.where(sure, future.image, after)
         # how far the frame lies from its own value cut to the envelope
         beyond = np.abs(middle - np.clip(middle, np.minimum(left, right), np.maximum(left, right))).mean(-1)
-        inside = past.inside & future.inside
-        outside += float(beyond.sum(where=inside, dtype=np.float64))
-        counted += int(inside.sum())
-    return outside / counted if counted else math.nan
+        yield beyond, past.inside & future.inside
 
 
 def luminance_flicker(motion: Motion) -> float:

@@ -62,8 +62,16 @@ def repeated_frames(motion: Motion) -> float:
     """
     if not motion.pairs:
         return math.nan
+    return len(repeats(motion)) / motion.pairs
+
+
+def repeats(motion: Motion) -> list[int]:
+    """The numbers of the frames that repeat the one before."""
+    if not motion.pairs:
+        return []
     change = np.abs(motion.luma[1:].astype(np.int16) - motion.luma[:-1])
-    return float(((change > REPEAT_LEVEL).mean(axis=(1, 2)) <= REPEAT_SHARE).mean())
+    same = (change > REPEAT_LEVEL).mean(axis=(1, 2)) <= REPEAT_SHARE
+    return [int(index) + 1 for index in np.flatnonzero(same)]
 
 
 def longest_still(motion: Motion) -> float:

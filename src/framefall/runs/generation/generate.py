@@ -1,9 +1,12 @@
 """New clips into files: streamed from the stages to the encoder, segment by segment."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,18 @@ import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
 from framefall.cascade.checkpoint import find, load_cascade
+from framefall.cascade.kept import keeping
+from framefall.cascade.keyframes import plan
 from framefall.cascade.request import Request
 from framefall.cascade.vocabulary import Doubt, doubt
 from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
+from framefall.memory import size_of
 from framefall.models.engine import accelerated
 from framefall.outputs import Output
 from framefall.progress import Events, Note, operation
 from framefall.runs.generation.given import Given, knowing
 from framefall.runs.generation.tags import named, provenance, tagged
+from framefall.runs.generation.workload import SMALL, announced, pixels
 from framefall.video import to_frames
 from framefall.weights import DEFAULT
 
@@ -53,6 +60,7 @@ def generate(
     batch: int = 1,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
+    memory: str | int | None = None,
     overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[list[Record]]:
@@ -65,9 +73,13 @@ def generate(
     says that the model does not know is noted, and stands in the record.
 
     Clips are made one by one, and equal requests give equal files (exact). A `batch` above 1 makes so many together,
-    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). Files that are
-    there are replaced if Framefall made them and nobody has changed them since; `overwrite` replaces others as well.
-    Raises `ValueError` for that, and for what the model cannot be asked.
+    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). What takes
+    long says so before it begins, in a `Note`, and is done in pieces that keep the process below `memory` ("4GB", by
+    default half of what is free); the result is the same. A long clip keeps its finished windows beside its file until
+    that is whole: if the run is killed or fails, the same call goes on from them (decision 36).
+
+    Files that are there are replaced if Framefall made them and nobody has changed them since; `overwrite` replaces
+    others as well. Raises `ValueError` for that, and for what the model cannot be asked.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
@@ -81,6 +93,7 @@ def generate(
         batch=batch,
         save_stages=save_stages,
         accelerate=accelerate,
+        memory=size_of(memory),
         overwrite=overwrite,
         sources=() if isinstance(model, Cascade) else (find(model),),
     )
@@ -98,6 +111,7 @@ class Making:
     batch: int = 1
     save_stages: str | Path | None = None
     accelerate: bool = False
+    memory: int | None = None  # bytes that the process may have; by default half of what is free
     overwrite: bool = False
     sources: tuple[Path, ...] = ()  # what is read beside that
 
@@ -124,6 +138,7 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
         request = yield from knowing(request, how.given, cascade)
     if files[0].path.suffix.lower() == PICTURE and frame_counts(cascade.up_to(request.until), request)[-1] != 1:
         raise ValueError(one_frame_only(files[0].path))
+    cascade = yield from announced(cascade, request, how.batch, how.memory)
     if how.accelerate:
         cascade = with_engines(cascade)
     records = []
@@ -131,13 +146,32 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
         group = range(first, min(first + how.batch, len(asked)))
         tags = {**made_with, **({"batch": len(group)} if len(group) > 1 else {})}
         clips = [replace(files[one], made_with=tagged(tags, asked[one])) for one in group]
-        made = yield from write_clips(
-            cascade.stream(request.part(slice(group.start, group.stop))), cascade, request.until, clips
-        )
+        made = yield from _resumed(request.part(slice(group.start, group.stop)), cascade, clips)
         for one, record in zip(group, made, strict=True):
             records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
             yield Note(str(record))
     return records
+
+
+def _resumed(request: Request, cascade: Cascade, clips: Sequence["ClipFile"]) -> Events[list[Record]]:
+    """The files of a request's clips, from the windows on that a run that was ended has finished."""
+    if not _long(request, cascade):
+        made = yield from write_clips(cascade.stream(request), cascade, request.until, clips)
+        return made
+    key = hashlib.sha256(json.dumps([dict(clip.made_with) for clip in clips]).encode()).hexdigest()
+    with keeping(clips[0].output.place, key) as kept:
+        if kept.found:
+            yield Note(f"{clips[0].path}: going on from {kept.found} finished windows of a run that was ended")
+        made = yield from write_clips(cascade.stream(request, kept), cascade, request.until, clips)
+    return made
+
+
+def _long(request: Request, cascade: Cascade) -> bool:
+    """Whether clips take several windows, or are large."""
+    stages = cascade.up_to(request.until)
+    counts = frame_counts(stages, request)
+    windows = (window for window in plan(stages[0], request, counts[0]) if window.frames)
+    return len(list(islice(windows, 2))) > 1 or pixels(stages, counts) > SMALL
 
 
 def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Making) -> list["ClipFile"]:

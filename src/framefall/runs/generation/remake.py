@@ -10,6 +10,7 @@ from framefall.cascade.checkpoint import find, fingerprint, load_cascade
 from framefall.cascade.record import from_record
 from framefall.cascade.request import Request
 from framefall.data.media.writer import video_output
+from framefall.memory import size_of
 from framefall.progress import Events, Note, operation
 from framefall.runs.generation.generate import Making, Record, make
 from framefall.runs.generation.given import Given
@@ -28,6 +29,7 @@ def remake(
     batch: int | None = None,
     save_stages: str | Path | None = None,
     accelerate: bool | None = None,
+    memory: str | int | None = None,
     overwrite: bool = False,
     device: str | torch.device = "cpu",
 ) -> Events[list[Record]]:
@@ -37,7 +39,8 @@ def remake(
     that of the files and of the weaker model that it was made from, which must be there as they were otherwise.
     The model is looked for by the name that the file has for it: here, among the shipped ones, and beside the file;
     `model` says where it is. Where its hash is another the work is refused, unless `model` chose it; where libraries
-    or the machine are others that is noted, since bits may then be too. Raises `ValueError` for what cannot be made.
+    or the machine are others that is noted, since bits may then be too. `memory` is as in `generate`.
+    Raises `ValueError` for what cannot be made.
     """
     like, made = Path(like), read_made(like)
     output = like.with_name(f"{like.stem}-again{like.suffix}") if output is None else Path(output)
@@ -74,6 +77,7 @@ def remake(
         batch=batch,
         save_stages=save_stages,
         accelerate=accelerate,
+        memory=size_of(memory),
         overwrite=overwrite,
         sources=(like, found),
     )

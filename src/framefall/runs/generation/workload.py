@@ -17,8 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from framefall import memory
-from framefall.cascade.cascade import Cascade
-from framefall.cascade.request import Quality
+from framefall.cascade.cascade import Cascade, frame_counts
+from framefall.cascade.keyframes import plan
+from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import TILE, Stage
 from framefall.cascade.tasks import SpatialSR, TemporalSR
 from framefall.models.backbone import Backbone, Condition
@@ -49,16 +50,14 @@ class Cost:
 class Work:
     """What is to be made, and what it takes."""
 
-    frames: int
-    height: int
-    width: int
+    what: str
     seconds: float
     peak: float  # bytes of the whole process
 
     def __str__(self) -> str:
         low, high = (_duration(self.seconds * times) for times in SURE)
         return (
-            f"{self.frames} frames of {self.width}x{self.height}: about {_duration(self.seconds)} ({low} to {high}),"
+            f"{self.what}: about {_duration(self.seconds)} ({low} to {high}),"
             f" about {memory.written(self.peak)} of memory"
         )
 
@@ -76,40 +75,112 @@ def bounded(
     By default that is half of what is free. `frames` of `size` (height, width) go in. Big work is announced in a
     `Note`; a `ValueError` refuses what does not fit in the smallest pieces. Nothing but the pieces is changed.
     """
-    height, width = size
-    made = frames
-    for name in stages:
-        task = cascade.stage(name).task
-        made, height, width = (made - 1) * task.time_factor + 1, height * task.space_factor, width * task.space_factor
-    if limit is None and made * height * width < SMALL:
+    chosen, counts = [cascade.stage(name) for name in stages], [frames]
+    for stage in chosen:
+        counts.append((counts[-1] - 1) * stage.task.time_factor + 1)
+    if limit is None and pixels(chosen, counts[1:], size) < SMALL:
         return cascade
-    yield Note(f"{made} frames of {width}x{height} are to be made; measuring how long that takes")
+    fitted = yield from _fitted(cascade, chosen, size, counts[1:], quality, limit)
+    return fitted
+
+
+def announced(cascade: Cascade, request: Request, batch: int, limit: int | None) -> Events[Cascade]:
+    """The same for the clips of a request, of which `batch` are made together, with what its base takes."""
+    stages = cascade.up_to(request.until)
+    counts, clips = frame_counts(stages, request), len(request.captions)
+    if limit is None and clips * pixels(stages, counts) < SMALL:
+        return cascade
+    fitted = yield from _fitted(cascade, stages, None, counts, request.quality, limit, request, min(batch, clips))
+    return fitted
+
+
+def pixels(stages: Sequence[Stage], counts: Sequence[int | None], size: tuple[int, int] | None = None) -> int:
+    """Of all frames of a clip that stages make, of which a base has the size, or whose first is given one."""
+    height, width = _made_size(stages, size)
+    return (counts[-1] or 0) * height * width
+
+
+def _made_size(stages: Sequence[Stage], size: tuple[int, int] | None) -> tuple[int, int]:
+    height, width = size or (stages[0].config.shape.height, stages[0].config.shape.width)
+    factor = math.prod(stage.task.space_factor for stage in stages)
+    return height * factor, width * factor
+
+
+def _fitted(
+    cascade: Cascade,
+    stages: Sequence[Stage],
+    size: tuple[int, int] | None,
+    counts: Sequence[int | None],
+    quality: Quality,
+    limit: int | None,
+    request: Request | None = None,
+    batch: int = 1,
+) -> Events[Cascade]:
+    """Measures, chooses the pieces of super-resolution, and announces what each stage's `counts` of frames take.
+
+    Those of a `request` are made by the base first, `batch` clips at a time; others have the `size` that goes in.
+    """
+    height, width = _made_size(stages, size)
+    clips = 1 if request is None else len(request.captions)
+    what = f"{f'{clips} clips of ' if clips > 1 else ''}{counts[-1]} frames of {width}x{height}"
+    yield Note(f"{what} are to be made; measuring how long that takes")
     memory.give_back_at_once()
-    costs = {name: measured(cascade, cascade.stage(name), quality) for name in stages}
     have = memory.used()
     most = have + memory.free() // 2 if limit is None else limit
-    seconds, peak = 0.0, float(have + BESIDE + ENCODER * height * width * 3 // 2)
-    here, count, chosen = size, frames, list(cascade.stages)
-    for name in stages:
-        stage = cascade.stage(name)
-        task = stage.task
-        count, here = (count - 1) * task.time_factor + 1, (here[0] * task.space_factor, here[1] * task.space_factor)
-        cost = costs[name]
+    beside = float(have + BESIDE + batch * ENCODER * height * width * 3 // 2)
+    seconds, most_of_base, upper = 0.0, 0.0, stages
+    if request is not None:
+        seconds, most_of_base = _of_base(cascade, request, counts[0], batch)
+        upper = stages[1:]
+    if beside + most_of_base > most:
+        fewer = "make fewer clips at a time (--batch)" if batch > 1 else "ask for a smaller size"
+        raise _too_large(stages[0].name, beside + most_of_base, _made_size(stages[:1], None), most, fewer)
+    costs = {stage.name: measured(cascade, stage, quality) for stage in upper}
+    peak, here, chosen = beside, size or _made_size(stages[:1], None), list(cascade.stages)
+    for stage, count in zip(upper, counts[-len(upper) :] if upper else (), strict=True):
+        assert count is not None
+        task, cost = stage.task, costs[stage.name]
+        here = here[0] * task.space_factor, here[1] * task.space_factor
         forms = [_in_pieces(stage, at_once, tile) for at_once, tile in _pieces(stage)]
-        fitting = [one for one in forms if peak + _bytes(one, cost, here, quality) <= most]
+        fitting = [one for one in forms if peak + batch * _bytes(one, cost, here, quality) <= most]
         if not fitting:
-            need = peak + min(_bytes(one, cost, here, quality) for one in forms)
-            raise ValueError(
-                f"{name} needs about {memory.written(need)} of memory for frames of {here[1]}x{here[0]}, and may take"
-                f" {memory.written(most)}; allow more (--memory {math.ceil(1.1 * need / 2**20)}MB), or make the video"
-                " smaller first"
-            )
+            need = peak + batch * min(_bytes(one, cost, here, quality) for one in forms)
+            raise _too_large(stage.name, need, here, most, "make the video smaller first")
         best = min(fitting, key=lambda one: (_seconds(one, cost, here, count, quality), -_at_once(one)))
-        seconds += _seconds(best, cost, here, count, quality)
-        peak += _bytes(best, cost, here, quality)
-        chosen = [best if one.name == name else one for one in chosen]
-    yield Note(str(Work(frames=made, height=height, width=width, seconds=seconds, peak=peak)))
+        seconds += clips * _seconds(best, cost, here, count, quality)
+        peak += batch * _bytes(best, cost, here, quality)
+        chosen = [best if one.name == stage.name else one for one in chosen]
+    peak = max(peak, beside + most_of_base)  # the base has let go of its own when the stages above begin
+    yield Note(str(Work(what=what, seconds=seconds, peak=peak)))
     return replace(cascade, stages=tuple(chosen))
+
+
+def _too_large(name: str, need: float, size: tuple[int, int], most: float, otherwise: str) -> ValueError:
+    return ValueError(
+        f"{name} needs about {memory.written(need)} of memory for frames of {size[1]}x{size[0]}, and may take"
+        f" {memory.written(most)}; allow more (--memory {math.ceil(1.1 * need / 2**20)}MB), or {otherwise}"
+    )
+
+
+def _of_base(cascade: Cascade, request: Request, total: int | None, batch: int) -> tuple[float, float]:
+    """The base's seconds for all clips, and bytes for those that are made together: of one step, and as many more."""
+    base, clips = cascade.stages[0], len(request.captions)
+    windows = sum(bool(window.frames) for window in plan(base, request, total))
+    if not windows:
+        return 0.0, 0.0
+
+    def steps() -> int:
+        events = cascade.stream(request.part(slice(0, batch)))
+        return next(event.step.total for event in events if event.step is not None)
+
+    with _Live() as live:
+        count = steps()
+    best = math.inf
+    for _ in range(2):
+        began = time.perf_counter()
+        steps()
+        best = min(best, time.perf_counter() - began)
+    return best * count * windows * math.ceil(clips / batch), live.most
 
 
 def measured(cascade: Cascade, stage: Stage, quality: Quality) -> Cost:

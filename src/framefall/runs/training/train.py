@@ -85,7 +85,7 @@ def train(
     for name in names:
         if name not in recipe.stages:
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
-    budgets = _budgets(recipe, names, steps, minutes)
+    shares = budgets(recipe, names, steps, minutes)
     runs = model.with_name(model.name + ".training")
     preflight.check_places(model, runs, source)
     with preflight.one_writer(model, runs, names):
@@ -101,10 +101,10 @@ def train(
         recipe, mirroring = preflight.unmirrored(recipe, names, training, runs)
         notes = [*preflight.check_source(recipe, names, training), *mirroring]
         before = preflight.check_runs(runs, recipe, names, training)
-        left = [name for name in names if budgets[name].progress(before[name]) < 1.0]
+        left = [name for name in names if shares[name].progress(before[name]) < 1.0]
         outlooks = {
             name: estimate.outlook(
-                name, recipe, training, budgets[name], device, before=before[name], started=start is not None
+                name, recipe, training, shares[name], device, before=before[name], started=start is not None
             )
             for name in left
         }
@@ -119,21 +119,21 @@ def train(
             own = outlooks.get(name)
             clips = own.clips if own else before[name].step * recipe.stages[name].batch
             count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
-            events = _train_stage(name, recipe, source, model, runs, budgets[name], device, start, count)
+            events = _train_stage(name, recipe, source, model, runs, shares[name], device, start, count)
             yield from _judged(events, found, own, remedy)
         return found
 
 
-def _budgets(recipe: Recipe, names: Sequence[str], steps: int | None, minutes: float | None) -> dict[str, Budget]:
+def budgets(recipe: Recipe, names: Sequence[str], steps: int | None, minutes: float | None) -> dict[str, Budget]:
     """Each stage's own: the steps, or its share of the minutes; the other half is its autoencoder's if it has one."""
-    total, budgets = sum(recipe.stages[name].share for name in names), {}
+    total, found = sum(recipe.stages[name].share for name in names), {}
     for name in names:
         part = recipe.stages[name]
         own = None if minutes is None else minutes * part.share / total
         if own is not None and part.stage.latent is not None:
             own /= 2
-        budgets[name] = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=own)
-    return budgets
+        found[name] = Budget(steps=part.steps if steps is None and minutes is None else steps, minutes=own)
+    return found
 
 
 def _judged(

@@ -1,0 +1,1 @@
+"""The studio: a local server whose pages generate, compare, train and measure, and teach on the live models."""

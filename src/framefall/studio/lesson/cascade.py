@@ -1,0 +1,196 @@
+"""The cascade: one clip through its stages step by step, what a stage is worth, and what one single model would cost."""
+
+from typing import Any
+
+import torch
+
+from framefall.bench.presets import counted, sized
+from framefall.cascade.cascade import Cascade, SegmentStep, finished
+from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.request import Request
+from framefall.cascade.stage import StageConfig
+from framefall.data.folder import Folder
+from framefall.evaluate.stages.faults import measure_quantities, plain
+from framefall.recipes.registry import RECIPES
+from framefall.runs.evaluation.diagnose import blame as diagnose_stages
+from framefall.runs.evaluation.diagnose import superres
+from framefall.studio.lesson.media import Media
+from framefall.video import Video
+
+PROMPT, SEED = "people walk across a square seen from above", 5
+STEPS = (0, 1, 2, 4, 6, 9, 12, 15)  # of the base's walk, those that are shown
+MEASURED = ("stutter", "cadence", "flicker", "blur", "grain", "jitter")
+SIZES = (64, 128, 256, 512, 1024)  # pixels a side of the finished clip
+LENGTH, SPAN, LARGER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the SSR's factor
+SOME, MIDDLE = slice(0, 48), slice(64, 192)  # frames and pixels of it that are shown where clips are compared
+NETWORKS = {"transformer": "pico", "U-Net": "vdm"}  # kinds of base, and the recipe that each is taken from
+
+
+def walk(media: Media) -> dict[str, Any]:
+    """A clip of the shipped cascade, stage by stage: the base's x_t and x0 at each step, then TSR and SSR."""
+    cascade = load_cascade("pico")
+    steps, made = _walked(cascade)
+    base, temporal, spatial = (stage.name for stage in cascade.stages)
+    shown = []
+    for event in steps[base]:
+        step = event.step
+        assert step is not None
+        if step.index in STEPS:
+            shown.append(
+                {
+                    "step": step.index + 1,
+                    "t": step.t,
+                    "x": media.strip(f"x{step.index}", step.x[:, :, ::5], 6.0, quality=60),
+                    "x0": media.strip(f"x0-{step.index}", step.x0, 6.0, quality=80),
+                }
+            )
+    rates = {stage.name: stage.config.shape.fps for stage in cascade.stages}
+    return {
+        "model": "pico",
+        "prompt": PROMPT,
+        "seed": SEED,
+        "steps": len(steps[base]),
+        "base": shown,
+        "stages": [
+            {"name": name, "task": cascade.stage(name).task.kind, **_shape(made[name], rates[name])}
+            for name in (base, temporal, spatial)
+        ],
+        "base_clip": media.strip("base", made[base], rates[base], quality=85),
+        "temporal_clip": media.strip("temporal", made[temporal], rates[temporal], quality=75),
+        "spatial_clip": media.film("spatial", made[spatial], rates[spatial]),
+        "given": [frame * cascade.stage(temporal).task.time_factor for frame in range(made[base].shape[2])],
+    }
+
+
+def _walked(cascade: Cascade) -> tuple[dict[str, list[SegmentStep]], dict[str, Video]]:
+    """The steps of each stage, and what it made."""
+    steps: dict[str, list[SegmentStep]] = {stage.name: [] for stage in cascade.stages}
+    for event in cascade.stream(Request(PROMPT, seed=SEED, quality="best")):
+        assert event.stage is not None
+        steps[event.stage.name].append(event)
+    made = {
+        name: torch.cat([event.video for event in events if event.video is not None], dim=2).float().cpu()
+        for name, events in steps.items()
+    }
+    return steps, made
+
+
+def _shape(video: Video, fps: float) -> dict[str, Any]:
+    return {"frames": video.shape[2], "height": video.shape[3], "width": video.shape[4], "fps": fps}
+
+
+def without(media: Media) -> dict[str, Any]:
+    """The clip with a stage or two left out, the plain method in its place: what it costs, and how it measures."""
+    cascade = load_cascade("pico")
+    _, made = _walked(cascade)
+    base, temporal, spatial = cascade.stages
+    key, dense = made[base.name], made[temporal.name]
+    frames, side = dense.shape[2], made[spatial.name].shape[-1]
+    large = torch.cat(
+        list(finished(cascade.upscale(iter([_blended(key, frames)]), stages=[spatial.name], fps=RATE), spatial.name)),
+        dim=2,
+    )
+    clips = {
+        "base": _larger(_blended(key, frames), side),
+        "base+temporal": _larger(dense, side),
+        "base+spatial": large.float().cpu(),
+        "all": made[spatial.name],
+    }
+    costs = {"base": sized(base.config)["gflops_a_clip"], **above(temporal.config, spatial.config, frames, side)}
+    parts = {
+        "base": ("base",),
+        "base+temporal": ("base", "temporal"),
+        "base+spatial": ("base", "spatial"),
+        "all": ("base", "temporal", "spatial"),
+    }
+    return {
+        "model": "pico",
+        "costs": costs,
+        "clips": {
+            name: {
+                "stages": list(parts[name]),
+                "gflops": sum(costs[part] for part in parts[name]),
+                "measured": {
+                    quantity: value
+                    for quantity, value in measure_quantities(video, RATE).items()
+                    if quantity in MEASURED
+                },
+                **media.film(name.replace("+", "-"), video[:, :, SOME, MIDDLE, MIDDLE], RATE),
+            }
+            for name, video in clips.items()
+        },
+    }
+
+
+def _blended(key: Video, frames: int) -> Video:
+    """The base's frames at the full rate by a linear blend; the last one stays as long as is missing."""
+    dense = plain(key, LARGER, 1)
+    missing = frames - dense.shape[2]
+    return torch.cat((dense, dense[:, :, -1:].expand(-1, -1, missing, -1, -1)), dim=2) if missing > 0 else dense
+
+
+def _larger(video: Video, side: int) -> Video:
+    return plain(video, 1, side // video.shape[-1])
+
+
+def above(temporal: StageConfig, spatial: StageConfig, frames: int, side: int) -> dict[str, float]:
+    """Operations of the stages above the base, in 10^9, for a finished clip of `frames` of `side` x `side`.
+
+    The network of spatial super-resolution is convolutional: it costs as much for every pixel as in its own example.
+    """
+    small = side // LARGER
+    _, between, _ = counted(temporal.backbone, (frames, small, small), bridged=True)
+    shape = spatial.shape
+    share = frames * side**2 / (shape.frames * shape.height * shape.width)
+    calls = temporal.best.calls * temporal.best.guidance.calls
+    return {"temporal": calls * between / 1e9, "spatial": sized(spatial)["gflops_a_clip"] * share}
+
+
+def planner(media: Media) -> dict[str, Any]:
+    """What a clip costs by a cascade, and by its base network alone at the final size, for several sizes."""
+    return {
+        "frames": LENGTH,
+        "fps": RATE,
+        "base_frames": SPAN,
+        "larger": LARGER,
+        "networks": {
+            name: {"recipe": recipe, "rows": [planned(recipe, side) for side in SIZES]}
+            for name, recipe in NETWORKS.items()
+        },
+    }
+
+
+def planned(recipe: str, side: int) -> dict[str, Any]:
+    """One row: the three stages of a cascade to `LENGTH` frames of `side`, beside the base network at that size."""
+    own = RECIPES[recipe]().stages["base"].stage
+    shipped = {name: part.stage for name, part in RECIPES["pico"]().stages.items()}
+    calls = own.best.calls * own.best.guidance.calls
+    _, base, base_kept = counted(own.backbone, (SPAN, side // LARGER, side // LARGER))
+    _, single, single_kept = counted(own.backbone, (LENGTH, side, side))
+    stages = {"base": calls * base / 1e9, **above(shipped["temporal_sr"], shipped["spatial_sr"], LENGTH, side)}
+    together = sum(stages.values())
+    return {
+        "side": side,
+        "base_side": side // LARGER,
+        "stages": stages,
+        "cascade": together,
+        "single": calls * single / 1e9,
+        "times": calls * single / 1e9 / together,
+        "base_gibibytes": base_kept / 2**30,
+        "single_gibibytes": single_kept / 2**30,
+    }
+
+
+def blame(folder: Folder, count: int) -> dict[str, Any]:
+    """Which stage of the shipped cascade brings in which fault, on real clips and on its own (`diagnose stages`)."""
+    cascade = load_cascade("pico")
+    found = diagnose_stages(cascade, folder, count)
+    gains = superres(cascade, folder, count)
+    return {
+        "model": "pico",
+        "command": "framefall diagnose stages pico CLIPS",
+        "clips": count,
+        "rows": [row for row in found.values["rows"] if row["n"]],
+        "verdicts": found.values["verdicts"],
+        "superres": gains.values,
+    }

@@ -1,0 +1,1 @@
+"""What the studio's server answers, a file for each kind of thing that is asked for."""

@@ -1,0 +1,112 @@
+// <job-view>: a job while it runs. `watch(job)` follows its events: a bar a stage, the latest preview of each, notes, loss; a button that stops it.
+//
+// Event "ended" {detail: job} once it is done, failed or cancelled, with all that the server then says of it.
+
+import * as api from "./api.js";
+import { announce, digits, h, stageChip, stageName } from "./dom.js";
+import "./line-chart.js";
+
+export const STATES = { queued: "waiting", running: "running", done: "done", failed: "failed", cancelled: "stopped" };
+const OVER = ["done", "failed", "cancelled"];
+const chipOf = { done: "good", failed: "bad", cancelled: "warn", running: "busy" };
+
+export const stateChip = (state) => h("span", { class: `chip ${chipOf[state] ?? ""}` }, STATES[state] ?? state);
+
+export class JobView extends HTMLElement {
+  #stop = null;
+  #rows = new Map();
+
+  disconnectedCallback() { this.#stop?.(); }
+
+  watch(job) {
+    this.#stop?.();
+    this.#rows.clear();
+    this.state = h("span", {});
+    this.rows = h("ul", { class: "stages" });
+    this.shots = h("div", { class: "previews" });
+    this.chart = h("line-chart", { label: "Loss", hidden: true });
+    this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
+    this.button = h("button", { type: "button", class: "danger", onclick: () => this.#cancel(job.id) }, "Stop");
+    this.making = h("details", { open: true }, h("summary", {}, "How it is made"), h("div", { class: "stack" }, this.rows, this.shots, this.notes));
+    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.making);
+    this.#turn(job.state);
+    if (OVER.includes(job.state)) {
+      job.notes?.forEach((text) => this.#note(text));
+      job.losses?.forEach(({ stage, step, loss, held_out: heldOut }) => this.#loss(heldOut ? `${stage} held out` : stage, step, loss));
+      return this.#end(job.id);
+    }
+    this.#stop = api.follow(job.id, {
+      state: ({ state }) => this.#turn(state),
+      progress: (event) => this.#progress(event),
+      preview: (event) => this.#preview(event),
+      loss: ({ stage, step, loss, held_out: heldOut }) => this.#loss(heldOut ? `${stage} held out` : stage, step, loss),
+      note: ({ text }) => this.#note(text),
+      end: () => this.#end(job.id),
+    });
+    return undefined;
+  }
+
+  #turn(state) {
+    this.state.replaceChildren(stateChip(state));
+    this.button.hidden = OVER.includes(state);
+    announce(`The job is ${STATES[state] ?? state}`);
+  }
+
+  #progress({ stage, step, steps, done, eta }) {
+    const name = stage || "work";
+    if (!this.#rows.has(name)) {
+      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }), text: h("span", { class: "num" }) };
+      this.#rows.set(name, row);
+      this.rows.append(h("li", { class: name }, stageChip(name), row.bar, row.text));
+      announce(`${stageName(name)} has begun`);
+    }
+    const row = this.#rows.get(name);
+    row.bar.value = steps ? step / steps : done;
+    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, step < steps && eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
+  }
+
+  #preview({ stage, step, url }) {
+    const name = stage || "preview";
+    let figure = this.shots.querySelector(`[data-stage="${CSS.escape(name)}"]`);
+    if (!figure) this.shots.append((figure = h("figure", { "data-stage": name }, h("img", {}), h("figcaption"))));
+    const image = figure.querySelector("img");
+    image.src = url;
+    image.alt = `${stageName(name)}, as it is after step ${step}`;
+    figure.querySelector("figcaption").textContent = `${stageName(name)}, step ${step}`;
+  }
+
+  #loss(name, step, loss) {
+    this.chart.hidden = false;
+    this.chart.add(name, step, loss);
+  }
+
+  #note(text) {
+    this.notes.hidden = false;
+    this.notes.append(h("li", {}, text));
+    this.notes.scrollTop = this.notes.scrollHeight;
+  }
+
+  async #cancel(id) {
+    this.button.disabled = true;
+    await api.cancel(id).catch((error) => this.#note(error.message));
+    this.button.disabled = false;
+  }
+
+  async #end(id) {
+    const job = await api.job(id).catch((error) => ({ state: "failed", sentence: error.message, outputs: [] }));
+    if (!this.isConnected) return;
+    this.#turn(job.state);
+    this.making.open = job.state === "failed" || job.kind === "train"; // the result is what is looked at now
+    this.making.hidden = !this.rows.firstChild && !this.notes.firstChild;
+    if (job.sentence) this.making.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
+    this.dispatchEvent(new CustomEvent("ended", { detail: job }));
+  }
+}
+
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+customElements.define("job-view", JobView);
