@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import typing
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -60,6 +61,7 @@ def _value(text: str) -> Any:
         return text
 
 
+@cache  # a schema takes longer to build than many configs to read
 def _adapter(kind: type) -> Any:  # a TypeAdapter[Any], which beartype cannot read
     _make_strict(kind)
     return TypeAdapter(kind)
