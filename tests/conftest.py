@@ -4,7 +4,9 @@ import contextlib
 import importlib.util
 import io
 import os
+import resource
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -54,6 +56,33 @@ def cache(once: Callable[[str, Fill], Path]) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAMEFALL_CACHE", str(path))
         yield path
+
+
+def shared_state() -> dict[str, object]:
+    """What the tests of one worker have in common, and none may leave changed."""
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ)
+    limits = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
+    # libraries write into the environment too, when they are loaded
+    names = ("HOME", "PATH", "PYTHONPATH", "CXX", "OMP_NUM_THREADS")
+    return {
+        **{name: value for name, value in os.environ.items() if name in names or name.startswith("FRAMEFALL_")},
+        **{one.name: signal.getsignal(one) for one in signals},
+        **{one: resource.getrlimit(getattr(resource, one)) for one in limits},
+        "folder": os.getcwd(),
+        "threads": (torch.get_num_threads() if torch else 1, cv2.getNumThreads() if cv2 else 1),
+    }
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    """A test leaves its process as it found it: the next one in the same worker relies on that."""
+    before = shared_state()
+    yield
+    after = shared_state()
+    assert {name: (before.get(name), after.get(name)) for name in before | after} == {
+        name: (value, value) for name, value in before.items()
+    }
 
 
 @pytest.fixture(scope="session")
