@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import power
 import trainings as battery
 
+battery.STEPS = examples(16, battery.STEPS)  # of the run that is gone on with
 COUNTS = {battery.resumes: examples(5, 540), battery.spoilt: examples(8, 120), battery.quotas: examples(4, 40)}
 
 
