@@ -6,7 +6,7 @@ export TOKENIZERS_PARALLELISM := false
 # what is compiled is kept: the tests start many processes, and each would compile the package anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo long-run long-run-weights test test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
+.PHONY: setup demo long-run long-run-weights test test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -41,6 +41,9 @@ test: check  ## check, then the fast tests
 
 test-full: check  ## everything: the slow tests too, and property tests with their full count of examples
 	FRAMEFALL_FULL=1 $(BIN)/pytest
+
+test-browser: .venv/ready  ## every test of the studio's pages in a real browser; needs Debian's chromium
+	$(BIN)/pytest -n 0 tests/browser
 
 smoke: .venv/ready  ## train all three stages for a few steps on real clips, generate, evaluate
 	$(BIN)/python tests/batteries/smoke.py

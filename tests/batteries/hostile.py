@@ -299,10 +299,13 @@ def _cut(folder: Path, draw: random.Random) -> None:
 
 POINTING: dict[str, Callable[[str, int], bytes]] = {
     "hls": lambda path, port: f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{path}\n#EXT-X-ENDLIST\n".encode(),
-    "hls of the network": lambda path, port: f"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:{port}/a.ts\n".encode(),
+    "hls of the network": lambda path, port: (
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n".encode()
+    ),
     "concat": lambda path, port: f"ffconcat version 1.0\nfile '{path}'\n".encode(),
     "dash": lambda path, port: (
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet>'
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"'
+        ' profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet>'
         f'<Representation id="1" bandwidth="1"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation>'
         "</AdaptationSet></Period></MPD>"
     ).encode(),
@@ -314,6 +317,11 @@ POINTING: dict[str, Callable[[str, int], bytes]] = {
 }
 
 
+# what FFmpeg follows, and the suffix under which it does; what else points elsewhere it does not understand
+NAIVE_POINTING = {"concat": ".mp4", "hls": ".m3u8", "hls of the network": ".m3u8"}
+_NAIVE_OPEN = {"protocol_whitelist": "file,crypto,data,http,https,tcp,tls"}
+
+
 def _pointing(count: int, folder: Path, seed: int) -> Report:
     draw, broken, place = random.Random(seed), list[str](), folder / "pointing"
     place.mkdir()
@@ -321,7 +329,10 @@ def _pointing(count: int, folder: Path, seed: int) -> Report:
     with _Canary(canary) as watch, _listening() as (port, connections):
         for number in range(count):
             kind = list(POINTING)[number % len(POINTING)]
-            path = place / f"z{draw.choice(['.mp4', '.mov', '.mkv', '.avi', '.webm', '.gif', '.png', '.ts'])}"
+            path = (
+                place
+                / f"z{draw.choice(['.mp4', '.mov', '.mkv', '.avi', '.webm', '.gif', '.png', '.ts', '.m3u8', '.mpd'])}"
+            )
             where = draw.choice([str(canary), "canary.mp4", f"file:{canary}", f"../{place.name}/canary.mp4"])
             path.write_bytes(draw.choice([b"", b"", b"\n", b" "]) + POINTING[kind](where, port))
             with _watched() as seen, contextlib.suppress(DecodeError):
@@ -330,10 +341,10 @@ def _pointing(count: int, folder: Path, seed: int) -> Report:
             broken += [f"{kind} as {path.suffix}: {', '.join(fault)}"] if fault else []
             path.unlink()
         naive = 0
-        for kind in ("concat", "hls", "hls of the network"):
-            path = place / "z.mp4"
+        for kind, suffix in NAIVE_POINTING.items():
+            path = place / f"z{suffix}"
             path.write_bytes(POINTING[kind]("canary.mp4", port))
-            with contextlib.suppress(Exception), av.open(str(path)) as container:
+            with contextlib.suppress(Exception), av.open(str(path), options=_NAIVE_OPEN, timeout=1) as container:
                 next(container.decode(video=0))
             naive += bool(watch.opened()) or bool(connections())
             path.unlink()
@@ -346,8 +357,8 @@ def _pointing(count: int, folder: Path, seed: int) -> Report:
         window="a file that names a canary is opened",
         hits=count,
         least_hits=count,
-        control="av.open of the path",
-        control_tried=3,
+        control="av.open of the path, with the protocols that FFmpeg's first refusal names",
+        control_tried=len(NAIVE_POINTING),
         control_broke=naive,
         broken=tuple(broken),
         figures={"protections": isolated.protections()},

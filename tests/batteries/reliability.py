@@ -61,7 +61,9 @@ BATTERIES: dict[str, Battery] = {
     "odd_videos": Battery("odd_videos", 60, 12),
     "cache_kills": Battery("cache_kills", 50, 4),
     "made_clips": Battery("made_clips", 100, 6),
+    "leaks": Battery("leaks", 3000, 60),
     "long_videos": Battery("long_videos", 50, 3),
+    "offline": Battery("offline", 3),
     "hostile": Battery("hostile", 100, 12),
     "fuzz": Battery("fuzz", 3000, 30),
 }

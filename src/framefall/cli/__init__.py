@@ -16,6 +16,7 @@ from framefall.cli.diagnose import diagnose
 from framefall.cli.distill import distill
 from framefall.cli.evaluate import evaluate
 from framefall.cli.generate import generate
+from framefall.cli.lesson import lesson
 from framefall.cli.models import models
 from framefall.cli.prepare import prepare
 from framefall.cli.studio import studio
@@ -31,7 +32,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-for _command in (generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, models, verify, studio):
+_COMMANDS = generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, models, verify, studio, lesson
+for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(diagnose, name="diagnose")
 

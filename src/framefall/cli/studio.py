@@ -10,7 +10,7 @@ from framefall.cli.console import say
 
 
 def studio(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free one.")] = 8765,
     host: Annotated[str, typer.Option(help="Another address than this machine's own; needs --token.")] = "127.0.0.1",
     token: Annotated[
         str | None, typer.Option(help="What whoever uses it must know [default: $FRAMEFALL_STUDIO_TOKEN, or one made].")

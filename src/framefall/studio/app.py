@@ -17,7 +17,7 @@ from framefall.studio.answers import Error
 from framefall.studio.place import Place
 from framefall.studio.queue import Queue, Refused
 from framefall.studio.routes import files, jobs, models, pages
-from framefall.studio.security import Guard, Rules, TooLarge
+from framefall.studio.security import Guard, Rules
 from framefall.studio.supervisor import Supervisor
 from framefall.studio.uploads import Uploads
 
@@ -88,7 +88,6 @@ def create_app(place: Place, rules: Rules) -> FastAPI:
         app.include_router(part.router)
     app.add_middleware(Guard, rules=rules)
     app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(TooLarge, _too_large)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ValueError, _wrong)
@@ -99,10 +98,6 @@ def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     headers = {"retry-after": "5"} if error.status == 429 else {}
     return JSONResponse({"sentence": str(error)}, error.status, headers)
-
-
-def _too_large(_: Request, error: Exception) -> Response:
-    return JSONResponse({"sentence": str(error)}, 413, {"connection": "close"})
 
 
 def _wrong(_: Request, error: Exception) -> Response:

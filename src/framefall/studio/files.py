@@ -42,24 +42,24 @@ def open_inside(root: Path, relative: str) -> int:
     """A descriptor of a plain file or folder below `root`. Raises `Refused` for whatever does not lie there."""
     parts = relative.split("/") if relative else []
     if any(part in ("", ".", "..") or "\0" in part or len(os.fsencode(part)) > 255 for part in parts):
-        raise _NONE
+        raise _none()
     try:
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        raise _NONE from None
+        raise _none() from None
     for number, part in enumerate(parts):
         kind = os.O_DIRECTORY if number < len(parts) - 1 else 0
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | kind
         try:
             following = os.open(part, flags, dir_fd=descriptor)
         except (OSError, ValueError):
-            raise _NONE from None
+            raise _none() from None
         finally:
             os.close(descriptor)
         descriptor = following
     if stat.S_IFMT(os.fstat(descriptor).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
         os.close(descriptor)
-        raise _NONE
+        raise _none()
     return descriptor
 
 
@@ -89,7 +89,7 @@ class Roots:
         root, relative = self._place(folder)
         with opened(root, relative) as descriptor:
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                raise _NONE
+                raise _none()
         return root / relative if relative else root
 
     def folder(self, folder: str) -> Folder:
@@ -146,4 +146,5 @@ def _shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-_NONE = Refused(404, "there is no such file")
+def _none() -> Refused:
+    return Refused(404, "there is no such file")

@@ -1,6 +1,7 @@
 """The library's events as a studio tells them: progress, losses, notes, and previews of what a stage believes."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from framefall.video import Video, to_frames
 
 OFTEN = 0.1  # seconds between two words of progress
 PREVIEWS = 0.3  # seconds between two previews of a stage
+STAYS = 5.0  # seconds in which a page that was told of a preview can still take it
 LOSSES = 0.002  # of a stage's budget between two points of its curve
 SHOWN = 32  # frames of a preview
 SIDE = 256  # pixels of it
@@ -31,7 +33,7 @@ class Narrator:
         self._work = work
         self._said, self._shown, self._began = dict[str, float](), dict[str, float](), dict[str, tuple[float, float]]()
         self._losses: dict[str, float] = {}
-        self._previews: dict[str, tuple[str, Path]] = {}
+        self._previews: dict[str, deque[tuple[float, str, Path]]] = {}
         self._count, self._staged = 0, False
 
     def tell(self, event: Event) -> None:
@@ -50,7 +52,7 @@ class Narrator:
             done = float(event.done) / event.total if event.total else None
             self._progress(event.what.partition(",")[0], event.what, event.done, event.total, done)
         elif isinstance(event, Note):
-            self._work.queue.say(self._work.job, "note", {"text": event.text})
+            self._work.queue.say(self._work.job, "note", {"text": self._work.place.public(event.text)})
             if isinstance(event, HeldOutLoss):
                 point = LossPoint(
                     stage=event.stage,
@@ -103,11 +105,12 @@ class Narrator:
             height=frames[0].height,
             frames=len(frames),
         )
-        before = self._previews.get(name)
-        self._previews[name] = stored.id, path
-        self._work.queue.show(self._work.job, name, stored, about.model_dump(), before[0] if before else None)
-        if before:
-            before[1].unlink(missing_ok=True)
+        kept = self._previews.setdefault(name, deque())
+        kept.append((now, stored.id, path))
+        _, old, gone = kept.popleft() if now - kept[0][0] > STAYS else (now, None, None)
+        self._work.queue.show(self._work.job, name, stored, about.model_dump(), old)
+        if gone:
+            gone.unlink(missing_ok=True)
         self._shown[name] = time.monotonic()
 
 

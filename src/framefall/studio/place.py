@@ -1,6 +1,8 @@
 """What server and worker of a studio share: its home, and what the operator has let it use."""
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,12 @@ class Place:
         roots = Roots(home, tuple(map(Path, values["roots"])))
         return cls(home=home, roots=roots, models=tuple(map(Path, values["models"])), device=values["device"])
 
+    def public(self, text: str) -> str:
+        """A sentence without the places of this machine: of a path below them, what is below."""
+        for folder in (self.home.path, *(root.parent for root in self.roots.folders)):
+            text = text.replace(f"{str(folder).rstrip(os.sep)}{os.sep}", "")
+        return _OWN.sub("", text)
+
     def known_models(self) -> Iterator[tuple[str, str, Path]]:
         """Every model that may be asked for: its id, where it is from, and its folder."""
         for manifest in sorted(SHIPPED.glob(f"*/{publish.MANIFEST}")):
@@ -50,3 +58,6 @@ class Place:
             if known == model:
                 return folder
         raise Refused(404, f"there is no model {model!r}; take one of GET /api/models")
+
+
+_OWN = re.compile(r"\b(jobs|models)/[0-9a-f]{16}/(\d+/)?(clips/|stages/|measured/|reference/)?")  # folders of a job

@@ -362,7 +362,7 @@ def _end(
         (state, sentence, None if result is None else json.dumps(result), time.time(), job.id),
     )
     base.execute("DELETE FROM events WHERE job = ? AND name = 'preview'", (job.id,))
-    base.execute("DELETE FROM files WHERE job = ? AND json_extract(about, '$.kind') = 'preview'", (job.id,))
+    # the last previews stay with the outputs: a page that was told of them a moment ago may still ask for them
     if state != "done":  # what it has shown on its way is not its result, and goes
         base.execute("DELETE FROM files WHERE job = ? AND path LIKE 'jobs/%'", (job.id,))
     _say(base, job.id, "state", {"state": state, "sentence": sentence})

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -169,11 +170,12 @@ class Guard:
         await self.app(scope, limited, answer)
 
 
-class TooLarge(Exception):
+class TooLarge(HTTPException):
     """More came than a request may have."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"a request may have at most {most:,} bytes here")
+        sentence = f"a request may have at most {most:,} bytes here; send less"
+        super().__init__(413, sentence, {"connection": "close"})
 
 
 def _of_the_body(method: str, path: str, headers: Headers) -> Refusal | None:

@@ -37,8 +37,9 @@ def serve(
     own = Home(Path(home or default_home()).absolute())
     own.prepare()
     place = Place(home=own, roots=roots_of(own, roots), models=_found(models), device=device)
-    rule = rules(host, port, token or own.token)
     with _listening(host, port) as listening:
+        port = listening.getsockname()[1]
+        rule = rules(host, port, token or own.token)
         try:
             with locks.alone(own.lock):
                 pass

@@ -47,8 +47,8 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
     @property
-    def bytes(self) -> int:
-        """Of all that is here, and of what has come of the next."""
+    def taken(self) -> int:
+        """Bytes of all that is here, and of what has come of the next."""
         return sum(self._sizes.values()) + sum(one.size for one in self._coming)
 
     async def take(self, content_type: str, body: AsyncIterator[bytes]) -> Stored:
@@ -75,12 +75,12 @@ class Uploads:
             raise Refused(415, "an upload must be multipart/form-data with one file")
         with partial.open("wb") as file:
             try:
-                parser = MultipartParser(options[b"boundary"], parts.callbacks())
+                parser = MultipartParser(options[b"boundary"], parts.callbacks())  # type: ignore[arg-type]
                 while chunk := await asyncio.wait_for(anext(body, b""), self.patience):
                     parser.write(chunk)
-                    if parts.size > self.most or self.bytes > self.total:
+                    if parts.size > self.most or self.taken > self.total:
                         raise Refused(413, "the file is too large, or there is no room; send less, or delete some")
-                    for piece in parts.taken():
+                    for piece in parts.pieces():
                         file.write(piece)
             except TimeoutError:
                 raise Refused(408, f"nothing came for {self.patience:g} s; send the file again") from None
@@ -137,7 +137,7 @@ class _Parts:
             "on_end": self._end,
         }
 
-    def taken(self) -> list[bytes]:
+    def pieces(self) -> list[bytes]:
         """The pieces of the file that have come since."""
         pieces, self._pieces = self._pieces, []
         return pieces

@@ -81,9 +81,12 @@ def run(queue: Queue, place: Place, job: Job, device: str, log: logging.Logger) 
 
 def _compared(work: "Work") -> dict[str, bool]:
     """Of a job made again: whether all of its files are those of the first, bit for bit."""
+    from framefall.studio.routes.common import PREVIEW
+
     if work.job.again is None or work.job.kind != "generate":
         return {}
-    before = {one.about["name"]: one.about["sha256"] for one in work.queue.files(work.job.again)}
+    outputs = [one for one in work.queue.files(work.job.again) if one.about["kind"] != PREVIEW]
+    before = {one.about["name"]: one.about["sha256"] for one in outputs}
     now = {one.about["name"]: one.about["sha256"] for one in work.outputs}
     return {"same": before == now} if before else {}
 
@@ -93,9 +96,7 @@ def _sentence(error: BaseException, place: Place) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; ask for less at a time"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    for root in (place.home.path, *(root.parent for root in place.roots.folders)):
-        text = text.replace(f"{root}{os.sep}", "")
-    return text or type(error).__name__
+    return place.public(text) or type(error).__name__
 
 
 def _device(name: str) -> str:

@@ -33,6 +33,8 @@ def _sharp(bytes_: np.ndarray, below: np.ndarray, piece: np.ndarray) -> bool:
     """Whether a piece has an outline of its own, that neither the background nor a soft shadow has."""
     mask = piece.astype(np.uint8)
     ring = (cv2.dilate(mask, _SQUARE) - cv2.erode(mask, _SQUARE)) > 0
+    if not ring.any():  # the whole picture has no outline
+        return False
     apart = bytes_.astype(np.float32).mean(axis=2) - below.astype(np.float32).mean(axis=2)
     depth = float(np.median(np.abs(apart[piece])))
     slope = np.hypot(cv2.Sobel(apart, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(apart, cv2.CV_32F, 0, 1, scale=1 / 8))

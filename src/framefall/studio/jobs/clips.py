@@ -80,8 +80,7 @@ def _staged(run: Events[list[Record]], cascade: Cascade, request: Request, side:
     """The events with how much of each stage's frames is done, clip by clip."""
     stages = cascade.up_to(request.until)
     totals = dict(zip((stage.name for stage in stages), frame_counts(stages, request), strict=True))
-    clip = 0
-    before: dict[str, int] = {}
+    clip, begun = 0, False
     while True:
         try:
             event: Event = next(run)
@@ -92,9 +91,8 @@ def _staged(run: Events[list[Record]], cascade: Cascade, request: Request, side:
         if not isinstance(event, SegmentStep) or event.stage is None:
             continue
         name, frames = event.stage.name, event.frames
-        if name == stages[0].name and frames.start < before.get(name, 0):
-            clip, before = clip + 1, {}
-        before[name] = frames.start
+        if name == stages[0].name and frames.start == 0 and event.done == 1:
+            clip, begun = clip + begun, True
         total = totals[name] or frames.stop
         done = (frames.start + len(frames) * event.done / (event.total or 1)) / max(total, frames.stop)
         several = f", clip {clip + 1} of {request.count}" if request.count > 1 else ""
@@ -105,7 +103,7 @@ def _staged(run: Events[list[Record]], cascade: Cascade, request: Request, side:
 def judged(work: Work, clip: Clip, path: Path, scores: ClipScores | None, *, tracks: bool, sheet: bool = True) -> Clip:
     """The clip with its scores, the frames that they complain of, its tracks and its contact sheet."""
     looked: Looked = look(path, tracks=tracks)
-    about = {"clip": int(path.stem.rpartition("-")[2]) if path.stem.rpartition("-")[2].isdigit() else 0}
+    about: dict[str, Any] = {"clip": int(path.stem.rpartition("-")[2]) if path.stem.rpartition("-")[2].isdigit() else 0}
     found: dict[str, Any] = {"marks": [Mark(**vars(one)) for one in looked.marks]}
     if tracks:
         target = work.folder / "tracks" / f"{path.stem}-tracks.mp4"

@@ -50,7 +50,7 @@ def run(asked: Train, work: Work) -> Events[TrainResult]:
         ],
         skipped=trained.skipped,
         enough=trained.enough,
-        says=trained.said().replace(str(output), output.name),
+        says=work.place.public(trained.said()),
     )
 
 

@@ -38,7 +38,9 @@ def noise(media: Media) -> dict[str, Any]:
         noisy.append(x_t[:, :, SHOWN : SHOWN + 1])
         believed.append(x0[:, :, SHOWN : SHOWN + 1])
         errors.append(float((x0 - case.video).square().mean()))
-    scales = {name: [scale.tolist() for scale in PROCESSES[name].scales(times)] for name in ("rectified_flow", "cosine")}
+    scales = {
+        name: [scale.tolist() for scale in PROCESSES[name].scales(times)] for name in ("rectified_flow", "cosine")
+    }
     return {
         "caption": caption,
         "process": stage.config.process,

@@ -24,7 +24,7 @@ def formatted(value: Any, form: str) -> str:
     Thousands are parted by commas, halves are rounded up, and what could not be measured is a dash.
     """
     if value is None:
-        return "–"
+        return "\u2013"
     if form == "s":
         return str(value)
     kind, places = form[0], int(form[1:])

@@ -105,9 +105,7 @@ def damage(media: Media) -> dict[str, Any]:
                 **media.strip(f"{name}-{strength:g}", video, RATE),
                 "scores": _judged(video, quiet),
             }
-            for strength, video in (
-                (strength, _damaged(log, sound, name, strength)) for strength in STRENGTHS
-            )
+            for strength, video in ((strength, _damaged(log, sound, name, strength)) for strength in STRENGTHS)
         ]
         for name in DAMAGES
     }

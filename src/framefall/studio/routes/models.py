@@ -26,7 +26,7 @@ def about(served: Served) -> About:
         queued=len(served.queue.in_state("queued")),
         running=running[0].id if running else None,
         most_upload_bytes=served.uploads.most,
-        uploads_bytes=served.uploads.bytes,
+        uploads_bytes=served.uploads.taken,
         uploads_limit=ALL,
     )
 

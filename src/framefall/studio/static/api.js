@@ -1,4 +1,5 @@
-// What the studio's server is asked: every route of it stands here. A refusal is an Error whose message is the server's own sentence.
+// What the studio's server is asked: every route of it stands here. A refusal is an Error whose message is the server's
+// own sentence.
 
 export class Refused extends Error {
   constructor(sentence, status) {
@@ -9,7 +10,11 @@ export class Refused extends Error {
 
 async function call(method, path, body, headers = {}) {
   const json = body !== undefined && !(body instanceof FormData);
-  const options = { method, headers: { ...(json && { "Content-Type": "application/json" }), ...headers }, body: json ? JSON.stringify(body) : body };
+  const options = {
+    method,
+    headers: { ...(json && { "Content-Type": "application/json" }), ...headers },
+    body: json ? JSON.stringify(body) : body,
+  };
   const reply = await fetch(`api/${path}`, options).catch(() => null);
   if (!reply) throw new Refused("The studio does not answer: is `framefall studio` still running?", 0);
   const said = await reply.json().catch(() => null);
@@ -30,15 +35,20 @@ export const recipes = () => call("GET", "recipes");
 export const complete = (model, prompt) => call("POST", "complete", { model, prompt });
 export const roots = () => call("GET", "roots");
 export const folder = (id) => call("GET", path("folders", id));
-export const jobs = () => call("GET", "jobs");
+export const jobs = (most) => call("GET", `jobs?most=${most}`);
 export const job = (id) => call("GET", path("jobs", id));
 // a key of its own makes a request that is sent twice one job
-export const submit = (kind, request) => call("POST", "jobs", { kind, request }, { "Idempotency-Key": crypto.randomUUID() });
+export const submit = (kind, request) =>
+  call("POST", "jobs", { kind, request }, { "Idempotency-Key": crypto.randomUUID() });
 export const cancel = (id) => call("POST", path("jobs", id, "cancel"));
-export const again = (id) => call("POST", path("jobs", id, "again"), undefined, { "Idempotency-Key": crypto.randomUUID() });
-export const resume = (id) => call("POST", path("jobs", id, "resume"), undefined, { "Idempotency-Key": crypto.randomUUID() });
+export const again = (id) =>
+  call("POST", path("jobs", id, "again"), undefined, { "Idempotency-Key": crypto.randomUUID() });
+export const resume = (id) =>
+  call("POST", path("jobs", id, "resume"), undefined, { "Idempotency-Key": crypto.randomUUID() });
 export const remove = (id) => call("DELETE", path("jobs", id));
 export const file = (id) => `api/${path("files", id)}`;
+
+export const uploads = () => call("GET", "uploads");
 
 export function upload(blob, name) {
   const form = new FormData();
@@ -46,10 +56,12 @@ export function upload(blob, name) {
   return call("POST", "uploads", form);
 }
 
-// Events of a job as they come, from its first; the browser connects again by itself and goes on after the last. Gives a function that stops.
+// Events of a job as they come, from its first; the browser connects again by itself and goes on after the last. Gives
+// a function that stops.
 export function follow(id, handlers) {
   const source = new EventSource(`api/${path("jobs", id, "events")}`);
-  for (const [name, handle] of Object.entries(handlers)) source.addEventListener(name, (event) => handle(JSON.parse(event.data || "null")));
+  for (const [name, handle] of Object.entries(handlers))
+    source.addEventListener(name, (event) => handle(JSON.parse(event.data || "null")));
   source.addEventListener("end", () => source.close());
   return () => source.close();
 }

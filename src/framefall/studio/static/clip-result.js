@@ -1,4 +1,5 @@
-// <clip-result>: the clips of a job. `show(job, rates)`: for each a player with its stages, side by side and difference, tracks, complaints, scores, download.
+// <clip-result>: the clips of a job. `show(job, rates)`: for each a player with its stages, side by side and
+// difference, tracks, complaints, scores, download.
 
 import * as api from "./api.js";
 import "./clip-player.js";
@@ -10,7 +11,12 @@ export class ClipResult extends HTMLElement {
   show({ outputs, result }, rates = {}) {
     const { clips, scores = [] } = result;
     const pages = outputs.filter(({ kind }) => kind === "page");
-    this.replaceChildren(...clips.map((clip) => shown(clip, scores, rates, clips.length)), ...pages.map(({ url, name }) => h("p", {}, h("a", { href: url, target: "_blank", rel: "noopener" }, `Open the page ${name}`))));
+    this.replaceChildren(
+      ...clips.map((clip) => shown(clip, scores, rates, clips.length)),
+      ...pages.map(({ url, name }) =>
+        h("p", {}, h("a", { href: url, target: "_blank", rel: "noopener" }, `Open the page ${name}`)),
+      ),
+    );
   }
 }
 
@@ -18,7 +24,12 @@ function shown(clip, scores, rates, count) {
   const stages = Object.entries(clip.stages);
   const [last] = stages.at(-1) ?? [null];
   const player = h("clip-player", { src: api.file(clip.video), fps: clip.fps, frames: clip.frames, label: clip.name });
-  player.marks = clip.marks.map(({ metric, first, last: end, text }) => ({ from: first, to: end, label: metric.replaceAll("_", " "), text }));
+  player.marks = clip.marks.map(({ metric, first, last: end, text }) => ({
+    from: first,
+    to: end,
+    label: metric.replaceAll("_", " "),
+    text,
+  }));
   const turn = (id, stage) => {
     const own = stage === last || !rates[stage];
     player.setAttribute("src", api.file(id));
@@ -26,21 +37,64 @@ function shown(clip, scores, rates, count) {
     if (own) player.frames = clip.frames;
     else player.removeAttribute("frames"); // the file says it
   };
-  const tracks = clip.tracks && h("input", { type: "checkbox", onchange: () => turn(tracks.checked ? clip.tracks : clip.video, last) });
-  const beside = select({ "": "nothing", ...Object.fromEntries(stages.map(([stage, id]) => [id, stageName(stage)])), ...(clip.tracks && { [clip.tracks]: "tracks" }) }, { onchange: () => {
-    if (!beside.value) return player.removeAttribute("against");
-    player.setAttribute("against", api.file(beside.value));
-    if (player.view === "one") player.view = "side";
-    return undefined;
-  } });
-  return h("section", { class: "clip", ariaLabel: clip.name }, h("div", { class: "stack" }, count > 1 && h("h2", {}, clip.name), clip.unknown && h("p", { class: "note warn" }, clip.unknown), player,
-    h("div", { class: "row" }, stages.length > 1 && choice("Stage", Object.fromEntries(stages.map(([stage]) => [stage, stageName(stage)])), last, (stage) => turn(clip.stages[stage], stage)),
-      beside.options.length > 1 && field("Beside it", beside), tracks && h("label", { class: "check" }, tracks, "Tracks")),
-    h("p", { class: "muted small num" }, `${clip.frames} frames of ${clip.width}×${clip.height} at ${Number(clip.fps.toFixed(2))} a second`, took(clip.seconds)),
-    h("div", { class: "row" }, h("a", { class: "button", href: api.file(clip.video), download: `${clip.name}.mp4` }, "Download"))),
-    scores.length ? scoreTable(scores, clip) : null);
+  const tracks =
+    clip.tracks &&
+    h("input", { type: "checkbox", onchange: () => turn(tracks.checked ? clip.tracks : clip.video, last) });
+  const beside = select(
+    {
+      "": "nothing",
+      ...Object.fromEntries(stages.map(([stage, id]) => [id, stageName(stage)])),
+      ...(clip.tracks && { [clip.tracks]: "tracks" }),
+    },
+    {
+      onchange: () => {
+        if (!beside.value) return player.removeAttribute("against");
+        player.setAttribute("against", api.file(beside.value));
+        if (player.view === "one") player.view = "side";
+        return undefined;
+      },
+    },
+  );
+  return h(
+    "section",
+    { class: "clip", ariaLabel: clip.name },
+    h(
+      "div",
+      { class: "stack" },
+      count > 1 && h("h2", {}, clip.name),
+      clip.unknown && h("p", { class: "note warn" }, clip.unknown),
+      player,
+      h(
+        "div",
+        { class: "row" },
+        stages.length > 1 &&
+          choice("Stage", Object.fromEntries(stages.map(([stage]) => [stage, stageName(stage)])), last, (stage) =>
+            turn(clip.stages[stage], stage),
+          ),
+        beside.options.length > 1 && field("Beside it", beside),
+        tracks && h("label", { class: "check" }, tracks, "Tracks"),
+      ),
+      h(
+        "p",
+        { class: "muted small num" },
+        `${clip.frames} frames of ${clip.width}×${clip.height} at ${Number(clip.fps.toFixed(2))} a second`,
+        took(clip.seconds),
+      ),
+      h(
+        "div",
+        { class: "row" },
+        h("a", { class: "button", href: api.file(clip.video), download: clip.name }, "Download"),
+      ),
+    ),
+    scores.length ? scoreTable(scores, clip) : null,
+  );
 }
 
-const took = (seconds) => (Object.keys(seconds).length ? `; ${Object.entries(seconds).map(([stage, one]) => `${stageName(stage)} ${one.toFixed(1)} s`).join(", ")}` : "");
+const took = (seconds) =>
+  Object.keys(seconds).length
+    ? `; ${Object.entries(seconds)
+        .map(([stage, one]) => `${stageName(stage)} ${one.toFixed(1)} s`)
+        .join(", ")}`
+    : "";
 
 customElements.define("clip-result", ClipResult);

@@ -1,9 +1,12 @@
-// Elements in one line each: h("p", { class: "muted" }, "text", child). A property of the element is set as one, `on...` listens, all else is an attribute.
+// Elements in one line each: h("p", { class: "muted" }, "text", child). A property of the element is set as one,
+// `on...` listens, all else is an attribute.
 
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   set(element, props);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -35,7 +38,11 @@ const PATHS = {
 };
 
 export function icon(name) {
-  return svg("svg", { viewBox: "0 0 24 24", width: 18, height: 18, fill: "currentColor", "aria-hidden": "true" }, svg("path", { d: PATHS[name] }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 24 24", width: 18, height: 18, fill: "currentColor", "aria-hidden": "true" },
+    svg("path", { d: PATHS[name] }),
+  );
 }
 
 let last = 0;
@@ -52,9 +59,23 @@ export function announce(text) {
 // A group of radio buttons as one bar: {value: text}; `chosen` is called with the value.
 export function choice(label, options, value, chosen = () => {}) {
   const name = unique("choice");
-  return h("fieldset", { class: "field" }, h("legend", {}, label), h("div", { class: "choice" },
-    Object.entries(options).map(([key, text]) => h("label", {},
-      h("input", { type: "radio", name, value: key, checked: key === value, onchange: () => chosen(key) }), text))));
+  return h(
+    "fieldset",
+    { class: "field" },
+    h("legend", {}, label),
+    h(
+      "div",
+      { class: "choice" },
+      Object.entries(options).map(([key, text]) =>
+        h(
+          "label",
+          {},
+          h("input", { type: "radio", name, value: key, checked: key === value, onchange: () => chosen(key) }),
+          text,
+        ),
+      ),
+    ),
+  );
 }
 
 // A control with its label and, below it, a word of help.
@@ -65,10 +86,20 @@ export function field(label, control, help) {
   return h("div", { class: "field" }, h("label", { htmlFor: control.id }, label), control, about);
 }
 
-export const select = (options, props = {}) => h("select", props, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+export const select = (options, props = {}) =>
+  h(
+    "select",
+    props,
+    Object.entries(options).map(([value, text]) => h("option", { value }, text)),
+  );
 
 // A number as people read it: four digits that count.
-export const digits = (value) => (value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4))));
+export const digits = (value) =>
+  value === null || value === undefined
+    ? "–"
+    : Number.isInteger(value)
+      ? String(value)
+      : String(Number(value.toPrecision(4)));
 
 // What a stage is called on the page.
 export const stageName = (name) => ({ temporal_sr: "TSR", spatial_sr: "SSR" })[name] ?? name.replaceAll("_", " ");

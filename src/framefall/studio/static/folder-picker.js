@@ -1,4 +1,5 @@
-// <folder-picker>: a folder below the roots that the server was started with, by its id. `value` is {id, name}; Event "change" when it is another.
+// <folder-picker>: a folder below the roots that the server was started with, by its id. `value` is {id, name}, once
+// `ready` is; Event "change" when it is another.
 
 import * as api from "./api.js";
 import { announce, h } from "./dom.js";
@@ -7,8 +8,11 @@ export class FolderPicker extends HTMLElement {
   value = null;
   #roots = [];
 
-  async connectedCallback() {
-    if (this.firstChild) return;
+  connectedCallback() {
+    if (!this.firstChild) this.ready = this.#begin();
+  }
+
+  async #begin() {
     this.where = h("p", { class: "small" });
     this.list = h("ul", { class: "folders", ariaLabel: "Folders" });
     this.classList.add("stack");
@@ -21,24 +25,36 @@ export class FolderPicker extends HTMLElement {
   #top(focus = false) {
     this.value = null;
     if (!this.#roots.length) {
-      this.where.replaceChildren("The studio was started without folders. Start it again with ", h("code", {}, "framefall studio --root FOLDER"), " to train on what is in it.");
+      this.where.replaceChildren(
+        "The studio was started without folders. Start it again with ",
+        h("code", {}, "framefall studio --root FOLDER"),
+        " to train on what is in it.",
+      );
       this.where.className = "note warn";
     } else this.where.textContent = "Choose one:";
-    this.#list(this.#roots.map(({ id, name }) => [name, () => this.#open(id, true)]), focus);
+    this.#list(
+      this.#roots.map(({ id, name }) => [name, () => this.#open(id, true)]),
+      focus,
+    );
   }
 
   async #open(id, focus = false) {
     const { name, parent, folders, media } = await api.folder(id);
     this.where.replaceChildren(h("strong", {}, name), `: ${media} videos and images in it`);
     const up = parent ? () => this.#open(parent, true) : this.#roots.length > 1 ? () => this.#top(true) : null;
-    this.#list([...(up ? [["↑ up", up]] : []), ...folders.map((one) => [`${one.name}/`, () => this.#open(one.id, true)])], focus);
+    this.#list(
+      [...(up ? [["↑ up", up]] : []), ...folders.map((one) => [`${one.name}/`, () => this.#open(one.id, true)])],
+      focus,
+    );
     announce(this.where.textContent);
     this.value = { id, name };
     this.dispatchEvent(new Event("change"));
   }
 
   #list(entries, focus) {
-    this.list.replaceChildren(...entries.map(([text, open]) => h("li", {}, h("button", { type: "button", onclick: open }, text))));
+    this.list.replaceChildren(
+      ...entries.map(([text, open]) => h("li", {}, h("button", { type: "button", onclick: open }, text))),
+    );
     this.list.hidden = entries.length === 0;
     if (focus) this.list.querySelector("button")?.focus();
   }

@@ -1,4 +1,5 @@
-// <given-panel>: what is known of the clip: dropped images and videos, each with its role; a loop; later prompts. `uses` says what the model can.
+// <given-panel>: what is known of the clip: dropped images and videos, each with its role; a loop; later prompts.
+// `uses` says what the model can.
 //
 // async use()   the part `use` of a request, uploads by their ids; raises a sentence for what is not finished.
 
@@ -28,10 +29,31 @@ export class GivenPanel extends HTMLElement {
     this.items = h("div", { class: "stack" });
     this.later = h("div", { class: "stack" });
     this.loop = h("input", { type: "checkbox" });
-    const zone = h("drop-zone", { label: "An image or a video", many: true, onupload: (event) => this.add(event.detail) });
-    this.append(zone, this.items, this.later, h("div", { class: "row" },
-      h("label", { class: "check", "data-use": "loop" }, this.loop, "Loop: end where it begins"),
-      h("button", { type: "button", class: "plain", "data-use": "prompts_at", onclick: () => this.#prompt().querySelector("input").focus() }, "+ another prompt later")));
+    const zone = h("drop-zone", {
+      label: "An image or a video",
+      many: true,
+      onupload: (event) => this.add(event.detail),
+    });
+    this.append(
+      zone,
+      this.items,
+      this.later,
+      h(
+        "div",
+        { class: "row" },
+        h("label", { class: "check", "data-use": "loop" }, this.loop, "Loop: end where it begins"),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "plain",
+            "data-use": "prompts_at",
+            onclick: () => this.#prompt().querySelector("input").focus(),
+          },
+          "+ another prompt later",
+        ),
+      ),
+    );
     this.classList.add("stack");
   }
 
@@ -41,12 +63,43 @@ export class GivenPanel extends HTMLElement {
   }
 
   add(upload, role) {
-    const roles = Object.fromEntries(Object.entries(ROLES[upload.kind]).filter(([, [use]]) => this.#uses.includes(use)).map(([name, [, text]]) => [name, text]));
+    const roles = Object.fromEntries(
+      Object.entries(ROLES[upload.kind])
+        .filter(([, [use]]) => this.#uses.includes(use))
+        .map(([name, [, text]]) => [name, text]),
+    );
     const item = h("div", { class: "given", role: "group", ariaLabel: upload.name ?? "file" });
     const chosen = select(roles, { ariaLabel: `What ${upload.name ?? "it"} is for`, onchange: () => this.#turn(item) });
     item.upload = upload;
-    item.append(thumbnail(upload), h("div", { class: "stack" }, h("p", { class: "name", title: upload.name }, upload.name, h("br"), h("span", { class: "muted" }, about(upload))), chosen, h("div", { class: "more" })),
-      h("button", { type: "button", class: "icon plain", ariaLabel: `Remove ${upload.name ?? "file"}`, onclick: () => { item.remove(); this.querySelector("input").focus(); } }, "✕"));
+    item.append(
+      thumbnail(upload),
+      h(
+        "div",
+        { class: "stack" },
+        h(
+          "p",
+          { class: "name", title: upload.name },
+          upload.name,
+          h("br"),
+          h("span", { class: "muted" }, about(upload)),
+        ),
+        chosen,
+        h("div", { class: "more" }),
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon plain",
+          ariaLabel: `Remove ${upload.name ?? "file"}`,
+          onclick: () => {
+            item.remove();
+            this.querySelector("input").focus();
+          },
+        },
+        "✕",
+      ),
+    );
     if (role) chosen.value = role;
     this.items.append(item);
     this.#turn(item);
@@ -57,10 +110,12 @@ export class GivenPanel extends HTMLElement {
     for (const item of this.items.children) {
       const { id } = item.upload;
       const role = item.querySelector("select").value;
-      if (role === "at") (use.images ??= []).push({ upload: id, second: Number(item.querySelector("[type=number]").value) || 0 });
+      if (role === "at")
+        (use.images ??= []).push({ upload: id, second: Number(item.querySelector("[type=number]").value) || 0 });
       else if (role === "end") use.end = id;
       else {
-        if (use.video) throw new Error("A clip goes on from one video: remove the other, or let it be what the clip ends with.");
+        if (use.video)
+          throw new Error("A clip goes on from one video: remove the other, or let it be what the clip ends with.");
         use.video = id;
         if (role === "strength") use.strength = Number(item.querySelector("[type=range]").value);
         else if (role === "mask") use.mask = await item.mask;
@@ -69,7 +124,9 @@ export class GivenPanel extends HTMLElement {
       }
     }
     if (this.loop.checked) use.loop = true;
-    const prompts = [...this.later.children].map((row) => [...row.querySelectorAll("input")].map((input) => input.value)).filter(([, prompt]) => prompt);
+    const prompts = [...this.later.children]
+      .map((row) => [...row.querySelectorAll("input")].map((input) => input.value))
+      .filter(([, prompt]) => prompt);
     if (prompts.length) use.prompts_at = prompts.map(([second, prompt]) => ({ second: Number(second), prompt }));
     return use;
   }
@@ -80,7 +137,14 @@ export class GivenPanel extends HTMLElement {
     item.querySelector("mask-painter")?.remove();
     more.replaceChildren();
     if (role === "at") more.append(field("Second", h("input", { type: "number", min: 0, step: 0.1, value: 0 })));
-    if (role === "strength") more.append(field("How far away from it", h("input", { type: "range", min: 0.1, max: 0.95, step: 0.05, value: 0.6 }), "left: a little; right: a lot"));
+    if (role === "strength")
+      more.append(
+        field(
+          "How far away from it",
+          h("input", { type: "range", min: 0.1, max: 0.95, step: 0.05, value: 0.6 }),
+          "left: a little; right: a lot",
+        ),
+      );
     if (role === "mask") {
       const painter = h("mask-painter", { onmask: (event) => (item.mask = event.detail) });
       painter.upload = item.upload;
@@ -89,8 +153,25 @@ export class GivenPanel extends HTMLElement {
   }
 
   #prompt() {
-    const row = h("div", { class: "row" }, field("From second", h("input", { type: "number", min: 0.1, step: 0.1, value: 2 })), field("Prompt", h("input", { type: "text" })),
-      h("button", { type: "button", class: "icon plain", ariaLabel: "Remove this prompt", onclick: () => { row.remove(); this.loop.focus(); } }, "✕"));
+    const row = h(
+      "div",
+      { class: "row" },
+      field("From second", h("input", { type: "number", min: 0.1, step: 0.1, value: 2 })),
+      field("Prompt", h("input", { type: "text" })),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon plain",
+          ariaLabel: "Remove this prompt",
+          onclick: () => {
+            row.remove();
+            this.loop.focus();
+          },
+        },
+        "✕",
+      ),
+    );
     this.later.append(row);
     return row;
   }

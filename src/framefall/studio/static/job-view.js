@@ -1,4 +1,5 @@
-// <job-view>: a job while it runs. `watch(job)` follows its events: a bar a stage, the latest preview of each, notes, loss; a button that stops it.
+// <job-view>: a job while it runs. `watch(job)` follows its events: a bar a stage, the latest preview of each, notes,
+// loss; a button that stops it.
 //
 // Event "ended" {detail: job} once it is done, failed or cancelled, with all that the server then says of it.
 
@@ -16,23 +17,34 @@ export class JobView extends HTMLElement {
   #stop = null;
   #rows = new Map();
 
-  disconnectedCallback() { this.#stop?.(); }
+  disconnectedCallback() {
+    this.#stop?.();
+  }
 
   watch(job) {
     this.#stop?.();
+    this.over = false;
     this.#rows.clear();
     this.state = h("span", {});
     this.rows = h("ul", { class: "stages" });
     this.shots = h("div", { class: "previews" });
+    this.strips = h("div");
     this.chart = h("line-chart", { label: "Loss", hidden: true });
     this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
     this.button = h("button", { type: "button", class: "danger", onclick: () => this.#cancel(job.id) }, "Stop");
-    this.making = h("details", { open: true }, h("summary", {}, "How it is made"), h("div", { class: "stack" }, this.rows, this.shots, this.notes));
-    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.making);
+    this.making = h(
+      "details",
+      { open: true },
+      h("summary", {}, "How it is made"),
+      h("div", { class: "stack" }, this.rows, this.shots, this.notes),
+    );
+    this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.strips, this.making);
     this.#turn(job.state);
     if (OVER.includes(job.state)) {
       job.notes?.forEach((text) => this.#note(text));
-      job.losses?.forEach(({ stage, step, loss, held_out: heldOut }) => this.#loss(heldOut ? `${stage} held out` : stage, step, loss));
+      job.losses?.forEach(({ stage, step, loss, held_out: heldOut }) =>
+        this.#loss(heldOut ? `${stage} held out` : stage, step, loss),
+      );
       return this.#end(job.id);
     }
     this.#stop = api.follow(job.id, {
@@ -40,6 +52,7 @@ export class JobView extends HTMLElement {
       progress: (event) => this.#progress(event),
       preview: (event) => this.#preview(event),
       loss: ({ stage, step, loss, held_out: heldOut }) => this.#loss(heldOut ? `${stage} held out` : stage, step, loss),
+      output: (file) => job.kind === "train" && file.kind === "picture" && this.#strip(file), // samples, as they come
       note: ({ text }) => this.#note(text),
       end: () => this.#end(job.id),
     });
@@ -55,17 +68,26 @@ export class JobView extends HTMLElement {
   #progress({ stage, step, steps, done, eta }) {
     const name = stage || "work";
     if (!this.#rows.has(name)) {
-      const row = { bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }), text: h("span", { class: "num" }) };
+      const row = {
+        bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }),
+        text: h("span", { class: "num" }),
+      };
       this.#rows.set(name, row);
       this.rows.append(h("li", { class: name }, stageChip(name), row.bar, row.text));
       announce(`${stageName(name)} has begun`);
     }
     const row = this.#rows.get(name);
     row.bar.value = steps ? step / steps : done;
-    row.text.textContent = [steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`, step < steps && eta > 1 ? `${duration(eta)} to go` : null].filter(Boolean).join(", ");
+    row.text.textContent = [
+      steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`,
+      step < steps && eta > 1 ? `${duration(eta)} to go` : null,
+    ]
+      .filter(Boolean)
+      .join(", ");
   }
 
   #preview({ stage, step, url }) {
+    if (this.over) return;
     const name = stage || "preview";
     let figure = this.shots.querySelector(`[data-stage="${CSS.escape(name)}"]`);
     if (!figure) this.shots.append((figure = h("figure", { "data-stage": name }, h("img", {}), h("figcaption"))));
@@ -73,6 +95,12 @@ export class JobView extends HTMLElement {
     image.src = url;
     image.alt = `${stageName(name)}, as it is after step ${step}`;
     figure.querySelector("figcaption").textContent = `${stageName(name)}, step ${step}`;
+  }
+
+  #strip({ url, name }) {
+    this.strips.replaceChildren(
+      h("figure", {}, h("img", { src: url, alt: `Samples: ${name}` }), h("figcaption", { class: "small muted" }, name)),
+    );
   }
 
   #loss(name, step, loss) {
@@ -87,7 +115,7 @@ export class JobView extends HTMLElement {
   }
 
   async #cancel(id) {
-    this.button.disabled = true;
+    this.button.disabled = this.over = true; // what it has shown goes with it
     await api.cancel(id).catch((error) => this.#note(error.message));
     this.button.disabled = false;
   }
@@ -96,9 +124,17 @@ export class JobView extends HTMLElement {
     const job = await api.job(id).catch((error) => ({ state: "failed", sentence: error.message, outputs: [] }));
     if (!this.isConnected) return;
     this.#turn(job.state);
+    this.strips.replaceChildren(); // they are among the outputs now
     this.making.open = job.state === "failed" || job.kind === "train"; // the result is what is looked at now
     this.making.hidden = !this.rows.firstChild && !this.notes.firstChild;
-    if (job.sentence) this.making.before(h("p", { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" }, job.sentence));
+    if (job.sentence)
+      this.making.before(
+        h(
+          "p",
+          { class: `note ${job.state === "failed" ? "bad" : ""}`, role: job.state === "failed" ? "alert" : "status" },
+          job.sentence,
+        ),
+      );
     this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 }

@@ -1,4 +1,5 @@
-// <mask-painter>: paint over the first frame of an upload what is to be made anew. `upload` is set; Event "mask" {detail: Promise of the mask's id}.
+// <mask-painter>: paint over the first frame of an upload what is to be made anew. `upload` is set; Event "mask"
+// {detail: Promise of the mask's id}.
 //
 // By pointer, or by keyboard: arrow keys move the brush, Space paints, Delete rubs out, + and - change its size.
 // The mask is a black picture of the upload's size, white where it was painted.
@@ -14,18 +15,65 @@ export class MaskPainter extends HTMLElement {
   set upload(upload) {
     const { width, height, kind, id } = upload;
     const under = h("canvas", { width, height, ariaHidden: "true" });
-    this.#paint = h("canvas", { width, height, class: "paint", tabIndex: 0, role: "application",
+    this.#paint = h("canvas", {
+      width,
+      height,
+      class: "paint",
+      tabIndex: 0,
+      role: "application",
       ariaLabel: "Mask: arrow keys move the brush, Space paints, Delete rubs out, plus and minus change its size",
-      onpointerdown: (event) => this.#down(event), onpointermove: (event) => this.#move(event), onpointerup: () => this.#up(), onkeydown: (event) => this.#key(event),
-      onfocus: () => this.#cursor(true), onblur: () => this.#cursor(false) });
-    this.cursor = h("canvas", { width: 256, height: 256 * (height / width), class: "paint", hidden: true, ariaHidden: "true" });
+      onpointerdown: (event) => this.#down(event),
+      onpointermove: (event) => this.#move(event),
+      onpointerup: () => this.#up(),
+      onkeydown: (event) => this.#key(event),
+      onfocus: () => this.#cursor(true),
+      onblur: () => this.#cursor(false),
+    });
+    this.cursor = h("canvas", {
+      width: 256,
+      height: 256 * (height / width),
+      class: "paint",
+      hidden: true,
+      ariaHidden: "true",
+    });
     this.cursor.style.pointerEvents = "none";
-    const size = h("input", { type: "range", min: 0.03, max: 0.5, step: 0.01, value: this.#brush.size, ariaLabel: "Size of the brush", oninput: () => (this.#brush.size = Number(size.value)) });
-    const rub = h("button", { type: "button", ariaPressed: "false", onclick: () => { this.#brush.rub = !this.#brush.rub; rub.ariaPressed = String(this.#brush.rub); } }, "Rub out");
-    this.replaceChildren(h("p", { class: "small muted" }, "Paint over what is to be made anew."), h("div", { class: "canvas" }, under, this.#paint, this.cursor),
-      h("div", { class: "row" }, size, rub, h("button", { type: "button", onclick: () => this.#all("source-over") }, "All"), h("button", { type: "button", onclick: () => this.#all("destination-out") }, "Clear")));
+    const size = h("input", {
+      type: "range",
+      min: 0.03,
+      max: 0.5,
+      step: 0.01,
+      value: this.#brush.size,
+      ariaLabel: "Size of the brush",
+      oninput: () => (this.#brush.size = Number(size.value)),
+    });
+    const rub = h(
+      "button",
+      {
+        type: "button",
+        ariaPressed: "false",
+        onclick: () => {
+          this.#brush.rub = !this.#brush.rub;
+          rub.ariaPressed = String(this.#brush.rub);
+        },
+      },
+      "Rub out",
+    );
+    this.replaceChildren(
+      h("p", { class: "small muted" }, "Paint over what is to be made anew."),
+      h("div", { class: "canvas" }, under, this.#paint, this.cursor),
+      h(
+        "div",
+        { class: "row" },
+        size,
+        rub,
+        h("button", { type: "button", onclick: () => this.#all("source-over") }, "All"),
+        h("button", { type: "button", onclick: () => this.#all("destination-out") }, "Clear"),
+      ),
+    );
     const picture = kind === "image" ? new Image() : h("video", { muted: true, preload: "auto" });
-    picture.addEventListener(kind === "image" ? "load" : "loadeddata", () => under.getContext("2d").drawImage(picture, 0, 0, width, height));
+    picture.addEventListener(kind === "image" ? "load" : "loadeddata", () =>
+      under.getContext("2d").drawImage(picture, 0, 0, width, height),
+    );
     picture.src = api.file(id);
   }
 
@@ -65,7 +113,10 @@ export class MaskPainter extends HTMLElement {
 
   #move(event) {
     const box = this.#paint.getBoundingClientRect();
-    Object.assign(this.#brush, { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height });
+    Object.assign(this.#brush, {
+      x: (event.clientX - box.left) / box.width,
+      y: (event.clientY - box.top) / box.height,
+    });
     if (event.buttons) this.#dab();
     this.#cursor(true);
   }
@@ -77,7 +128,8 @@ export class MaskPainter extends HTMLElement {
 
   #key(event) {
     const brush = this.#brush;
-    const go = (x, y) => Object.assign(brush, { x: Math.min(Math.max(brush.x + x, 0), 1), y: Math.min(Math.max(brush.y + y, 0), 1) });
+    const go = (x, y) =>
+      Object.assign(brush, { x: Math.min(Math.max(brush.x + x, 0), 1), y: Math.min(Math.max(brush.y + y, 0), 1) });
     const dab = (rub) => {
       const before = brush.rub;
       this.#last = null;
@@ -87,9 +139,15 @@ export class MaskPainter extends HTMLElement {
       this.#changed();
     };
     const act = {
-      ArrowLeft: () => go(-0.05, 0), ArrowRight: () => go(0.05, 0), ArrowUp: () => go(0, -0.05), ArrowDown: () => go(0, 0.05),
-      " ": () => dab(brush.rub), Delete: () => dab(true), Backspace: () => dab(true),
-      "+": () => (brush.size = Math.min(brush.size + 0.03, 0.5)), "-": () => (brush.size = Math.max(brush.size - 0.03, 0.03)),
+      ArrowLeft: () => go(-0.05, 0),
+      ArrowRight: () => go(0.05, 0),
+      ArrowUp: () => go(0, -0.05),
+      ArrowDown: () => go(0, 0.05),
+      " ": () => dab(brush.rub),
+      Delete: () => dab(true),
+      Backspace: () => dab(true),
+      "+": () => (brush.size = Math.min(brush.size + 0.03, 0.5)),
+      "-": () => (brush.size = Math.max(brush.size - 0.03, 0.03)),
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -103,7 +161,10 @@ export class MaskPainter extends HTMLElement {
     const context = this.cursor.getContext("2d");
     this.cursor.hidden = !shown;
     context.clearRect(0, 0, width, height);
-    for (const [color, line] of [["#000", 3], ["#fff", 1.5]]) {
+    for (const [color, line] of [
+      ["#000", 3],
+      ["#fff", 1.5],
+    ]) {
       Object.assign(context, { strokeStyle: color, lineWidth: line });
       context.beginPath();
       context.arc(x * width, y * height, (size * Math.min(width, height)) / 2, 0, 2 * Math.PI);

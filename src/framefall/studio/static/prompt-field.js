@@ -1,4 +1,5 @@
-// <prompt-field>: a line of text that completes itself from what the chosen model knows, and says so when a prompt leaves that.
+// <prompt-field>: a line of text that completes itself from what the chosen model knows, and says so when a prompt
+// leaves that.
 //
 // model     whose captions complete it (a property).   value   the prompt.   Event "input" as any text field's.
 // The pattern is ARIA's combobox: arrow keys walk the list, Enter takes an entry, Escape closes it, Tab goes on.
@@ -22,8 +23,18 @@ export class PromptField extends HTMLElement {
     const id = unique("completions");
     this.#list = h("ul", { id, role: "listbox", ariaLabel: "Completions", hidden: true });
     this.#text = h("input", {
-      type: "text", autocomplete: "off", spellcheck: false, placeholder: "a red ball falls", role: "combobox", "aria-controls": id, "aria-expanded": "false", "aria-autocomplete": "list",
-      oninput: () => this.#soon(true), onkeydown: (event) => this.#key(event), onblur: () => this.#close(), onfocus: () => this.#soon(false),
+      type: "text",
+      autocomplete: "off",
+      spellcheck: false,
+      placeholder: "a red ball falls",
+      role: "combobox",
+      "aria-controls": id,
+      "aria-expanded": "false",
+      "aria-autocomplete": "list",
+      oninput: () => this.#soon(true),
+      onkeydown: (event) => this.#key(event),
+      onblur: () => this.#close(),
+      onfocus: () => this.#soon(false),
     });
     this.#word = h("p", { class: "note warn small", hidden: true, role: "status" });
     this.append(field("Prompt", h("div", { class: "combo" }, this.#text, this.#list)), this.#word);
@@ -31,7 +42,9 @@ export class PromptField extends HTMLElement {
     label.htmlFor = this.#text.id = unique("prompt");
   }
 
-  get value() { return this.#text.value.trim(); }
+  get value() {
+    return this.#text.value.trim();
+  }
   set value(text) {
     this.#text.value = text ?? "";
     this.#soon(false);
@@ -58,8 +71,26 @@ export class PromptField extends HTMLElement {
 
   #fill(completions, open) {
     this.#at = -1;
-    this.#list.replaceChildren(...completions.filter((one) => one !== this.value).slice(0, 8).map((text) =>
-      h("li", { id: unique("completion"), role: "option", "aria-selected": "false", onmousedown: (event) => { event.preventDefault(); this.#take(text); } }, text)));
+    this.#list.replaceChildren(
+      ...completions
+        .filter((one) => one !== this.value)
+        .slice(0, 8)
+        .map((text) =>
+          h(
+            "li",
+            {
+              id: unique("completion"),
+              role: "option",
+              "aria-selected": "false",
+              onmousedown: (event) => {
+                event.preventDefault();
+                this.#take(text);
+              },
+            },
+            text,
+          ),
+        ),
+    );
     if (open && this.#list.children.length) this.#open();
     else this.#close();
   }

@@ -1,4 +1,5 @@
-// <request-form parts="model prompt seed length quality count until given report">: the settings of a clip, as many of them as are named.
+// <request-form parts="model prompt seed length quality count until guidance given report">: the settings of a clip, as
+// many of them as are named.
 //
 // models    what the server has (set first).   model   the one that is chosen; Event "model" when that changes.
 // async request()   a request to generate, as the server takes it.   show(request)   sets what a request says.
@@ -7,16 +8,21 @@ import "./given-panel.js";
 import "./prompt-field.js";
 import { choice, digits, field, h, select, stageChip, stageName } from "./dom.js";
 
-// a part of the form by its name: builds its element; `read` gives its part of a request, `write` shows it, `turn` follows the chosen model
+// a part of the form by its name: builds its element; `read` gives its part of a request, `write` shows it, `turn`
+// follows the chosen model
 const PARTS = {
   model: (form) => {
-    const chosen = select(Object.fromEntries(form.models.map(({ id, name }) => [id, name])), { onchange: () => form.turn() });
+    const chosen = select(Object.fromEntries(form.models.map(({ id, name }) => [id, name])), {
+      onchange: () => form.turn(),
+    });
     const stages = h("p", { class: "row small" });
     const card = h("details", { class: "small" });
     return {
       element: h("div", { class: "stack" }, field("Model", chosen), stages, card),
       read: () => ({ model: chosen.value }),
-      write: ({ model }) => { if (form.models.some(({ id }) => id === model)) chosen.value = model; },
+      write: ({ model }) => {
+        if (form.models.some(({ id }) => id === model)) chosen.value = model;
+      },
       turn: (model) => {
         stages.replaceChildren(...stageChips(model.stages));
         card.replaceChildren(...about(model));
@@ -35,13 +41,30 @@ const PARTS = {
   seed: () => {
     const seed = h("input", { type: "number", min: 0, step: 1, value: 0 });
     const element = field("Seed", seed);
-    const roll = h("button", { type: "button", class: "icon", ariaLabel: "Another seed", title: "Another seed", onclick: () => (seed.value = Math.floor(Math.random() * 1e6)) }, "⚄");
+    const roll = h(
+      "button",
+      {
+        type: "button",
+        class: "icon",
+        ariaLabel: "Another seed",
+        title: "Another seed",
+        onclick: () => (seed.value = Math.floor(Math.random() * 1e6)),
+      },
+      "⚄",
+    );
     element.append(h("div", { class: "join" }, seed, roll));
-    return { element, read: () => ({ seed: Number(seed.value) || 0 }), write: (request) => (seed.value = request.seed ?? 0) };
+    return {
+      element,
+      read: () => ({ seed: Number(seed.value) || 0 }),
+      write: (request) => (seed.value = request.seed ?? 0),
+    };
   },
   length: () => {
     const amount = h("input", { type: "number", min: 0.1, step: 0.1, placeholder: "auto" });
-    const unit = select({ seconds: "seconds", frames: "frames" }, { ariaLabel: "Unit of the length", onchange: () => (amount.step = unit.value === "frames" ? 1 : 0.1) });
+    const unit = select(
+      { seconds: "seconds", frames: "frames" },
+      { ariaLabel: "Unit of the length", onchange: () => (amount.step = unit.value === "frames" ? 1 : 0.1) },
+    );
     const element = field("Length", amount);
     element.append(h("div", { class: "join" }, amount, unit));
     return {
@@ -63,7 +86,19 @@ const PARTS = {
   },
   count: () => {
     const count = h("input", { type: "number", min: 1, max: 64, step: 1, value: 1 });
-    return { element: field("Clips", count), read: () => ({ count: Number(count.value) || 1 }), write: (request) => (count.value = request.count ?? 1) };
+    return {
+      element: field("Clips", count),
+      read: () => ({ count: Number(count.value) || 1 }),
+      write: (request) => (count.value = request.count ?? 1),
+    };
+  },
+  guidance: () => {
+    const scale = h("input", { type: "number", min: 0, max: 100, step: 0.1, placeholder: "its own" });
+    return {
+      element: field("Guidance", scale),
+      read: () => (scale.value ? { guidance: Number(scale.value) } : {}),
+      write: ({ guidance }) => (scale.value = guidance ?? ""),
+    };
   },
   until: () => {
     const until = h("select");
@@ -73,7 +108,15 @@ const PARTS = {
       write: (request) => (until.value = request.until ?? ""),
       turn: ({ stages }) => {
         const before = until.value;
-        until.replaceChildren(...stages.map(({ name }, index) => h("option", { value: index === stages.length - 1 ? "" : name }, index === 0 ? `${stageName(name)} alone` : `up to ${stageName(name)}`)));
+        until.replaceChildren(
+          ...stages.map(({ name }, index) =>
+            h(
+              "option",
+              { value: index === stages.length - 1 ? "" : name },
+              index === 0 ? `${stageName(name)} alone` : `up to ${stageName(name)}`,
+            ),
+          ),
+        );
         until.value = stages.some(({ name }) => name === before) ? before : "";
       },
     };
@@ -81,7 +124,12 @@ const PARTS = {
   given: () => {
     const panel = h("given-panel");
     return {
-      element: h("details", {}, h("summary", {}, "Start from an image or a video, loop, change the prompt later"), panel),
+      element: h(
+        "details",
+        {},
+        h("summary", {}, "Start from an image or a video, loop, change the prompt later"),
+        panel,
+      ),
       read: async () => {
         const use = await panel.use();
         return Object.keys(use).length ? { use } : {};
@@ -92,10 +140,14 @@ const PARTS = {
   },
   report: () => {
     const report = h("input", { type: "checkbox", checked: true });
-    return { element: h("label", { class: "check" }, report, "Score it, and track what moves"), read: () => ({ report: report.checked, tracks: report.checked }), write: (request) => (report.checked = request.report ?? true) };
+    return {
+      element: h("label", { class: "check" }, report, "Score it, and track what moves"),
+      read: () => ({ report: report.checked, tracks: report.checked }),
+      write: (request) => (report.checked = request.report ?? true),
+    };
   },
 };
-const PAIRED = ["seed", "length", "count", "until"]; // stand side by side
+const PAIRED = ["seed", "length", "count", "until", "guidance"]; // stand side by side
 
 export class RequestForm extends HTMLElement {
   models = [];
@@ -120,7 +172,8 @@ export class RequestForm extends HTMLElement {
     const id = this.#parts.model?.read().model ?? this.chosen;
     return this.models.find((one) => one.id === id) ?? this.models[0];
   }
-  set model(id) { // of a form that has no choice of its own
+  set model(id) {
+    // of a form that has no choice of its own
     this.chosen = id;
     this.turn();
   }
@@ -143,17 +196,44 @@ export class RequestForm extends HTMLElement {
 }
 
 // What each stage makes, in a few words.
-export const stageChips = (stages) => stages.map(({ name, task, makes, frames, height, width }) => stageChip(name, task === "spatial_sr" ? ` ${makes}` : ` ${frames}×${height}×${width}`));
+export const stageChips = (stages) =>
+  stages.map(({ name, task, makes, frames, height, width }) =>
+    stageChip(name, task === "spatial_sr" ? ` ${makes}` : ` ${frames}×${height}×${width}`),
+  );
 
 // What is known of a model, to be read before it is asked.
 function about(model) {
-  const stages = model.stages.map(({ name, makes, parameters }) => h("li", {}, stageChip(name), ` ${makes}, ${(parameters / 1e6).toFixed(1)} M parameters`));
-  const list = (title, items) => (items?.length ? [h("h4", {}, title), h("ul", {}, items.map((one) => h("li", {}, one)))] : []);
+  const stages = model.stages.map(({ name, makes, parameters }) =>
+    h("li", {}, stageChip(name), ` ${makes}, ${(parameters / 1e6).toFixed(1)} M parameters`),
+  );
+  const list = (title, items) =>
+    items?.length
+      ? [
+          h("h4", {}, title),
+          h(
+            "ul",
+            {},
+            items.map((one) => h("li", {}, one)),
+          ),
+        ]
+      : [];
   const words = Object.keys(model.words);
-  const scores = Object.entries(model.scores).map(([name, value]) => `${name.replaceAll("_", " ").replace(".", ": ")} ${digits(value)}`);
-  return [h("summary", {}, "What it makes, knows and fails at"), h("p", {}, model.description), h("ul", {}, stages), ...list("It was told", model.captions), ...list("Scenarios of the worlds", model.scenes.length ? [model.scenes.join(", ")] : []), ...list("Trained on", model.trained_on),
-    ...list("Scores", scores), ...list("Known failures", model.failures),
-    h("h4", {}, `Its ${words.length} words`), h("p", {}, words.length ? words.slice(0, 200).join(" ") : "None: it was trained without captions."), h("p", { class: "muted" }, `Licence of the weights: ${model.license}`)].flat();
+  const scores = Object.entries(model.scores).map(
+    ([name, value]) => `${name.replaceAll("_", " ").replace(".", ": ")} ${digits(value)}`,
+  );
+  return [
+    h("summary", {}, "What it makes, knows and fails at"),
+    h("p", {}, model.description),
+    h("ul", {}, stages),
+    ...list("It was told", model.captions),
+    ...list("Scenarios of the worlds", model.scenes.length ? [model.scenes.join(", ")] : []),
+    ...list("Trained on", model.trained_on),
+    ...list("Scores", scores),
+    ...list("Known failures", model.failures),
+    h("h4", {}, `Its ${words.length} words`),
+    h("p", {}, words.length ? words.slice(0, 200).join(" ") : "None: it was trained without captions."),
+    h("p", { class: "muted" }, `Licence of the weights: ${model.license}`),
+  ].flat();
 }
 
 customElements.define("request-form", RequestForm);

@@ -8,21 +8,55 @@ import "../request-form.js";
 import { differenceTable } from "../score-table.js";
 
 export const title = "Compare";
-export const about = "Two settings, the same prompt and seeds: players in step, and the difference of every metric with its interval.";
+export const about =
+  "Two settings, the same prompt and seeds: players in step, and the difference of every metric with its interval.";
 
 export async function show(body, id) {
   const models = await api.models();
   const make = (parts) => Object.assign(h("request-form", { parts }), { models });
   const shared = make("prompt seed length count");
-  const sides = { A: make("model quality until"), B: make("model quality until") };
+  const sides = { A: make("model quality until guidance"), B: make("model quality until guidance") };
   const said = h("p", { class: "note bad", role: "alert", hidden: true });
   const start = h("button", { type: "submit", class: "primary" }, "Compare");
   const view = h("job-view");
-  const result = h("div", { class: "stack" }, h("p", { class: "empty" }, "Two clips will play here in step. With more than one clip a side, differences have an interval."));
-  body.replaceChildren(h("div", { class: "split" },
-    h("form", { class: "card stack", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, shared,
-      h("div", { class: "both" }, Object.entries(sides).map(([name, side]) => h("fieldset", { class: "stack" }, h("legend", {}, h("strong", {}, name)), side))), start, said),
-    h("section", { class: "card stack", ariaLabel: "Result" }, view, result)));
+  const result = h(
+    "div",
+    { class: "stack" },
+    h(
+      "p",
+      { class: "empty" },
+      "Two clips will play here in step. With more than one clip a side, differences have an interval.",
+    ),
+  );
+  body.replaceChildren(
+    h(
+      "div",
+      { class: "split" },
+      h(
+        "form",
+        {
+          class: "card stack",
+          noValidate: true,
+          ariaLabel: "Request",
+          onsubmit: (event) => {
+            event.preventDefault();
+            submit();
+          },
+        },
+        shared,
+        h(
+          "div",
+          { class: "both" },
+          Object.entries(sides).map(([name, side]) =>
+            h("fieldset", { class: "stack" }, h("legend", {}, h("strong", {}, name)), side),
+          ),
+        ),
+        start,
+        said,
+      ),
+      h("section", { class: "card stack", ariaLabel: "Result" }, view, result),
+    ),
+  );
   sides.A.addEventListener("model", ({ detail }) => (shared.model = detail.id));
   shared.show({ count: 4 });
   sides.B.show({ quality: "best" });
@@ -31,7 +65,9 @@ export async function show(body, id) {
     said.hidden = true;
     try {
       const { count, seed, ...same } = await shared.request();
-      const [a, b] = await Promise.all(Object.values(sides).map(async (side) => ({ ...same, ...(await side.request()) })));
+      const [a, b] = await Promise.all(
+        Object.values(sides).map(async (side) => ({ ...same, ...(await side.request()) })),
+      );
       open(await api.submit("compare", { a, b, count, seed }));
     } catch (error) {
       said.textContent = error.message;
@@ -67,6 +103,14 @@ function compared({ a, b, metrics }) {
     player.setAttribute("src", api.file(a[at].video));
   };
   turn(0);
-  const which = select(Object.fromEntries(a.map(({ seed }, at) => [at, `seed ${seed}`])), { ariaLabel: "Clip", onchange: () => turn(Number(which.value)) });
-  return [h("h2", {}, "A beside B"), player, a.length > 1 && h("div", { class: "row" }, which), differenceTable(metrics)].filter(Boolean);
+  const which = select(Object.fromEntries(a.map(({ seed }, at) => [at, `seed ${seed}`])), {
+    ariaLabel: "Clip",
+    onchange: () => turn(Number(which.value)),
+  });
+  return [
+    h("h2", {}, "A beside B"),
+    player,
+    a.length > 1 && h("div", { class: "row" }, which),
+    differenceTable(metrics),
+  ].filter(Boolean);
 }

@@ -9,7 +9,8 @@ import "../job-view.js";
 import { meansTable } from "../score-table.js";
 
 export const title = "Measure";
-export const about = "Every metric on clips of yours, beside what real video scores, with the frames where one complains.";
+export const about =
+  "Every metric on clips of yours, beside what real video scores, with the frames where one complains.";
 
 export async function show(body, id) {
   const uploads = new Map();
@@ -18,18 +19,71 @@ export async function show(body, id) {
   const start = h("button", { type: "submit", class: "primary", disabled: true }, "Measure");
   const view = h("job-view");
   const result = h("div", { class: "stack" }, h("p", { class: "empty" }, "The report will stand here."));
-  const zone = h("drop-zone", { label: "Drop clips here", accept: "video/*,image/gif", many: true, onupload: ({ detail }) => add(detail) });
-  const real = h("drop-zone", { label: "Drop the real ones", accept: "video/*,image/gif", onupload: ({ detail }) => add(detail, true) });
-  body.replaceChildren(h("div", { class: "split" },
-    h("form", { class: "card stack", ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); submit(); } }, zone,
-      h("details", {}, h("summary", {}, "Beside a real clip of the same scene"), real), list, start, said),
-    h("section", { class: "card stack", ariaLabel: "Result" }, view, result)));
+  const zone = h("drop-zone", {
+    label: "Drop clips here",
+    accept: "video/*,image/gif",
+    many: true,
+    onupload: ({ detail }) => add(detail),
+  });
+  const real = h("drop-zone", {
+    label: "Drop the real ones",
+    accept: "video/*,image/gif",
+    onupload: ({ detail }) => add(detail, true),
+  });
+  body.replaceChildren(
+    h(
+      "div",
+      { class: "split" },
+      h(
+        "form",
+        {
+          class: "card stack",
+          ariaLabel: "Request",
+          onsubmit: (event) => {
+            event.preventDefault();
+            submit();
+          },
+        },
+        zone,
+        h("details", {}, h("summary", {}, "Beside a real clip of the same scene"), real),
+        list,
+        start,
+        said,
+      ),
+      h("section", { class: "card stack", ariaLabel: "Result" }, view, result),
+    ),
+  );
 
   function add(upload, reference = false) {
     uploads.set(upload.id, { ...upload, reference });
     start.disabled = false;
-    const item = h("div", { class: "given" }, thumbnail(upload), h("p", { class: "name" }, upload.name, h("br"), h("span", { class: "muted" }, reference ? "real; " : "", inWords(upload))),
-      h("button", { type: "button", class: "icon plain", ariaLabel: `Remove ${upload.name}`, onclick: () => { uploads.delete(upload.id); item.remove(); start.disabled = uploads.size === 0; zone.querySelector("input").focus(); } }, "✕"));
+    const item = h(
+      "div",
+      { class: "given" },
+      thumbnail(upload),
+      h(
+        "p",
+        { class: "name" },
+        upload.name,
+        h("br"),
+        h("span", { class: "muted" }, reference ? "real; " : "", inWords(upload)),
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon plain",
+          ariaLabel: `Remove ${upload.name}`,
+          onclick: () => {
+            uploads.delete(upload.id);
+            item.remove();
+            start.disabled = uploads.size === 0;
+            zone.querySelector("input").focus();
+          },
+        },
+        "✕",
+      ),
+    );
     list.append(item);
   }
 
@@ -51,12 +105,20 @@ export async function show(body, id) {
     view.watch(job);
   }
 
-  view.addEventListener("ended", ({ detail: job }) => {
+  view.addEventListener("ended", async ({ detail: job }) => {
     if (!job.result) return;
+    const names = Object.fromEntries((await api.uploads()).map((one) => [one.id, one.name])); // as they were dropped
+    for (const clip of job.result.clips) clip.name = names[clip.video] ?? clip.name;
     const skipped = Object.entries(job.result.skipped);
     const measured = h("clip-result");
     measured.show(job);
-    result.replaceChildren(...[skipped.length && h("p", { class: "note warn" }, skipped.map(([name, why]) => `${name}: ${why}`).join("; ")), job.result.clips.length > 1 && meansTable(job.result.scores), measured].filter(Boolean));
+    result.replaceChildren(
+      ...[
+        skipped.length && h("p", { class: "note warn" }, skipped.map(([name, why]) => `${name}: ${why}`).join("; ")),
+        job.result.clips.length > 1 && meansTable(job.result.scores),
+        measured,
+      ].filter(Boolean),
+    );
   });
   if (id) open(await api.job(id));
 }

@@ -1,4 +1,5 @@
-// Train: a folder, what was found in it, a recipe, an estimate; then the loss as it falls, samples as they come, and the verdict.
+// Train: a folder, what was found in it, a recipe, an estimate; then the loss as it falls, samples as they come, and
+// the verdict.
 
 import * as api from "../api.js";
 import { digits, field, h, select, stageChip } from "../dom.js";
@@ -7,7 +8,8 @@ import { duration } from "../job-view.js";
 import { stageChips } from "../request-form.js";
 
 export const title = "Train";
-export const about = "A cascade of your own, on a folder of videos. Look first: what was found, what was refused and why, and what the time buys.";
+export const about =
+  "A cascade of your own, on a folder of videos. Look first: what was found, what was refused and why, and what the time buys.";
 
 export async function show(body, id) {
   const recipes = await api.recipes();
@@ -22,20 +24,55 @@ export async function show(body, id) {
   const said = h("p", { class: "note bad", role: "alert", hidden: true });
   const view = h("job-view");
   const before = h("div", { class: "stack" }); // what was found stays beside what the time buys
-  const result = h("div", { class: "stack" }, h("p", { class: "empty" }, "What was found, the loss, samples and the verdict will stand here."));
-  body.replaceChildren(h("div", { class: "split" },
-    h("form", { class: "card stack", noValidate: true, ariaLabel: "Request", onsubmit: (event) => { event.preventDefault(); start("train"); } },
-      picker, field("Recipe", recipe), words, field("Minutes", minutes, "of training, of all stages together"),
-      h("div", { class: "row" }, h("button", { type: "button", onclick: () => start("look") }, "Look first"), h("button", { type: "submit", class: "primary" }, "Train")), said),
-    h("section", { class: "card stack", ariaLabel: "Result" }, before, view, result)));
+  const result = h(
+    "div",
+    { class: "stack" },
+    h("p", { class: "empty" }, "What was found, the loss, samples and the verdict will stand here."),
+  );
+  body.replaceChildren(
+    h(
+      "div",
+      { class: "split" },
+      h(
+        "form",
+        {
+          class: "card stack",
+          noValidate: true,
+          ariaLabel: "Request",
+          onsubmit: (event) => {
+            event.preventDefault();
+            start("train");
+          },
+        },
+        picker,
+        field("Recipe", recipe),
+        words,
+        field("Minutes", minutes, "of training, of all stages together"),
+        h(
+          "div",
+          { class: "row" },
+          h("button", { type: "button", onclick: () => start("look") }, "Look first"),
+          h("button", { type: "submit", class: "primary" }, "Train"),
+        ),
+        said,
+      ),
+      h("section", { class: "card stack", ariaLabel: "Result" }, before, view, result),
+    ),
+  );
   tell();
 
   async function start(kind, more = {}) {
     said.hidden = true;
     if (kind !== "estimate") before.replaceChildren();
     try {
+      await picker.ready;
       if (!picker.value && !more.folder) throw new Error("Choose a folder first.");
-      const asked = { folder: picker.value?.id, recipe: recipe.value, ...(kind !== "look" && { minutes: Number(minutes.value) }), ...more };
+      const asked = {
+        folder: picker.value?.id,
+        recipe: recipe.value,
+        ...(kind !== "look" && { minutes: Number(minutes.value) }),
+        ...more,
+      };
       open(await api.submit(kind, asked));
     } catch (error) {
       said.textContent = error.message;
@@ -52,30 +89,158 @@ export async function show(body, id) {
   view.addEventListener("ended", ({ detail: job }) => {
     if (job.kind === "look" && job.result) {
       before.replaceChildren(...found(job.result));
-      result.replaceChildren(h("div", { class: "row" }, h("button", { type: "button", onclick: () => start("estimate", { folder: job.request.folder }) }, "What would the minutes buy?")));
+      result.replaceChildren(
+        h(
+          "div",
+          { class: "row" },
+          h(
+            "button",
+            { type: "button", onclick: () => start("estimate", { folder: job.request.folder }) },
+            "What would the minutes buy?",
+          ),
+        ),
+      );
     } else if (job.kind === "estimate" && job.result) result.replaceChildren(...bought(job.result));
     else if (job.kind === "train") result.replaceChildren(...trained(job, async () => open(await api.resume(job.id))));
   });
   if (id) open(await api.job(id));
 }
 
-function found({ files, skipped, notes, seconds, text }) {
+function found({ files, skipped, notes, seconds }) {
   const told = files.filter(({ caption }) => caption).length;
-  return [h("h2", {}, `${files.length} file${files.length === 1 ? " is" : "s are"} used, ${duration(seconds)} of video`), h("p", {}, `${told} of them have a caption. ${text}`), ...notes.map((note) => h("p", { class: "muted" }, note)),
-    h("details", {}, h("summary", {}, "What each is taken as"), h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Files" }, h("table", {}, h("thead", {}, h("tr", {}, ["file", "takes", "frames", "size", "caption"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, files.slice(0, 500).map((one) => h("tr", {}, h("th", { scope: "row" }, one.path), h("td", {}, one.shots), h("td", {}, one.frames), h("td", {}, `${one.width}×${one.height}`), h("td", {}, one.caption ?? "–"))))))),
-    skipped.length ? h("details", { open: skipped.length < 10 }, h("summary", { class: "warn" }, `${skipped.length} refused`), h("ul", {}, skipped.map(({ path, reason }) => h("li", {}, h("code", {}, path), `: ${reason}`)))) : h("p", { class: "good" }, "Nothing was refused.")];
+  return [
+    h("h2", {}, `${files.length} file${files.length === 1 ? " is" : "s are"} used, ${duration(seconds)} of video`),
+    h("p", {}, `${told} of them ${told === 1 ? "has" : "have"} a caption.`),
+    ...notes.map((note) => h("p", { class: "muted" }, note)),
+    h(
+      "details",
+      {},
+      h("summary", {}, "What each is taken as"),
+      h(
+        "div",
+        { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Files" },
+        h(
+          "table",
+          {},
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              ["file", "takes", "frames", "size", "caption"].map((name) => h("th", { scope: "col" }, name)),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            files
+              .slice(0, 500)
+              .map((one) =>
+                h(
+                  "tr",
+                  {},
+                  h("th", { scope: "row" }, one.path),
+                  h("td", {}, one.shots),
+                  h("td", {}, one.frames),
+                  h("td", {}, `${one.width}×${one.height}`),
+                  h("td", {}, one.caption ?? "–"),
+                ),
+              ),
+          ),
+        ),
+      ),
+    ),
+    skipped.length
+      ? h(
+          "details",
+          { open: skipped.length < 10 },
+          h("summary", { class: "warn" }, `${skipped.length} refused`),
+          h(
+            "ul",
+            {},
+            skipped.map(({ path, reason }) => h("li", {}, h("code", {}, path), `: ${reason}`)),
+          ),
+        )
+      : h("p", { class: "good" }, "Nothing was refused."),
+  ];
 }
 
-const bought = ({ stages, enough, sentences }) => [h("h2", {}, enough ? "That is enough" : "That is not enough"), ...sentences.map((one) => h("p", { class: `note ${enough ? "" : "warn"}` }, one)),
-  h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Estimate" }, h("table", {}, h("thead", {}, h("tr", {}, ["stage", "steps", "clips", "minutes", "that is"].map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, stages.map((one) => h("tr", {}, h("th", { scope: "row" }, stageChip(one.stage)), h("td", {}, digits(one.steps)), h("td", {}, digits(one.clips)), h("td", {}, digits(one.minutes)), h("td", { class: one.enough ? "good" : "warn" }, one.because))))))];
+const bought = ({ stages, enough, sentences }) => [
+  h("h2", {}, enough ? "That is enough" : "That is not enough"),
+  ...sentences.map((one) => h("p", { class: `note ${enough ? "" : "warn"}` }, one)),
+  h(
+    "div",
+    { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Estimate" },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          ["stage", "steps", "clips", "minutes", "that is"].map((name) => h("th", { scope: "col" }, name)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        stages.map((one) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, stageChip(one.stage)),
+            h("td", {}, digits(one.steps)),
+            h("td", {}, digits(one.clips)),
+            h("td", {}, digits(one.minutes)),
+            h("td", { class: one.enough ? "good" : "warn" }, one.because),
+          ),
+        ),
+      ),
+    ),
+  ),
+];
 
 function trained(job, resume) {
   const { result } = job;
-  return [result && h("p", { class: `note ${result.enough ? "" : "warn"}` }, h("strong", {}, "Verdict: "), result.says),
-    result && h("ul", {}, result.stages.map(({ stage, steps, loss, held_out: heldOut, because }) => h("li", {}, stageChip(stage), ` ${steps} steps, loss ${digits(loss)}, held out ${digits(heldOut)}. ${because}`))),
-    result && h("p", {}, `The model is ${result.model}: choose it on the page `, h("a", { href: "#/generate" }, "Generate"), "."),
-    h("div", { class: "row" }, h("button", { type: "button", class: "primary", onclick: resume }, job.state === "done" ? "Train it on" : "Go on with it")),
-    ...job.outputs.filter(({ kind }) => kind === "picture").map(({ url, name }) => h("figure", {}, h("img", { src: url, alt: name }), h("figcaption", { class: "small muted" }, name)))].filter(Boolean);
+  return [
+    result && h("p", { class: `note ${result.enough ? "" : "warn"}` }, h("strong", {}, "Verdict: "), result.says),
+    result &&
+      h(
+        "ul",
+        {},
+        result.stages.map(({ stage, steps, loss, held_out: heldOut, because }) =>
+          h(
+            "li",
+            {},
+            stageChip(stage),
+            ` ${steps} steps, loss ${digits(loss)}, held out ${digits(heldOut)}. ${because}`,
+          ),
+        ),
+      ),
+    result &&
+      h(
+        "p",
+        {},
+        `The model is ${result.model}: choose it on the page `,
+        h("a", { href: "#/generate" }, "Generate"),
+        ".",
+      ),
+    h(
+      "div",
+      { class: "row" },
+      h(
+        "button",
+        { type: "button", class: "primary", onclick: resume },
+        job.state === "done" ? "Train it on" : "Go on with it",
+      ),
+    ),
+    ...job.outputs
+      .filter(({ kind }) => kind === "picture")
+      .map(({ url, name }) =>
+        h("figure", {}, h("img", { src: url, alt: name }), h("figcaption", { class: "small muted" }, name)),
+      ),
+  ].filter(Boolean);
 }

@@ -1,0 +1,23 @@
+"""Makes the lesson's examples anew, all or some: python scripts/lesson_examples.py [NAME ...]
+
+The page's own numbers are renewed from them (`framefall/studio/lesson/page.py`).
+"""
+
+import argparse
+import time
+
+import torch
+
+from framefall.studio.lesson.examples import EXAMPLES, FOLDER, MEASURED, make
+from framefall.studio.lesson.page import renew
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(EXAMPLES), choices=[*EXAMPLES, *MEASURED, []], metavar="NAME")
+    torch.set_num_threads(1)
+    for name in parser.parse_args().names:
+        began = time.process_time()
+        make(name)
+        size = sum(file.stat().st_size for file in FOLDER.glob(f"{name}[.-]*"))
+        print(f"{name}: {time.process_time() - began:.1f} s of CPU, {size:,} bytes", flush=True)
+    renew()

@@ -1,0 +1,91 @@
+"""The studio's pages as pictures, to be looked at: `python tests/browser/sheet.py docs` renews the documentation's.
+
+A real clip is made by the shipped cascade and measured; each page is shown light, dark and on a phone.
+"""
+
+import io
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from conftest import CHROMIUM, FLAGS, TOKEN, Server
+
+PAGES = ("generate", "compare", "train", "measure", "history")
+LOOKS = {"light": (1280, 860), "dark": (1280, 860), "phone": (360, 780)}
+PROMPT = "people walk across a square seen from above"
+SCALE = 0.5  # of a picture on the sheet
+
+
+def shots(browser: Any, server: Server, look: str) -> Iterator[tuple[str, Image.Image]]:
+    """Every page, by its name; the first makes a clip if there is none."""
+    width, height = LOOKS[look]
+    scheme = "dark" if look == "dark" else "light"
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(300_000)
+    page.goto(f"{server.url}?token={TOKEN}#/history")
+    page.wait_for_selector(".jobs li")
+    if page.locator(".jobs .chip.good").count() == 0:
+        page.goto(f"{server.url}#/generate")
+        page.get_by_role("combobox", name="Prompt").fill(PROMPT)
+        page.get_by_role("button", name="Generate", exact=True).click()
+        page.locator("clip-player").wait_for()
+        page.goto(f"{server.url}#/compare")
+        for at in (0, 1):
+            page.get_by_label("Model").nth(at).select_option(label="worlds")
+        page.get_by_role("combobox", name="Prompt").fill("a large blue ball falls and bounces")
+        page.get_by_role("button", name="Compare", exact=True).click()
+        page.locator("clip-player").wait_for()
+    for name in PAGES:
+        page.goto(f"{server.url}#/history")
+        page.wait_for_selector(".jobs li")
+        done = page.locator(f".jobs a[href^='#/{name}/']")
+        if done.count():
+            done.first.click()
+            page.locator("clip-player").wait_for()
+            page.evaluate("document.querySelector('clip-player').frame = 12")
+            page.evaluate("scrollTo(0, innerWidth < 500 ? document.querySelector('clip-player').offsetTop - 100 : 0)")
+        else:
+            page.goto(f"{server.url}#/{name}")
+        page.wait_for_timeout(1000)  # the picture is sought
+        yield name, Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    context.close()
+
+
+def main(folder: Path) -> None:
+    """Writes `studio.webp`, the first page alone, and `studio-pages.webp`, the sheet of all."""
+    from playwright.sync_api import sync_playwright
+
+    rows = []
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
+        server = Server(["--device", "cpu", "--root", home], Path(home) / "home")
+        server.start()
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for look in LOOKS:
+            pictures = dict(shots(browser, server, look))
+            if look == "light":
+                pictures["generate"].save(folder / "studio.webp", quality=80, method=6)
+            rows.append([one.resize([round(SCALE * side) for side in one.size]) for one in pictures.values()])
+        browser.close()
+        server.stop()
+    gap = 12
+    size = (
+        max(sum(one.width + gap for one in row) for row in rows) + gap,
+        sum(row[0].height + gap for row in rows) + gap,
+    )
+    sheet, y = Image.new("RGB", size, "#888888"), gap
+    for row in rows:
+        x = gap
+        for one in row:
+            sheet.paste(one, (x, y))
+            x += one.width + gap
+        y += row[0].height + gap
+    sheet.save(folder / "studio-pages.webp", quality=70, method=6)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
