@@ -1,7 +1,7 @@
 """Shapes are checked while tests run; other types only under `make test-full`, as mypy has seen to them already.
 
 jaxtyping's pytest option checks every function of the package at every call. Most have no array among their arguments:
-checking these too took a third of a test's time. Private functions are called by their own module alone, with what public
+checking these too took a third of a test's time. Private functions are called by their own module with what public
 ones were given: checking them took up to a third of what was left.
 """
 
