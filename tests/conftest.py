@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from shape_checks import keep_to_arrays
+from shape_checks import CALLS, keep_to_arrays
 
 if TYPE_CHECKING:
     from framefall.data.folder import Folder
@@ -95,6 +95,7 @@ def shared_state() -> dict[str, object]:
 @pytest.fixture(autouse=True)
 def untouched() -> Iterator[None]:
     """A test leaves its process as it found it: the next one in the same worker relies on that."""
+    CALLS.clear()
     before = shared_state()
     yield
     after = shared_state()

@@ -8,6 +8,7 @@ from examples import examples
 from framefall.cascade.request import Request
 from framefall.evaluate.metrics import cadence
 from framefall.video import VideoShape, resize, to_frames
+from shape_checks import MOST
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,13 @@ from framefall.video import VideoShape, resize, to_frames
 def test_an_array_of_another_shape_or_type_is_refused(wrong: torch.Tensor) -> None:
     with pytest.raises(TypeCheckError):
         to_frames(wrong)
+
+
+def test_after_its_first_calls_a_function_is_not_checked_in_the_fast_run() -> None:
+    for _ in range(MOST):
+        to_frames(torch.zeros(1, 3, 4, 8, 8))
+    with pytest.raises(TypeCheckError if examples(0, 1) else RuntimeError):
+        to_frames(torch.zeros(3, 4, 8, 8))
 
 
 def test_an_array_that_fits_is_not() -> None:
