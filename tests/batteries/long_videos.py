@@ -22,9 +22,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import torch
 from report import Report
-from torch import nn
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep
@@ -150,6 +148,8 @@ class Video:
 
 def toy() -> Cascade:
     """The toy recipe with random weights, which make something else of each seed, and short segments."""
+    import torch
+
     stages = []
     for name, recipe in RECIPES["micro"]().stages.items():
         config = recipe.stage
@@ -158,7 +158,7 @@ def toy() -> Cascade:
         generator, backbone = torch.Generator().manual_seed(1), build(config.backbone).eval()
         for parameter in backbone.parameters():
             size = 0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
-            nn.init.normal_(parameter, std=size, generator=generator)
+            torch.nn.init.normal_(parameter, std=size, generator=generator)
         stages.append(Stage(name=name, config=config, backbone=backbone))
     config = CascadeConfig(name="toy", stages={stage.name: stage.config for stage in stages})
     return Cascade(config=config, stages=tuple(stages))
@@ -172,6 +172,8 @@ def begun(lines: list[str]) -> set[Window]:
 
 def child_of(model: str, path: str, log: str, seed: int, naive: bool) -> None:
     """What a child does: a line for each step, and one for each window that was made or was there."""
+    import torch  # not before framefall: it says how torch's threads wait
+
     torch.set_num_threads(1)
     if naive:
         runs.keeping = lambda output, key: keeping(output, "0" * 64)  # type: ignore[attr-defined]

@@ -66,6 +66,10 @@ BATTERIES: dict[str, Battery] = {
     "offline": Battery("offline", 3),
     "hostile": Battery("hostile", 100, 12),
     "fuzz": Battery("fuzz", 3000, 30),
+    "studio_jobs": Battery("studio_jobs", 200, 8),
+    "studio_queue": Battery("studio_queue", 2000, 20),
+    "studio_guard": Battery("studio_guard", 5000, 60),
+    "studio_files": Battery("studio_files", 1000, 30),
 }
 
 

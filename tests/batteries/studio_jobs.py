@@ -47,7 +47,7 @@ def kills(count: int, folder: Path, seed: int) -> Report:
     """Row 21: submitted while worker and server are killed."""
     generator = random.Random(seed)
     accepted: dict[str, str] = {}  # by key
-    broken, hits, stop = [], 0, threading.Event()
+    broken, hits = list[str](), 0
     with killable(folder) as server:
         with httpx.Client(base_url=server.url, headers=HEADERS) as client:
             model = given_model(client)
@@ -61,20 +61,17 @@ def kills(count: int, folder: Path, seed: int) -> Report:
         for thread in threads:
             thread.start()
         planned = ["worker", "server"] * max(1, count // 10)
-        while planned and not stop.is_set():
-            time.sleep(generator.uniform(0.2, 1.0))
-            running = _running(server)
-            if not running and any(thread.is_alive() for thread in threads):
-                continue  # a moment in which nothing could be lost proves nothing
-            if planned[-1] == "server":
+        while planned and (_waiting(server) or any(thread.is_alive() for thread in threads)):
+            if not _running(server):  # a moment in which nothing could be lost proves nothing
+                time.sleep(0.01)
+                continue
+            time.sleep(generator.uniform(0.0, 0.3))
+            hits += _running(server)
+            if planned.pop() == "worker":
+                server.kill_worker()
+            else:
                 server.kill()
                 server.start()
-            elif not server.kill_worker():
-                continue
-            planned.pop()
-            hits += bool(running)
-            if not running and not _waiting(server):
-                break
         for thread in threads:
             thread.join()
         with httpx.Client(base_url=server.url, headers=HEADERS, timeout=30) as client:
@@ -114,7 +111,7 @@ def kills(count: int, folder: Path, seed: int) -> Report:
 def _submit(server: Killable, model: str, keys: list[str], accepted: dict[str, str], broken: list[str]) -> None:
     """Submits under each key until it is accepted; one that was accepted before must be the same job."""
     for key in keys:
-        body = {"kind": "generate", "request": {"model": model, "seed": int(key[4:]), "frames": 4}}
+        body = {"kind": "generate", "request": {"model": model, "seed": int(key[4:]), "count": 4}}
         while True:
             try:
                 headers = {**HEADERS, "idempotency-key": key}
@@ -210,9 +207,8 @@ def cancels(count: int, folder: Path, seed: int) -> Report:
             if found["state"] == "done" and state != "queued":
                 continue  # it had ended by itself before
             if found["state"] != "cancelled" or found["outputs"] or left or seconds > STOPS:
-                broken.append(
-                    f"{kind[0]}, {state}, {waits} s: {found['state']} after {seconds:.2f} s, {len(left)} left"
-                )
+                said = f"{found['state']} after {seconds:.2f} s, {len(left)} left"
+                broken.append(f"{kind[0]}, {state}, {waits} s: {said}")
         others = studio.client.get(kept["outputs"][0]["url"]).status_code
         naive = _without_end(studio, model, upload)
     if others != 200:

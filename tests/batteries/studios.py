@@ -23,7 +23,8 @@ from framefall.train.loop import initial
 
 TOKEN = "a-token-of-the-batteries"
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
-sys.path.insert(0, str(Path(__file__).parents[1] / "studio"))  # serving.py, and the machine of test_queue.py
+for _folder in (Path(__file__).parents[1], Path(__file__).parents[1] / "studio"):  # what the studio's tests share
+    sys.path.insert(0, str(_folder))
 
 
 def tiny(folder: Path) -> Path:

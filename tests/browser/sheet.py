@@ -4,6 +4,7 @@ A real clip is made by the shipped cascade and measured; each page is shown ligh
 """
 
 import io
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +16,38 @@ from PIL import Image
 from conftest import CHROMIUM, FLAGS, TOKEN, Server
 
 PAGES = ("generate", "compare", "train", "measure", "history")
-LOOKS = {"light": (1280, 860), "dark": (1280, 860), "phone": (360, 780)}
+LOOKS = {"light": (1280, 1000), "dark": (1280, 1000), "phone": (360, 1000)}
 PROMPT = "people walk across a square seen from above"
 SCALE = 0.5  # of a picture on the sheet
 
 
-def shots(browser: Any, server: Server, look: str) -> Iterator[tuple[str, Image.Image]]:
-    """Every page, by its name; the first makes a clip if there is none."""
+def work(page: Any, server: Server, footage: Path) -> None:
+    """A clip is made, two settings are compared, a folder is looked at, a clip is measured."""
+    page.goto(f"{server.url}#/generate")
+    page.get_by_role("combobox", name="Prompt").fill(PROMPT)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    page.locator("clip-player").wait_for()
+    made = next(server.home.rglob("clip.mp4"))
+    shutil.copy(made, footage / f"{PROMPT}.mp4")
+    (footage / "broken.mp4").write_text("no video")
+    page.goto(f"{server.url}#/compare")
+    for at in (0, 1):
+        page.get_by_label("Model").nth(at).select_option(label="worlds")
+    page.get_by_role("combobox", name="Prompt").fill("a large blue ball falls and bounces")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator("clip-player").wait_for()
+    page.goto(f"{server.url}#/train")
+    page.get_by_role("button", name="Look first").click()
+    page.get_by_role("heading", name="1 file is used").wait_for()
+    page.goto(f"{server.url}#/measure")
+    page.locator("drop-zone input").first.set_input_files(footage / f"{PROMPT}.mp4")
+    page.get_by_role("button", name=f"Remove {PROMPT}").wait_for()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.locator("clip-player").wait_for()
+
+
+def shots(browser: Any, server: Server, footage: Path, look: str) -> Iterator[tuple[str, Image.Image]]:
+    """Every page with the newest of its jobs, by its name."""
     width, height = LOOKS[look]
     scheme = "dark" if look == "dark" else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -30,25 +56,17 @@ def shots(browser: Any, server: Server, look: str) -> Iterator[tuple[str, Image.
     page.goto(f"{server.url}?token={TOKEN}#/history")
     page.wait_for_selector(".jobs li")
     if page.locator(".jobs .chip.good").count() == 0:
-        page.goto(f"{server.url}#/generate")
-        page.get_by_role("combobox", name="Prompt").fill(PROMPT)
-        page.get_by_role("button", name="Generate", exact=True).click()
-        page.locator("clip-player").wait_for()
-        page.goto(f"{server.url}#/compare")
-        for at in (0, 1):
-            page.get_by_label("Model").nth(at).select_option(label="worlds")
-        page.get_by_role("combobox", name="Prompt").fill("a large blue ball falls and bounces")
-        page.get_by_role("button", name="Compare", exact=True).click()
-        page.locator("clip-player").wait_for()
+        work(page, server, footage)
     for name in PAGES:
         page.goto(f"{server.url}#/history")
         page.wait_for_selector(".jobs li")
         done = page.locator(f".jobs a[href^='#/{name}/']")
         if done.count():
             done.first.click()
-            page.locator("clip-player").wait_for()
-            page.evaluate("document.querySelector('clip-player').frame = 12")
-            page.evaluate("scrollTo(0, innerWidth < 500 ? document.querySelector('clip-player').offsetTop - 100 : 0)")
+            page.locator("section[aria-label=Result] .stack > *").first.wait_for()
+            page.wait_for_timeout(1000)
+            page.evaluate("for (const one of document.querySelectorAll('clip-player')) one.frame = 12")
+            page.evaluate("if (innerWidth < 500) document.querySelector('section[aria-label=Result]').scrollIntoView()")
         else:
             page.goto(f"{server.url}#/{name}")
         page.wait_for_timeout(1000)  # the picture is sought
@@ -62,11 +80,13 @@ def main(folder: Path) -> None:
 
     rows = []
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
-        server = Server(["--device", "cpu", "--root", home], Path(home) / "home")
+        footage = Path(home) / "footage"
+        footage.mkdir()
+        server = Server(["--device", "cpu", "--root", str(footage)], Path(home) / "home")
         server.start()
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for look in LOOKS:
-            pictures = dict(shots(browser, server, look))
+            pictures = dict(shots(browser, server, footage, look))
             if look == "light":
                 pictures["generate"].save(folder / "studio.webp", quality=80, method=6)
             rows.append([one.resize([round(SCALE * side) for side in one.size]) for one in pictures.values()])

@@ -31,8 +31,8 @@ def test_a_file_without_a_row_would_be_noticed(tmp_path: Path) -> None:
 def test_every_place_to_change_something_is_there(row: tuple[str, str, str]) -> None:
     """Files and folders exist, and a name in capitals or a class is in the file that the row names for it."""
     _, place, registry = row
-    paths = re.findall(r"`([a-z_/]+(?:\.py|/))`", place + registry)
-    texts = [(ROOT / "src" / "framefall" / path) for path in paths]
+    paths = re.findall(r"`([a-z_/-]+(?:\.py|\.js|\.css|/))`", place + registry)
+    texts = [(ROOT if path.startswith("tests/") else ROOT / "src" / "framefall") / path for path in paths]
     assert all(path.exists() for path in texts), paths
     found = "".join(path.read_text(encoding="utf-8") for path in texts if path.is_file())
     for name in re.findall(r"`(_?[A-Z][A-Za-z_]*)", place + registry):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FileKind = Literal["video", "picture", "json", "page"]
 ENDED = ("done", "failed", "cancelled")
+PREVIEW = "preview"  # the kind of a file that is shown while a job runs, and is no output
 
 
 class Answer(BaseModel):

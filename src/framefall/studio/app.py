@@ -1,8 +1,9 @@
 """The studio's server: its routes, behind the one guard, over the queue and the worker."""
 
+import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,6 +18,7 @@ from framefall.studio.answers import Error
 from framefall.studio.place import Place
 from framefall.studio.queue import Queue, Refused
 from framefall.studio.routes import files, jobs, models, pages
+from framefall.studio.routes.common import Studio
 from framefall.studio.security import Guard, Rules
 from framefall.studio.supervisor import Supervisor
 from framefall.studio.uploads import Uploads
@@ -45,17 +47,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Studio:
-    """What the routes of one server have in common."""
-
-    place: Place
-    queue: Queue
-    uploads: Uploads
-    supervisor: Supervisor
-    rules: Rules
-
-
 def create_app(place: Place, rules: Rules) -> FastAPI:
     """The server of a place, to be run by uvicorn in one process. Raises `ValueError` where another has its home."""
 
@@ -72,7 +63,10 @@ def create_app(place: Place, rules: Rules) -> FastAPI:
             held.callback(queue.close)
             async with Supervisor(place, queue) as supervisor:
                 app.state.studio = Studio(place, queue, Uploads(place.home, queue), supervisor, rules)
+                # what the first page asks of models takes seconds to import: begun before anybody asks
+                imported = asyncio.create_task(asyncio.to_thread(importlib.import_module, "framefall.studio.knowledge"))
                 yield
+                await imported
 
     app = FastAPI(
         title="Framefall studio",

@@ -11,9 +11,8 @@ from PIL import Image
 
 from framefall.cascade.cascade import SegmentStep
 from framefall.progress import Event, Note, Stepped
-from framefall.studio.answers import LossPoint, Preview, Progress
+from framefall.studio.answers import PREVIEW, LossPoint, Preview, Progress
 from framefall.studio.jobs.work import Progressed, Shown, Work
-from framefall.studio.routes.common import PREVIEW
 from framefall.train.held_out import HeldOutLoss
 from framefall.train.loop import TrainingStep
 from framefall.video import Video, to_frames

@@ -13,7 +13,7 @@ import time
 from framefall.studio.place import Place
 from framefall.studio.queue import Job, Queue
 
-GRACE = 1.0  # seconds in which a worker stops by itself
+GRACE = 0.7  # seconds in which a worker stops by itself
 EVERY = 0.05  # seconds between two looks
 PAUSE = 1.0  # seconds before a worker that died at once is started again
 

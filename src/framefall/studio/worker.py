@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
+from framefall.studio.answers import PREVIEW
 from framefall.studio.place import Place
 from framefall.studio.queue import Job, Queue
 
@@ -81,8 +82,6 @@ def run(queue: Queue, place: Place, job: Job, device: str, log: logging.Logger) 
 
 def _compared(work: "Work") -> dict[str, bool]:
     """Of a job made again: whether all of its files are those of the first, bit for bit."""
-    from framefall.studio.routes.common import PREVIEW
-
     if work.job.again is None or work.job.kind != "generate":
         return {}
     outputs = [one for one in work.queue.files(work.job.again) if one.about["kind"] != PREVIEW]

@@ -152,6 +152,17 @@ def test_the_plain_method_is_blamed_for_its_blur_alone(perfect, truths, other):
     assert judged(lazy, truths, other).guilty("blur") == "ssr"
 
 
+def test_a_clip_may_end_before_the_time_of_its_last_given_frame(perfect, truths, other):
+    """As the shipped cascade's does: 16 frames are given for 60."""
+    traces = [traced(perfect, shrunk(BARE, video)[0], FPS / 2) for video in other]
+    short = [[base, *(video[:, :, :-1] for video in made)] for base, *made in traces]
+    found = [blame(perfect, truths, some, FPS / 2, QUICK) for some in (traces, short)]
+    assert {(row.stage, row.input, row.quantity) for row in found[1].rows} == {
+        (row.stage, row.input, row.quantity) for row in found[0].rows
+    }
+    assert found[1].verdicts == found[0].verdicts == ()
+
+
 def test_sizes_that_do_not_fit_are_said():
     with pytest.raises(ValueError, match="check its factors"):
         judged((Link("ssr", lambda video, fps: video, 1, 2),), [("a", torch.zeros(1, 3, 5, 16, 16), 8.0)], [])

@@ -17,8 +17,9 @@ def shipped():
 
 def test_a_row_of_the_planner_is_what_the_library_counts(shipped):
     rows = examples()["cascade-planner"]["networks"]["transformer"]["rows"]
-    for place in (0, 2):
-        assert planned(shipped["base"], shipped, rows[place]["side"]) == pytest.approx(rows[place], rel=1e-5)
+    made = planned(shipped["base"], shipped, rows[0]["side"])
+    assert made.pop("stages") == pytest.approx(rows[0]["stages"], rel=1e-5)
+    assert made == pytest.approx({name: value for name, value in rows[0].items() if name != "stages"}, rel=1e-5)
     # at its own size a stage costs what the presets say
     assert rows[2]["stages"]["base"] == pytest.approx(sized(shipped["base"])["gflops_a_clip"], rel=1e-5)
 

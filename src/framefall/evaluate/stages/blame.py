@@ -140,7 +140,8 @@ def blame(
         colours.append(_colour(trace[0]))
         rate = fps
         for link, given, made in zip(links, trace, trace[1:], strict=False):
-            yardstick = Yardstick(given, link.time, link.space, rate, quantities)
+            judged = given[:, :, : (made.shape[2] - 1) // link.time + 1]  # a clip may end before a given frame
+            yardstick = Yardstick(judged, link.time, link.space, rate, quantities)
             table.count(link.name, "generated", yardstick.added(made))
             rate *= link.time
     usual = np.median(true_colours, axis=0)

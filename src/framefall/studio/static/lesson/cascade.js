@@ -99,7 +99,7 @@ class CascadePlanner extends Diagram {
     this.append(h("div", { class: "diagram" },
       choice("Network of the base", { transformer: "transformer (pico)", "U-Net": "U-Net (VDM)" }, network, (chosen) => { network = chosen; draw(); }),
       h("div", { class: "field" }, h("label", { htmlFor: id }, "Finished clip: ", side, " pixels a side"), slider), said,
-      h("div", { class: "pair" }, curves, h("table", {}, h("caption", {}, "GFLOP for one clip"), body))));
+      h("div", { class: "pair" }, curves, h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "GFLOP for one clip" }, h("table", {}, h("caption", {}, "GFLOP for one clip"), body)))));
     draw();
   }
 }

@@ -1,0 +1,46 @@
+"""Small counts of the studio's batteries: jobs under kills, the API's schema, names and uploads.
+
+In `tests/studio` are cancels (`test_supervisor.py`), other pages (`test_security.py`), states (`test_queue.py`).
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from examples import examples
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
+import studio_files
+import studio_guard
+import studio_jobs
+from serving import place_of, served
+
+
+@pytest.mark.timeout(600)
+def test_no_accepted_job_is_lost_when_worker_and_server_are_killed(tmp_path: Path) -> None:
+    report = studio_jobs.kills(examples(6, 100), tmp_path / "kills", 0)
+    assert report.passed, report
+
+
+@pytest.mark.slow
+def test_cancelled_is_stopped_and_days_on_all_is_well(tmp_path: Path) -> None:
+    for promise in (studio_jobs.cancels, studio_jobs.soak):
+        report = promise(examples(8, 50), tmp_path / promise.__name__, 0)
+        assert report.passed, report
+
+
+def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    model = studio_guard.tiny(tmp_path)
+    with served(place_of(tmp_path / "home", (model,), (tmp_path / "root",))) as studio:
+        for report in (
+            studio_guard.schema(studio, examples(80, 2000), 0),
+            studio_files.uploads(studio, examples(24, 200), 0),
+        ):
+            assert report.passed, report
+
+
+def test_no_name_leaves_its_root(tmp_path: Path) -> None:
+    report = studio_files.names(examples(30, 1000), tmp_path, 0)
+    assert report.passed, report
