@@ -6,12 +6,12 @@ The page's own numbers are renewed from them (`framefall/studio/lesson/page.py`)
 import argparse
 import time
 
-import torch
-
 from framefall.studio.lesson.examples import EXAMPLES, FOLDER, MEASURED, make
 from framefall.studio.lesson.page import renew
 
 if __name__ == "__main__":
+    import torch  # not before framefall: it says how torch's threads wait
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(EXAMPLES), choices=[*EXAMPLES, *MEASURED, []], metavar="NAME")
     torch.set_num_threads(1)

@@ -1,11 +1,11 @@
-"""Works offline and installs nothing: import, train, generate and evaluate in a process that has no network.
+"""Works offline and installs nothing: import, train, generate, evaluate and serve in a process that has no network.
 
     python tests/batteries/offline.py [ROUNDS]      prints a JSON report; exit code 1 if a promise is broken
 
-A child and all that it starts are put into a network of their own that leads nowhere (a namespace of Linux), whose
-counters tell of every connection and datagram that anybody tries, from whatever language. An audit hook in every Python
-process tells who it was; where no such network can be had, it is the only witness, and the report says so. The home
-folder is empty at first and must be so in the end, and the installed packages must be those that were there.
+A child and all that it starts are put into a network of their own that leads nowhere but to themselves (a namespace of
+Linux), whose counters tell of every way out that anybody looks for, from whatever language. An audit hook in every
+Python process tells who it was; where no such network can be had, it is the only witness, and the report says so. The
+home folder is empty at first and must be so in the end, and the installed packages must be those that were there.
 
 The controls do in the same child what must be seen: open a URL, look up a name, connect from C in another process, and
 put a package into the home folder.
@@ -34,7 +34,7 @@ STEPS = (
 )
 SOURCES = ("{clips}", "uniform:40", "{clips}")
 CONTROLS = {
-    "a URL": "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9/', timeout=2)",
+    "a URL": "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=2)",
     "a name": "import socket; socket.getaddrinfo('framefall.invalid', 80)",
     "a connection from C": (
         "import ctypes, subprocess, sys; subprocess.run([sys.executable, '-S', '-c', '''"
@@ -45,7 +45,8 @@ CONTROLS = {
         "import pathlib; (pathlib.Path.home() / '.local/lib/new-1.0.dist-info').mkdir(parents=True)"
     ),
 }
-COUNTERS = ("Tcp:ActiveOpens", "Udp:OutDatagrams", "Ip:OutNoRoutes", "Ip6OutNoRoutes", "Udp6OutDatagrams")
+# connections that find no way out, and datagrams, which a name server of this machine would get as well
+COUNTERS = ("Ip:OutNoRoutes", "Ip6OutNoRoutes", "Udp:OutDatagrams", "Udp6OutDatagrams")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
     for turn in range(count):
         names = {"model": folder / f"model-{turn}", "out": folder / f"out-{turn}", "clips": folder / "clips"}
         source = SOURCES[turn % len(SOURCES)].format(**names)
-        seen = watched(_STEPS.format(steps=[words.format(source=source, **names).split() for words in STEPS]), folder)
+        steps = [words.format(source=source, **names).split() for words in STEPS]
+        seen = watched(_STEPS.format(steps=steps, home=str(folder / f"studio-{turn}")), folder)
         kernel = seen.kernel
         fault = [] if seen.nothing else [f"{seen.tried} connections", *seen.events, *seen.new]
         fault += [] if seen.code == 0 else [f"exit code {seen.code}: {seen.said}"]
@@ -82,17 +84,17 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
     red = [name for name, code in controls.items() if not watched(code, folder).nothing]
     return Report(
         name="works offline and installs nothing",
-        promise="import, training, sampling and evaluation connect to nothing, and no package or file is new",
+        promise="import, training, sampling, evaluation and the studio connect to nothing; no package or file is new",
         row=32,
-        tried=count * (1 + len(STEPS)),
-        held=(count - len(broken)) * (1 + len(STEPS)),
+        tried=count * len(names_of_steps()),
+        held=(count - len(broken)) * len(names_of_steps()),
         control="a URL, a name, a connection from C, a package in the home folder",
         control_tried=len(controls),
         control_broke=len(red) if len(red) == len(controls) else 0,
         broken=tuple(broken),
         figures={
             "counted by the kernel": kernel,
-            "steps": ["import", *(words.split()[0] for words in STEPS)],
+            "steps": names_of_steps(),
             "seconds": round(time.monotonic() - seconds, 1),
         },
     )
@@ -130,16 +132,24 @@ def watched(code: str, folder: Path) -> Seen:
         )
 
 
+def names_of_steps() -> list[str]:
+    """What is done in a round."""
+    return ["import", *(words.split()[0] for words in STEPS), "studio"]
+
+
 def packages() -> set[str]:
     """The installed ones with their versions."""
     return {f"{one.name} {one.version}" for one in distributions()}
 
 
-# a network of its own, with nothing in it, not even this machine; what follows sees that as any machine that is offline
+# a network of its own with nothing in it but the machine itself, as on any machine that is offline
 _ALONE = f"""
-import ctypes, os, sys
+import ctypes, fcntl, os, socket, struct, sys
 library, new_network, new_user = ctypes.CDLL(None), 0x40000000, 0x10000000
 alone = library.unshare(new_network) == 0 or library.unshare(new_network | new_user) == 0
+if alone:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH14s", b"lo", 0x41, b""))  # SIOCSIFFLAGS: up and running
 
 def counted():
     found = {{}}
@@ -174,16 +184,30 @@ for step in {steps!r}:
     except SystemExit as end:
         if end.code:
             raise
+
+import re, subprocess, urllib.request
+words = [sys.executable, "-c", "from framefall.cli import main; main()", "studio", "--port", "0", "--no-open"]
+studio = subprocess.Popen([*words, "--home", {home!r}], stderr=subprocess.PIPE, text=True)
+try:
+    address = next(found[0] for line in studio.stderr if (found := re.search(r"http://\\S+", line)))
+    client = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
+    assert b"<html" in client.open(address, timeout=60).read()
+    client.addheaders = [("Authorization", "Bearer " + address.partition("token=")[2])]
+    assert b"pico" in client.open(address.partition("?")[0] + "api/models", timeout=60).read()
+finally:
+    studio.terminate()
+    studio.wait()
 """
 
-# in every Python process: who looks up a name or connects elsewhere than to a neighbour of its own
+# in every Python process: who looks up a name or connects elsewhere than to this machine
 _HOOK = """
-import os, sys
+import sys
+_HERE = ("127.0.0.1", "localhost", "::1", b"127.0.0.1", b"localhost", None)
 def _audit(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-        if len(arguments) < 2 or not isinstance(arguments[1], tuple):
+        if len(arguments) < 2 or not isinstance(arguments[1], tuple) or arguments[1][0] in _HERE:
             return
-    elif event not in ("socket.getaddrinfo", "socket.gethostbyname", "urllib.Request"):
+    elif event not in ("socket.getaddrinfo", "socket.gethostbyname") or arguments[0] in _HERE:
         return
     with open({log!r}, "a") as stream:
         print(event, *arguments[:2], file=stream)

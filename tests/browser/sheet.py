@@ -52,7 +52,7 @@ def shots(browser: Any, server: Server, footage: Path, look: str) -> Iterator[tu
     scheme = "dark" if look == "dark" else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(120_000)
     page.goto(f"{server.url}?token={TOKEN}#/history")
     page.wait_for_selector(".jobs li")
     if page.locator(".jobs .chip.good").count() == 0:
@@ -63,8 +63,8 @@ def shots(browser: Any, server: Server, footage: Path, look: str) -> Iterator[tu
         done = page.locator(f".jobs a[href^='#/{name}/']")
         if done.count():
             done.first.click()
-            page.locator("section[aria-label=Result] .stack > *").first.wait_for()
-            page.wait_for_timeout(1000)
+            page.wait_for_selector("job-view .chip.good")
+            page.wait_for_timeout(2000)  # its result is fetched and drawn
             page.evaluate("for (const one of document.querySelectorAll('clip-player')) one.frame = 12")
             page.evaluate("if (innerWidth < 500) document.querySelector('section[aria-label=Result]').scrollIntoView()")
         else:

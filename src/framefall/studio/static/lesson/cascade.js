@@ -16,7 +16,7 @@ class CascadeWalk extends Diagram {
   async build() {
     const made = await example("cascade-walk");
     const id = unique("step");
-    const slider = h("input", { type: "range", id, min: 0, max: made.base.length - 1, value: 0, oninput: () => step() });
+    const slider = h("input", { type: "range", id, min: 0, max: made.base.length - 1, value: 3, oninput: () => step() });
     const [index, t] = [h("data"), h("data")];
     const [believed, noisy, between] = [new FramePlayer(), new FramePlayer(), new FramePlayer()];
     const step = () => {
@@ -107,7 +107,7 @@ class CascadePlanner extends Diagram {
 class StageBlame extends Diagram {
   async build() {
     const made = await example("cascade-blame");
-    const stages = [...new Set(made.rows.map((row) => row.stage))];
+    const stages = ["base", ...new Set(made.rows.map((row) => row.stage).filter((stage) => stage !== "base"))];
     const body = h("tbody");
     const inputs = { none: "from noise", real: "on real clips", generated: "on generated clips" };
     const draw = (stage) => body.replaceChildren(...made.rows.map((row, place) => [row, place]).filter(([row]) => row.stage === stage).map(([row, place]) => h("tr", { class: row.guilty ? "notices" : "" },
@@ -115,9 +115,9 @@ class StageBlame extends Diagram {
       h("td", { class: "num" }, number(`cascade-blame:rows.${place}.value`, "d4")), h("td", { class: "num" }, number(`cascade-blame:rows.${place}.limit`, "d4")))));
     const said = made.verdicts.map((one, place) => h("li", {}, h("span", { class: `chip ${KIND[one.stage]}` }, STAGES[one.stage]), ` adds ${one.fault} ${one.own ? "by itself" : "on generated input only"}: `, number(`cascade-blame:verdicts.${place}.excess`, "d1"), " times the excusable spread beyond the limit"));
     this.append(h("div", { class: "diagram" },
-      choice("Stage", Object.fromEntries(stages.map((stage) => [stage, STAGES[stage]])), stages[0], draw),
-      h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "What this stage adds" }, h("table", {}, h("caption", {}, "What this stage adds"), h("thead", {}, h("tr", {}, ["fault", "verdict", "input", "adds", "limit"].map((text, index) => h("th", { scope: "col", class: index > 2 ? "num" : "" }, text)))), body)),
       h("h3", {}, "Verdicts"), h("ul", { class: "verdicts" }, said.length ? said : h("li", {}, "No stage adds more than can be excused.")),
+      choice("Fault by fault", Object.fromEntries(stages.map((stage) => [stage, STAGES[stage]])), stages[0], draw),
+      h("div", { class: "scroll tall", tabIndex: 0, role: "region", ariaLabel: "What this stage adds" }, h("table", {}, h("caption", {}, "What this stage adds"), h("thead", {}, h("tr", {}, ["fault", "verdict", "input", "adds", "limit"].map((text, index) => h("th", { scope: "col", class: index > 2 ? "num" : "" }, text)))), body)),
       h("p", { class: "small muted" }, number("cascade-blame:clips", "d0"), " filmed clips; ", h("code", {}, made.command))));
     draw(stages[0]);
   }
