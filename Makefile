@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+# what is compiled is kept: the tests start many processes, and each would compile the package anew
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo long-run long-run-weights test test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
 

@@ -4,9 +4,11 @@ import contextlib
 import importlib.util
 import io
 import os
+import resource
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from shape_checks import keep_to_arrays
+from shape_checks import CALLS, keep_to_arrays
 
 if TYPE_CHECKING:
     from framefall.data.folder import Folder
@@ -24,6 +26,24 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 # a process that a test starts runs the code that is tested, whichever copy of the package is installed
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 keep_to_arrays()  # and before anything loads the package
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The second worker reads the files from the last to the first: each finds half of them compiled by the other."""
+    report = yield
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and isinstance(collector, pytest.Directory) and report.passed:
+        report.result.reverse()
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In which order they are read says nothing about that in which they run: workers must have the same."""
+    items.sort(key=lambda item: item.path)
+
 
 Fill = Callable[[Path], object]
 
@@ -54,6 +74,34 @@ def cache(once: Callable[[str, Fill], Path]) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAMEFALL_CACHE", str(path))
         yield path
+
+
+def shared_state() -> dict[str, object]:
+    """What the tests of one worker have in common, and none may leave changed."""
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ)
+    limits = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
+    # libraries write into the environment too, when they are loaded
+    names = ("HOME", "PATH", "PYTHONPATH", "CXX", "OMP_NUM_THREADS")
+    return {
+        **{name: value for name, value in os.environ.items() if name in names or name.startswith("FRAMEFALL_")},
+        **{one.name: signal.getsignal(one) for one in signals},
+        **{one: resource.getrlimit(getattr(resource, one)) for one in limits},
+        "folder": os.getcwd(),
+        "threads": (torch.get_num_threads() if torch else 1, cv2.getNumThreads() if cv2 else 1),
+    }
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    """A test leaves its process as it found it: the next one in the same worker relies on that."""
+    CALLS.clear()
+    before = shared_state()
+    yield
+    after = shared_state()
+    assert {name: (before.get(name), after.get(name)) for name in before | after} == {
+        name: (value, value) for name, value in before.items()
+    }
 
 
 @pytest.fixture(scope="session")

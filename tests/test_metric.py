@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from framefall.metric import Interval, interval
+from framefall.metric import DRAWS, Interval, interval
+from framefall.noise import Key
 
 
 def test_the_interval_covers_the_true_mean_as_often_as_it_says() -> None:
@@ -28,6 +29,17 @@ def test_the_interval_is_a_function_of_the_values_alone() -> None:
     values = [0.3, 0.1, 0.9, 0.4, 0.7]
     assert interval(values) == interval(values[::-1])
     assert interval(values, seed=1) != interval(values, seed=2)
+
+
+@pytest.mark.parametrize("count", [30, 300])
+def test_blocks_of_resamples_are_those_drawn_one_by_one(count: int) -> None:
+    values = np.sort(np.random.default_rng(2).normal(size=count))
+    generator = np.random.default_rng(Key(0, "bootstrap").word())
+    means = [values[generator.integers(count, size=count)].mean() for _ in range(DRAWS)]
+    found = interval(values.tolist())
+    assert (found.low, found.high) == tuple(np.percentile(means, (2.5, 97.5)))
+    shifted = np.percentile(means[1:], (2.5, 97.5))  # the control: one resample less
+    assert (found.low, found.high) != tuple(shifted)
 
 
 def test_one_value_is_its_own_interval_and_says_so() -> None:

@@ -60,9 +60,14 @@ def _value(text: str) -> Any:
         return text
 
 
+_ADAPTERS: dict[type, Any] = {}  # a schema takes longer to build than many configs to read
+
+
 def _adapter(kind: type) -> Any:  # a TypeAdapter[Any], which beartype cannot read
-    _make_strict(kind)
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:
+        _make_strict(kind)
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _make_strict(kind: type) -> None:

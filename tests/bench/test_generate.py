@@ -1,5 +1,7 @@
 """The command in fresh processes: on the toy cascade, with what is made of the figures checked on figures made up."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,19 @@ IDLE = Case("idle")
 
 @pytest.fixture(scope="module")
 def found(trained: Path) -> dict[str, Any]:
-    """A round of the toy, alone and beside a busy core."""
-    return generate_bench(str(trained), 1, (IDLE, Case("beside_one")))
+    """A round of the toy, alone and beside a core that is asked to be busy; that it is then, `test_busy.py` sees to."""
+    asked = []
+
+    @contextmanager
+    def busy(count: int) -> Iterator[None]:
+        asked.append(count)
+        yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generate, "busy_cores", busy)
+        done = generate_bench(str(trained), 1, (IDLE, Case("beside_one")))
+    assert asked == [0, 1, 0]  # there is no case beside two
+    return done
 
 
 def test_every_stage_and_the_whole_command_have_their_seconds(found: dict[str, Any], trained: Path) -> None:

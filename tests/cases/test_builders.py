@@ -7,7 +7,7 @@ import pytest
 
 from cases.folders import CASES
 
-LARGE = {"clip-of-31-minutes", "killed-while-caching", "h264-40-megapixels"}  # seconds to draw: their tests build them
+LARGE = {"clip-of-31-minutes", "h264-40-megapixels"}  # seconds to draw: their tests build them
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

@@ -88,7 +88,7 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
     "h264 of 8 megapixels": lambda folder: repeated(folder / "z.mkv", 3840, 2160, 3000),
     "gif of 2000x2000": lambda folder: huge_gif(folder / "z.gif", 2000, 2000, 5000),
     "gif of 60000x60000": lambda folder: huge_gif(folder / "z.gif", 60_000, 60_000, 2),
-    "gif of 300,000 frames": lambda folder: huge_gif(folder / "z.gif", 64, 64, 300_000),
+    "gif of 100,000 frames": lambda folder: huge_gif(folder / "z.gif", 64, 64, 100_000, delay=100),
     "png of 60000x60000": _png_bomb,
     "png with a comment of 1 GB": _text_bomb,
     "sparse gif": lambda folder: sparse(folder / "z.gif", 20 << 30, b"GIF89a"),
@@ -156,6 +156,6 @@ def test_without_the_limit_the_same_file_is_decoded_for_long(case: Case, monkeyp
     monkeypatch.setattr(frame, "_FREE", 10**12)
     before = spent()
     frames = decode(path, short_side=64)
-    assert [next(frames).source for _ in range(6)] == list(range(6))
+    assert [next(frames).source for _ in range(2)] == [0, 1]
     frames.close()
-    assert (spent() - before) * 300 / 6 > CPU_SECONDS
+    assert (spent() - before) * 300 / 2 > CPU_SECONDS

@@ -4,7 +4,7 @@ Races for a model are in `tests/cases/test_trainings.py`, kills in `test_kills.p
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import power
 import trainings as battery
 
+battery.STEPS = examples(16, battery.STEPS)  # of the run that is gone on with
 COUNTS = {battery.resumes: examples(5, 540), battery.spoilt: examples(8, 120), battery.quotas: examples(4, 40)}
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The batteries are programs: they choose their cache and their threads for the whole process."""
+    monkeypatch.setenv("FRAMEFALL_CACHE", str(tmp_path / "cache"))
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
@@ -27,7 +37,5 @@ def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: P
 
 
 def test_a_loss_of_power_leaves_what_is_whole(tmp_path: Path) -> None:
-    threads = torch.get_num_threads()
     report = power.run(examples(20, 50), tmp_path)
-    torch.set_num_threads(threads)
     assert report.passed, report

@@ -23,7 +23,7 @@ from framefall.train import objective
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
 
-STEPS = 5
+STEPS = 3
 STAGES = list(RECIPES["micro"]().stages)
 
 

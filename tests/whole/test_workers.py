@@ -10,6 +10,7 @@ import cv2
 import pytest
 import torch
 
+from conftest import shared_state
 from examples import examples
 
 
@@ -41,6 +42,25 @@ def test_a_folder_whose_making_failed_is_made_again(once: Callable) -> None:
         once("made-again", fail)
     folder = once("made-again", lambda folder: (folder / "whole").touch())
     assert [file.name for file in folder.iterdir()] == ["whole"]
+
+
+@pytest.mark.parametrize("what", ["FRAMEFALL_CACHE", "folder", "threads"])
+def test_a_test_that_leaves_its_process_changed_would_be_noticed(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = shared_state()
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", "another")
+    assert shared_state() == before
+    try:
+        if what == "FRAMEFALL_CACHE":
+            monkeypatch.setenv(what, str(tmp_path))
+        elif what == "folder":
+            monkeypatch.chdir(tmp_path)
+        else:
+            torch.set_num_threads(2)
+        assert {name for name, value in shared_state().items() if value != before[name]} == {what}
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_the_full_count_of_examples_is_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -282,6 +283,7 @@ def readme(config: CascadeConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
 def size(stage: StageConfig) -> int:
     """How many parameters a stage's network has; nothing is computed for it."""
     with torch.device("meta"):

@@ -40,7 +40,9 @@ def test_a_strip_shows_a_few_clips_with_what_they_should_be_and_what_they_are(na
 
 def test_a_strip_is_a_picture_with_room_for_its_words(world: WorldSource, tmp_path: Path) -> None:
     part = RECIPE.stages["spatial_sr"]
-    draw_strips(initial("spatial_sr", part, 0, torch.device("cpu")), part, world, tmp_path / "strip.png", 0)
-    with Image.open(tmp_path / "strip.png") as image:
-        width, height = image.size
-    assert width > 64 * FRAMES["spatial_sr"] and height > 64 * 4 * CLIPS
+    stage = initial("spatial_sr", part, 0, torch.device("cpu"))
+    for step, clips in ((10_000, CLIPS), (1, 1)):  # drawing must not outdo training
+        draw_strips(stage, part, world, tmp_path / "strip.png", 0, step)
+        with Image.open(tmp_path / "strip.png") as image:
+            width, height = image.size
+        assert width > 64 * FRAMES["spatial_sr"] and 64 * 4 * clips < height < 64 * 4 * (clips + 1)

@@ -235,7 +235,8 @@ def _round(
 
 def _strip(recipe: Recipe, source: Folder | Source, run_folder: Path) -> Callable[[Stage, int], None]:
     def strip(stage: Stage, step: int) -> None:
-        draw_strips(stage, recipe.stages[stage.name], source, run_folder / "samples" / f"{step:08d}.png", recipe.seed)
+        path = run_folder / "samples" / f"{step:08d}.png"
+        draw_strips(stage, recipe.stages[stage.name], source, path, recipe.seed, step)
 
     return strip
 

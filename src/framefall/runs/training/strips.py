@@ -13,18 +13,20 @@ from framefall.train.recipe import StageRecipe
 from framefall.video import to_frames
 
 CLIPS = 3
+_SEEN = 100  # clips of training that one more clip of a strip is worth: drawing must not outdo training
 FRAMES = 12  # shown of each clip
 
 
-def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int) -> None:
-    """Writes `sample_rows` as a PNG."""
-    strips(sample_rows(stage, recipe, source, seed), path)
+def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int, step: int) -> None:
+    """Writes `sample_rows` as a PNG; of a stage that has hardly seen a clip, of fewer clips."""
+    count = min(CLIPS, 1 + step * recipe.batch // _SEEN)
+    strips(sample_rows(stage, recipe, source, seed, count), path)
 
 
-def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int) -> list[Row]:
+def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int, count: int = CLIPS) -> list[Row]:
     """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples."""
     rows: list[Row] = []
-    for clip in loader.validation(source, window(recipe), CLIPS, seed):
+    for clip in loader.validation(source, window(recipe), count, seed):
         truth, low = stage.task.example(stack([clip], stage.device))
         known = stage.task.conditioning(low, truth.shape[2])
         condition = stage.condition([clip.caption], frames=truth.shape[2], fps=clip.fps)
