@@ -1,5 +1,6 @@
 """`framefall studio`: served as a process of its own, used by the example and by curl's way of asking."""
 
+import json
 import os
 import re
 import signal
@@ -26,10 +27,11 @@ def test_a_client_of_twenty_lines_makes_a_clip(tmp_path: Path, trained: Path) ->
         "0",
         "--device",
         "cpu",
+        "--json",
     ]
     command += ["--home", str(tmp_path / "home"), "--model", str(trained)]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert server.stdout is not None and server.stderr is not None
     try:
         found = re.search(r"(http://localhost:\d+)/\?token=(\S+)", server.stderr.readline())
         assert found is not None
@@ -48,7 +50,10 @@ def test_a_client_of_twenty_lines_makes_a_clip(tmp_path: Path, trained: Path) ->
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(20) in (0, 130)
+        told = json.load(server.stdout)
+        server.stdout.close()
         server.stderr.close()
+    assert told["address"].startswith(f"{url}/?token=")
     assert not Path(f"/proc/{worker}").exists()  # it has died with its server
 
 

@@ -13,7 +13,7 @@ from framefall.studio.serve import serve
 def refuse(tmp_path: Path, **changes: Any) -> str:
     asked: dict[str, Any] = {
         "host": "127.0.0.1", "port": 1, "token": None, "home": tmp_path, "roots": [], "models": [], "device": "cpu",
-        "open_page": False, "say": print,
+        "open_page": False, "opened": print,
     }  # fmt: skip
     with pytest.raises(ValueError) as error:
         serve(**asked | changes)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say
+from framefall.cli.options import Json
 
 
 def studio(
@@ -27,6 +28,7 @@ def studio(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser.")] = True,
+    json: Json = False,
 ) -> None:
     """Open the studio: a local page to generate, compare, train and measure, and a lesson on video diffusion.
 
@@ -40,7 +42,13 @@ def studio(
       framefall studio --root my_clips --model my_model
       FRAMEFALL_STUDIO_TOKEN=... framefall studio --host 0.0.0.0 --no-open
     """
+    from framefall.jsonable import json_text
     from framefall.studio.serve import serve
+
+    def opened(address: str) -> None:
+        if json:
+            print(json_text({"address": address}), end="", flush=True)
+        say(f"the studio is at {address}")
 
     serve(
         host=host,
@@ -51,5 +59,5 @@ def studio(
         models=model or [],
         device=device,
         open_page=open_page,
-        say=say,
+        opened=opened,
     )

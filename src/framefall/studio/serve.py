@@ -26,7 +26,7 @@ def serve(
     models: Sequence[Path],
     device: str,
     open_page: bool,
-    say: Callable[[str], None],
+    opened: Callable[[str], None],  # with the address, token included
 ) -> None:
     """Serves until it is stopped. Raises `ValueError` for what cannot be served."""
     if token is None and not is_loopback(host):
@@ -50,7 +50,7 @@ def serve(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False, lifespan="on"
         )
         address = f"http://{'localhost' if is_loopback(host) else host}:{port}/?token={rule.token}"
-        say(f"the studio is at {address}")
+        opened(address)
         if open_page:
             webbrowser.open(address)
         asyncio.run(uvicorn.Server(config).serve([listening]))
