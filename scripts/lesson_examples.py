@@ -13,9 +13,9 @@ if __name__ == "__main__":
     import torch  # not before framefall: it says how torch's threads wait
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(EXAMPLES), choices=[*EXAMPLES, *MEASURED, []], metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[*EXAMPLES, *MEASURED, []], metavar="NAME")  # []: none was named
     torch.set_num_threads(1)
-    for name in parser.parse_args().names:
+    for name in parser.parse_args().names or EXAMPLES:
         began = time.process_time()
         make(name)
         size = sum(file.stat().st_size for file in FOLDER.glob(f"{name}[.-]*"))
