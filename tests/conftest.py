@@ -4,9 +4,7 @@ import contextlib
 import importlib.util
 import io
 import os
-import resource
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+from process_state import shared_state
 from shape_checks import CALLS, keep_to_arrays
 
 if TYPE_CHECKING:
@@ -74,22 +73,6 @@ def cache(once: Callable[[str, Fill], Path]) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAMEFALL_CACHE", str(path))
         yield path
-
-
-def shared_state() -> dict[str, object]:
-    """What the tests of one worker have in common, and none may leave changed."""
-    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ)
-    limits = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
-    # libraries write into the environment too, when they are loaded
-    names = ("HOME", "PATH", "PYTHONPATH", "CXX", "OMP_NUM_THREADS")
-    return {
-        **{name: value for name, value in os.environ.items() if name in names or name.startswith("FRAMEFALL_")},
-        **{one.name: signal.getsignal(one) for one in signals},
-        **{one: resource.getrlimit(getattr(resource, one)) for one in limits},
-        "folder": os.getcwd(),
-        "threads": (torch.get_num_threads() if torch else 1, cv2.getNumThreads() if cv2 else 1),
-    }
 
 
 @pytest.fixture(autouse=True)

@@ -198,7 +198,10 @@ def grown(before: dict[str, int], now: dict[str, int]) -> list[str]:
 def children(code: str = "") -> Iterator[int]:
     """The children of this process whose command has these words, those that are gone and not waited for as well."""
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
+        found = ""
+        with contextlib.suppress(OSError):  # a thread that has ended since
+            found = (task / "children").read_text()
+        for child in found.split():
             with contextlib.suppress(OSError):
                 words = Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace")
                 if code in words and "resource_tracker" not in words:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import torch
 
 from framefall.cascade.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
@@ -24,13 +23,15 @@ from framefall.train.loop import initial
 TOKEN = "a-token-of-the-batteries"
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 for _folder in (Path(__file__).parents[1], Path(__file__).parents[1] / "studio"):  # what the studio's tests share
-    sys.path.insert(0, str(_folder))
+    sys.path.append(str(_folder))
 
 
 def tiny(folder: Path) -> Path:
     """A model of one stage that was never trained: its clips take a tenth of a second."""
     part = RECIPES["micro"]().stages["base"]
     config = CascadeConfig(name="tiny", stages={"base": part.stage})
+    import torch  # not before framefall: it says how torch's threads wait
+
     stage = initial("base", part, 0, torch.device("cpu"))
     with_stage(folder / "tiny", "base", stage, config, torch.float32, StageCard())
     return folder / "tiny"

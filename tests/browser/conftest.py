@@ -70,12 +70,19 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator["Browser"]:
-    """The browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install framefall[browser]")
+def browser_there() -> None:
+    """Skips where there is none."""
+    pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install framefall[browser]")
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
+
+
+@pytest.fixture(scope="module")  # not longer: its event loop runs as long as it does, and others want their own
+def chromium(browser_there: None) -> Iterator["Browser"]:
+    """The browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
@@ -101,7 +108,7 @@ def disc() -> Callable[[Path, range], None]:
 
 @pytest.fixture(scope="session")
 def studio(
-    chromium: "Browser", trained: Path, real: Path, tmp_path_factory: pytest.TempPathFactory
+    browser_there: None, trained: Path, real: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A studio with the shipped models, a toy of three stages, and a folder with one good and one broken clip."""
     base = tmp_path_factory.mktemp("studio")

@@ -10,8 +10,8 @@ import cv2
 import pytest
 import torch
 
-from conftest import shared_state
 from examples import examples
+from process_state import shared_state
 
 
 def test_a_worker_computes_on_one_thread() -> None:
