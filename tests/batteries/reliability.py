@@ -81,7 +81,8 @@ def measure(share: float, names: Sequence[str]) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             reports = BATTERIES[name].run(share, Path(folder))
         for report in reports:
-            values = report.json() | {"battery": name, "seconds": round(time.monotonic() - began, 1)}
+            took = round(time.monotonic() - began, 1)
+            values = report.json() | {"battery": name, "seconds": took, "commit": commit()}
             print(f"{'held' if report.passed else 'BROKEN':7}{figure(values):14}{report.name}", flush=True)
             found.append(values)
     return found
@@ -122,7 +123,7 @@ def main(words: Sequence[str], docs: Path = DOCS) -> int:
     """Runs, writes both files, and says whether all held."""
     share = float(words[0]) if words else 1.0
     names = list(words[1:]) or list(BATTERIES)
-    began, path = time.monotonic(), docs / "reliability.json"
+    path = docs / "reliability.json"
     before = json.loads(path.read_text())["promises"] if path.exists() and len(words) > 1 else []
     found = [one for one in before if one["battery"] not in names] + measure(share, names)
     result = {
@@ -130,7 +131,7 @@ def main(words: Sequence[str], docs: Path = DOCS) -> int:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "system": platform.platform(terse=True),
-        "minutes": (time.monotonic() - began) / 60,
+        "minutes": sum({one["battery"]: one.get("seconds", 0.0) for one in found}.values()) / 60,
         "promises": found,
     }
     path.write_text(json.dumps(result, indent=1) + "\n")
