@@ -56,6 +56,7 @@ BATTERIES: dict[str, Battery] = {
     "outputs": Battery("outputs", 100, 8),
     "kills": Battery("kills", 200, 4),
     "power": Battery("power", 50, 2),
+    "bit_rot": Battery("bit_rot", 1000, 20),
     "trainings": Battery("trainings", 540, 16),
     "odd_files": Battery("odd_files", 500, 24),
     "odd_videos": Battery("odd_videos", 60, 12),

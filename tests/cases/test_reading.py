@@ -133,6 +133,15 @@ def test_a_long_clip_is_cut_and_that_is_said(opened: Opened) -> None:
     assert shown(opened("frames-with-thumbs-db", max_seconds=0.5)) == [(12, 48, 64)]
 
 
+def test_a_row_whose_file_has_half_of_an_emoji_is_told_of_in_whole_characters(opened: Opened, tmp_path: Path) -> None:
+    opened("sidecar-json-broken-surrogate")
+    table = tmp_path / "sidecar-json-broken-surrogate" / "clips" / "metadata.jsonl"
+    table.write_text('{"file_name": "a\\ud83d.mp4", "text": "a kite"}\n')
+    report = str(opened("sidecar-json-broken-surrogate").report)
+    assert "name no file that is used here, a�.mp4 for one" in report
+    report.encode()
+
+
 def test_half_of_an_emoji_is_replaced_and_its_file_named(opened: Opened, tmp_path: Path) -> None:
     folder = opened("sidecar-json-broken-surrogate")
     assert folder.shots[0].caption == "a lantern � swings"

@@ -130,6 +130,12 @@ def test_half_of_a_character_in_a_table_is_said(tmp_path):
     assert found.find("a.mp4").caption == "a � b" and "line 1: half of a character" in found.notes[0]
 
 
+def test_no_half_of_a_character_is_in_a_columns_name(tmp_path):
+    found = table(tmp_path, "metadata.jsonl", b'{"file": "a.mp4", "spe\\ud83ded": 3}\n')
+    assert "spe�ed" in str(found.notes)
+    str(found.notes).encode()
+
+
 def test_lines_are_counted_from_one(tmp_path):
     (tmp_path / "videos.txt").write_text("a.mp4\nb.mp4\n")
     (tmp_path / "prompts.txt").write_text("one\ntwo\n")

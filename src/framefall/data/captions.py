@@ -107,7 +107,7 @@ class Captions:
                 if lost:
                     found.append(
                         f"{place}{table.name}: {len(lost)} of its {len(table.rows)} rows name no file that is used"
-                        f" here, {lost[0]} for one"
+                        f" here, {whole(lost[0])} for one"
                     )
         return tuple(found)
 

@@ -157,7 +157,18 @@ def numbers_of(values: Any) -> np.ndarray:
 
 
 def _rows(text: str, suffix: str) -> list[tuple[int, dict[str, Any]]] | None:
-    """Rows with their line numbers; None if the text is no table."""
+    """Rows with their line numbers, and no half of a character in a column's name; None if the text is no table."""
+    found = _parsed(text, suffix)
+    return (
+        None if found is None else [(line, {_whole(name): cell for name, cell in row.items()}) for line, row in found]
+    )
+
+
+def _whole(name: Any) -> Any:
+    return whole(name) if isinstance(name, str) else name
+
+
+def _parsed(text: str, suffix: str) -> list[tuple[int, dict[str, Any]]] | None:
     if suffix in (".csv", ".tsv"):
         header = text.lstrip().partition("\n")[0]
         delimiter = max("\t,;|" if suffix == ".tsv" else ",;\t|", key=header.count)
