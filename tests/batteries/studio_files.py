@@ -7,6 +7,7 @@ many, too slow or broken, fifty at a time.
 """
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -157,7 +158,7 @@ def uploads(studio: Any, count: int, seed: int) -> Report:
             nonlocal peak, disk
             while not all(task.done() for task in tasks):
                 peak = max(peak, rss(process) - begin)
-                disk = max(disk, sum(path.stat().st_size for path in studio.place.home.uploads.glob("*.partial")))
+                disk = max(disk, _taken(studio.place.home.uploads))
                 await asyncio.sleep(0.05)
             return [task.result() for task in tasks]
 
@@ -215,6 +216,15 @@ def _naive_memory() -> int:
     bodies = [os.urandom(1 << 22) for _ in range(50)]
     grown = rss(os.getpid()) - before
     return int(grown > 64 << 20 and len(bodies) == 50)
+
+
+def _taken(folder: Path) -> int:
+    """Bytes of uploads that are under way; one may end while they are counted."""
+    taken = 0
+    for path in folder.glob("*.partial"):
+        with contextlib.suppress(FileNotFoundError):
+            taken += path.stat().st_size
+    return taken
 
 
 if __name__ == "__main__":

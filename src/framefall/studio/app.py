@@ -18,7 +18,7 @@ from framefall.studio.answers import Error
 from framefall.studio.place import Place
 from framefall.studio.queue import Queue, Refused
 from framefall.studio.routes import files, jobs, models, pages
-from framefall.studio.routes.common import Studio
+from framefall.studio.routes.served import Studio
 from framefall.studio.security import Guard, Rules
 from framefall.studio.supervisor import Supervisor
 from framefall.studio.uploads import Uploads

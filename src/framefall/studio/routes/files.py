@@ -9,7 +9,8 @@ from fastapi.responses import Response, StreamingResponse
 
 from framefall.studio.answers import Folder, FolderName, Upload
 from framefall.studio.files import open_inside
-from framefall.studio.routes.common import Id, Served, upload_of
+from framefall.studio.routes.replies import upload_of
+from framefall.studio.routes.served import Id, Served
 
 router = APIRouter(prefix="/api", tags=["files"])
 CHUNK = 1 << 18

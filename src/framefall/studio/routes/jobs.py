@@ -11,7 +11,8 @@ from sse_starlette.sse import EventSourceResponse
 from framefall.studio.answers import ENDED, Job, Jobs
 from framefall.studio.events import events as happened
 from framefall.studio.queue import Refused
-from framefall.studio.routes.common import LAST, Id, Served, job_of
+from framefall.studio.routes.replies import job_of
+from framefall.studio.routes.served import LAST, Id, Served
 from framefall.studio.schemas import Submission, Train, plain
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from framefall.studio.answers import About, Completed, ModelAbout, RecipeAbout
 from framefall.studio.queue import Refused
-from framefall.studio.routes.common import Id, Served
+from framefall.studio.routes.served import Id, Served
 from framefall.studio.schemas import Completion
 from framefall.studio.uploads import ALL
 

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 
 from framefall.studio.files import TYPES, open_inside
 from framefall.studio.queue import Refused
-from framefall.studio.routes.common import Served
+from framefall.studio.routes.served import Served
 
 router = APIRouter(include_in_schema=False)
 STATIC = Path(__file__).parents[1] / "static"

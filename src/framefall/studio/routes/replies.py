@@ -1,39 +1,11 @@
-"""What the routes share: the studio that they answer for, and how its rows become answers."""
+"""How rows of the queue become answers."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-from fastapi import Depends, Path, Request
+from typing import Any
 
 from framefall.studio.answers import ENDED, PREVIEW, File, Job, Upload
-from framefall.studio.place import Place
 from framefall.studio.queue import Job as Row
 from framefall.studio.queue import Queue, Stored
-from framefall.studio.security import Rules
-from framefall.studio.supervisor import Supervisor
-from framefall.studio.uploads import Uploads
-
-LAST = 2**62  # no number of an event or a job is above it
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,2000}$", description="a name that the server has made")]
-
-
-@dataclass(frozen=True)
-class Studio:
-    """What the routes of one server have in common."""
-
-    place: Place
-    queue: Queue
-    uploads: Uploads
-    supervisor: Supervisor
-    rules: Rules
-
-
-def studio(request: Request) -> Any:
-    """The studio of this server."""
-    return request.app.state.studio
-
-
-Served = Annotated[Studio, Depends(studio)]
+from framefall.studio.routes.served import LAST
 
 
 def file_of(stored: Stored) -> File:

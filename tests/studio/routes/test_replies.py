@@ -4,7 +4,7 @@ from pathlib import Path
 
 from framefall.studio.answers import PREVIEW
 from framefall.studio.queue import Queue, Stored
-from framefall.studio.routes.common import file_of, job_of
+from framefall.studio.routes.replies import file_of, job_of
 
 
 def test_a_preview_is_no_output_and_progress_is_that_of_now(tmp_path: Path) -> None:
