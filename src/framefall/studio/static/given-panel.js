@@ -152,6 +152,8 @@ export class GivenPanel extends HTMLElement {
         if (role === "mask" && !use.mask) throw new Error("Paint over what is to be made anew first.");
       }
     }
+    if (use.images && use.video)
+      throw new Error("A clip is made around images or around a video, not both: remove one of them.");
     if (this.loop.checked) use.loop = true;
     const prompts = [...this.later.children]
       .map((row) => [...row.querySelectorAll("input")].map((input) => input.value))

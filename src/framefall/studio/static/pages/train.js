@@ -39,8 +39,8 @@ export async function show(body, id) {
     submit: () => start("train"),
     empty: h("p", { class: "empty" }, "What was found, the loss, samples and the verdict will stand here."),
     beside: before,
-    shown: (job) => {
-      if (job.kind === "train") return trained(job, () => bench.run(() => api.resume(job.id)));
+    shown: async (job) => {
+      if (job.kind === "train") return trained(job, await api.models(), () => bench.run(() => api.resume(job.id)));
       if (!job.result) return null;
       if (job.kind === "estimate") return bought(job.result);
       before.replaceChildren(...found(job.result));
@@ -172,8 +172,9 @@ const bought = ({ stages, enough, sentences }) => [
   ),
 ];
 
-function trained(job, resume) {
+function trained(job, models, resume) {
   const { result } = job;
+  const model = models.find(({ id }) => id === result?.model);
   return [
     job.state === "cancelled" &&
       h("p", { class: "muted" }, "Stopped: the step that it was at is saved, and it goes on from there."),
@@ -191,11 +192,11 @@ function trained(job, resume) {
           ),
         ),
       ),
-    result &&
+    model &&
       h(
         "p",
         {},
-        `The model is ${result.model}: choose it on the page `,
+        `The model is ${model.name}: choose it on the page `,
         h("a", { href: "#/generate" }, "Generate"),
         ".",
       ),
