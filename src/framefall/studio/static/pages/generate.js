@@ -16,7 +16,7 @@ export async function show(body, id) {
   const bench = workbench(body, "generate", {
     form: [form, h("button", { type: "submit", class: "primary" }, "Generate")],
     submit: () => bench.run(async () => api.submit("generate", await form.request())),
-    empty: await empty(form),
+    empty: empty(form),
     shown: (job) => [
       h(
         "div",
@@ -45,36 +45,37 @@ function made(job, models) {
   ];
 }
 
-// Before anything was made: prompts that the model knows.
-async function empty(form) {
-  const { completions } = await api.complete(form.models[0].id, "").catch(() => ({ completions: [] }));
-  return h(
-    "div",
-    { class: "empty stack" },
-    h("p", {}, "Your clip will play here, stage by stage while it is made."),
-    completions?.length
-      ? h(
-          "div",
-          {},
-          h("p", { class: "small" }, "For instance:"),
-          h(
-            "div",
-            { class: "suggestions" },
-            completions.slice(0, 6).map((text) =>
-              h(
-                "button",
-                {
-                  type: "button",
-                  onclick: () => {
-                    form.querySelector("prompt-field").value = text;
-                    form.querySelector("prompt-field input").focus();
-                  },
-                },
-                text,
-              ),
-            ),
-          ),
-        )
-      : null,
+// Before anything was made: prompts that the model knows, once the server has said them.
+function empty(form) {
+  const words = h("p", {}, "Your clip will play here, stage by stage while it is made.");
+  const element = h("div", { class: "empty stack" }, words);
+  api.complete(form.models[0].id, "").then(
+    ({ completions }) => completions.length && element.append(suggestions(form, completions.slice(0, 6))),
+    () => {}, // it can be written without
   );
+  return element;
 }
+
+const suggestions = (form, sentences) =>
+  h(
+    "div",
+    {},
+    h("p", { class: "small" }, "For instance:"),
+    h(
+      "div",
+      { class: "suggestions" },
+      sentences.map((text) =>
+        h(
+          "button",
+          {
+            type: "button",
+            onclick: () => {
+              form.querySelector("prompt-field").value = text;
+              form.querySelector("prompt-field input").focus();
+            },
+          },
+          text,
+        ),
+      ),
+    ),
+  );
