@@ -6,7 +6,7 @@ import { drawTracks } from "../static/paths.js";
 import { Diagram } from "./diagram.js";
 import { named } from "./time.js";
 
-const EXPORTED = document.querySelector('meta[name="framefall"][content="site"]') !== null;
+export const EXPORTED = document.querySelector('meta[name="framefall"][content="site"]') !== null;
 
 async function ask(method, path, body, headers = {}) {
   const options = body ? { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) } : { method, headers };
