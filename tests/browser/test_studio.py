@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from using import asked, choose, go, player, serious, start
 
+from framefall import publish
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -46,6 +48,10 @@ def test_a_prompt_becomes_a_clip_that_plays(open_page: Open, studio: Any, traine
     assert clip.get_attribute("view") == "side" and page.locator("clip-player video.b").is_visible()
     page.get_by_label("View").select_option("difference")
     page.wait_for_function("() => document.querySelector('clip-player canvas.difference').width > 16")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download").click()
+    (output,) = [one for one in job["outputs"] if one["id"] == made["video"]]
+    assert publish.sha256(Path(downloading.value.path())) == output["sha256"]
     # the same again, bit for bit
     start(page, "Remake exactly")
     page.get_by_text("Made again: the same bits.").wait_for()
@@ -58,6 +64,11 @@ def test_a_job_stops_midway_and_leaves_no_clip(open_page: Open, studio: Any) -> 
     page.get_by_label("best").check()
     start(page, "Generate")
     page.locator(".stages progress").first.wait_for()
+    preview = page.locator(".stages img").first  # what the stage believes the clip to be, while it is made
+    preview.wait_for()
+    page.wait_for_function("() => document.querySelector('.stages img').naturalWidth === 32")
+    first = preview.get_attribute("src")
+    page.wait_for_function("first => document.querySelector('.stages img').getAttribute('src') !== first", arg=first)
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("stopped", exact=True).wait_for(timeout=STOPS)
     assert page.locator("clip-player").count() == 0
@@ -120,7 +131,15 @@ def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, disc
     clip = tmp_path / "stands still.mp4"
     disc(clip, range(8, 14))
     page = open_page("#/measure")
-    page.locator("drop-zone input").first.set_input_files(clip)
+    dropped = page.evaluate_handle(
+        """([name, bytes]) => {
+          const held = new DataTransfer();
+          held.items.add(new File([Uint8Array.from(bytes)], name, { type: "video/mp4" }));
+          return held;
+        }""",
+        [clip.name, list(clip.read_bytes())],
+    )
+    page.locator("drop-zone").first.dispatch_event("drop", {"dataTransfer": dropped})
     page.locator(".given").wait_for()
     start(page, "Measure")
     player(page)
@@ -230,14 +249,23 @@ def test_a_folder_is_looked_at_before_it_is_trained_on(open_page: Open, studio: 
 
 
 @pytest.mark.slow
-def test_history_survives_a_restart(open_page: Open, studio: Any) -> None:
+def test_history_and_what_waits_survive_a_restart(open_page: Open, studio: Any) -> None:
     page = open_page()
     choose(page, "worlds", "a ball that history remembers")
     start(page, "Generate")
     player(page)
+    setting = {"model": "worlds", "prompt": "a ball that takes its time", "quality": "best"}
+    asked(studio, "jobs", {"kind": "generate", "request": {**setting, "count": 16}})
+    asked(studio, "jobs", {"kind": "generate", "request": {**setting, "prompt": "a ball that waits"}})
     studio.stop()
     studio.start()
     page = open_page("#/history")
+    page.get_by_role("button", name="Stop: a ball that takes its time").click()
+    waited = page.locator("li", has_text="a ball that waits")
+    waited.get_by_text("done", exact=True).wait_for()
+    waited.get_by_role("link").click()
+    player(page)
+    go(page, "history")
     page.get_by_role("link", name="a ball that history remembers").first.click()
     player(page)
     assert page.get_by_role("combobox", name="Prompt").input_value() == "a ball that history remembers"
