@@ -8,6 +8,7 @@ from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
 from framefall.data.media.sheet import contact_sheet
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import METRICS, ClipScores, ScoreRow
 from framefall.evaluate.report.real_video import real_video
 from framefall.jsonable import json_text, jsonable
@@ -114,7 +115,7 @@ def judged(
     if tracks:
         target = work.folder / "tracks" / f"{path.stem}-tracks.json"
         target.parent.mkdir(exist_ok=True)
-        target.write_text(json_text(drawable(looked.clip.tracks)))
+        target.write_text(json_text(drawable(looked.clip)))
         found["tracks"] = work.output(target, stage="tracks", **about)
     if sheet:
         target = work.folder / "sheets" / f"{path.stem}.png"
@@ -125,8 +126,12 @@ def judged(
     return clip.model_copy(update=found)
 
 
-def drawable(tracks: Tracks) -> dict[str, Any]:
-    """Tracks as a page draws them over the frames: places in pixels of a picture `width` wide, and what happens."""
+def drawable(clip: ObservedClip) -> dict[str, Any]:
+    """Tracks as a page draws them over the frames: places in pixels of a picture `width` wide, and what happens.
+
+    Of a crowd, or of patches of footage, nothing is said to happen: they hide each other all the time.
+    """
+    tracks = clip.tracks
     return {
         "width": tracks.width,
         "height": tracks.height,
@@ -138,7 +143,7 @@ def drawable(tracks: Tracks) -> dict[str, Any]:
         "events": [
             {"kind": one.kind, "frame": one.frame, "path": one.track, "explained": one.explained}
             for one in tracks.events
-            if one.kind != "contact"
+            if one.kind != "contact" and clip.separate
         ],
     }
 
