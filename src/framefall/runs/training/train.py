@@ -1,6 +1,7 @@
 """A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -122,7 +123,8 @@ def train(
             clips = own.clips if own else before[name].step * recipe.stages[name].batch
             count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
             events = _train_stage(name, recipe, source, model, runs, shares[name], device, start, count)
-            yield from _judged(events, found, own, remedy)
+            with closing(events):  # before anybody else may write here
+                yield from _judged(events, found, own, remedy)
         return found
 
 
@@ -175,7 +177,7 @@ def _train_stage(
     device: str | torch.device,
     start: Cascade | None,
     count: int,
-) -> Iterator[TrainingStep | Note]:
+) -> Generator[TrainingStep | Note, None, None]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
     part, training = recipe.stages[name], source.split("train")
     stage = initial(name, part, recipe.seed, torch.device(device))
