@@ -15,6 +15,8 @@ from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
+from framefall.models.deeper import deepened
+from framefall.models.transformer import TransformerConfig
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import open_source
@@ -180,7 +182,9 @@ def _train_stage(
     part, training = recipe.stages[name], source.split("train")
     stage = initial(name, part, recipe.seed, torch.device(device))
     if start is not None:
-        stage.backbone.load_state_dict(start.stage(name).backbone.state_dict())
+        weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
+        deeper = isinstance(network, TransformerConfig)
+        stage.backbone.load_state_dict(deepened(weights, network.depth) if deeper else weights)
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)
         for parent in (model.parent, runs / name):  # what killed runs left behind
@@ -230,6 +234,8 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
             raise ValueError(f"--init starts stages that work on pixels, and {name} works on latents; leave it out")
         for field_ in fields(wanted.backbone):
             ours, theirs = (getattr(one.backbone, field_.name, None) for one in (wanted, found[name]))
+            if field_.name == "depth" and wanted.backbone.kind == "transformer" and ours > theirs:
+                continue  # begun with blocks that change nothing yet
             if ours != theirs and field_.name != "checkpoint_activations":
                 raise ValueError(
                     f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse
 
 from framefall.studio.answers import ENDED, Job, Jobs
+from framefall.studio.events import NAMES
 from framefall.studio.events import events as happened
 from framefall.studio.queue import Refused
 from framefall.studio.routes.replies import job_of
@@ -104,12 +105,24 @@ def delete(served: Served, id: Id) -> Response:
     return Response(status_code=204)
 
 
+_EVENT = {  # as OpenAPI 3.2 describes an event of a stream
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": list(NAMES)},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+
+
 @router.get(
     "/{id}/events",
     response_class=EventSourceResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"itemSchema": _EVENT}},
             "description": (
                 "Server-sent events; the data of each is JSON. `state` {state, attempt?, sentence?}; `progress`"
                 " (Progress); `preview` (Preview); `loss` (LossPoint); `note` {text}; `output` (File); `end` {state} is"
