@@ -13,7 +13,7 @@ from framefall.data.folder import Folder, FolderConfig, open_folder
 from framefall.data.loader import batches
 from framefall.data.window import Window
 
-COUNT, FRAMES = 5, 12
+COUNT, FRAMES = 5, 24
 WINDOW = Window(frames=4, height=24, width=32)
 
 

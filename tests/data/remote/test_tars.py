@@ -12,7 +12,7 @@ import pytest
 import webdataset
 from encodes import encode, textured
 from PIL import Image
-from shards import COUNT, drawn, opened, plain, reasons, same, sharded
+from shards import COUNT, FRAMES, drawn, opened, plain, reasons, same, sharded
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from framefall.data.remote import place as places
@@ -167,8 +167,8 @@ def test_samples_of_several_parts(folder: Path, tmp_path: Path) -> None:
         writer.write({"__key__": "seq", "txt": "eight frames", **{k: _png(v) for k, v in frames.items()}})
     found = opened(tmp_path / "a.tar", tmp_path / "cache", scene_cuts=False)
     assert {shot.source: (shot.caption, shot.frames) for shot in found.shots} == {
-        "one.video.mp4": ("words of it", 12),
-        "in/two.mp4": ("in two", 12),
+        "one.video.mp4": ("words of it", FRAMES),
+        "in/two.mp4": ("in two", FRAMES),
         "seq": ("eight frames", 8),
     }
     seq = next(shot for shot in found.shots if shot.source == "seq")
