@@ -30,7 +30,7 @@ keep_to_arrays()  # and before anything loads the package
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported and collected stays: to look through it for garbage again and again took a quarter of the time."""
+    """What is imported and collected stays: looking through it for garbage took a quarter of the time."""
     gc.disable()
     found = yield
     gc.freeze()
