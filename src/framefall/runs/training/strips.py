@@ -24,7 +24,10 @@ def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path
 
 
 def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int, count: int = CLIPS) -> list[Row]:
-    """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples."""
+    """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples.
+
+    Of a single clip, which is what a stage that has hardly seen one gets, there is no slow sample.
+    """
     rows: list[Row] = []
     for clip in loader.validation(source, window(recipe), count, seed):
         truth, low = stage.task.example(stack([clip], stage.device))
@@ -33,7 +36,7 @@ def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed
         shown = {"real": truth}
         if known.prior is not None:
             shown["interpolated"] = known.prior
-        for quality in ("fast", "best"):
+        for quality in ("fast", "best")[:count]:
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])
             for step in stage.sample(
