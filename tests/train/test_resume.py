@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from examples import examples
 from framefall import publish
 from framefall.cascade.tasks import Base
 from framefall.data import loader
@@ -47,8 +48,14 @@ def fingerprint(ran: Ran) -> dict:
     }
 
 
-@pytest.mark.parametrize("stops", [(1,), (3,), (4,), (6,), (3, 3), (4, 5), (1, 2, 3, 4, 5)], ids=str)
-@pytest.mark.parametrize("name", STAGES)
+STOPS = [(1,), (3,), (4,), (6,), (3, 3), (4, 5), (1, 2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "stops"),
+    [(name, stops) for name in STAGES for stops in (STOPS if name == "base" else STOPS[-examples(1, len(STOPS)) :])],
+    ids=str,
+)
 def test_an_interrupted_run_ends_as_the_unbroken_one(
     name: str, stops: tuple[int, ...], recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
 ) -> None:
@@ -77,8 +84,11 @@ def without_step(tensors: dict, numbers: dict) -> None:
     numbers["state"]["step"] = 2
 
 
-@pytest.mark.parametrize("forget", [None, without_optimizer, without_counter, without_average, without_step])
-@pytest.mark.parametrize("name", STAGES)
+FORGETS = [None, without_optimizer, without_counter, without_average, without_step]
+
+
+@pytest.mark.parametrize("forget", FORGETS)
+@pytest.mark.parametrize("name", STAGES[: examples(1, len(STAGES))])  # what one stage's forgets, all forget
 def test_a_checkpoint_that_forgets_anything_shows_in_the_end(
     name: str, forget: Callable | None, recipe: Recipe, go: Callable, unbroken: dict, tmp_path: Path
 ) -> None:

@@ -138,9 +138,10 @@ def test_a_report_is_a_contact_sheet_and_scores(
     assert said.code == 0 and "longest_still" in said.out  # the toy's clip is grey: it has a length, and no motion
     sheet, scores = cv2.imread(str(tmp_path / "a.png")), json.loads((tmp_path / "a.json").read_text())
     assert sheet.shape[0] >= 32 and sheet.shape[1] >= 32 * 3 and scores["n"] == 1
-    quiet = framefall("generate", "-o", tmp_path / f"a{suffix}", "--model", trained, "--report", "--json")
-    (report,) = json.loads(quiet.out)["reports"]
-    assert report["metrics"].keys() == scores["metrics"].keys()
+    if suffix == ".gif":
+        quiet = framefall("generate", "-o", tmp_path / "a.gif", "--model", trained, "--report", "--json")
+        (report,) = json.loads(quiet.out)["reports"]
+        assert report["metrics"].keys() == scores["metrics"].keys()
 
 
 @pytest.mark.parametrize(("time", "space"), [(1, 2), (2, 1), (2, 2)])
