@@ -56,11 +56,7 @@ class Work:
     def start(self, root: Path) -> kills.Child:
         """Begins with it, or goes on."""
         root.mkdir(parents=True, exist_ok=True)
-        argv = ["framefall", *(word.format(here=root) for word in self.arguments)]
-        code = kills.CHILD.format(argv=argv, errors=str(root / "stderr.txt"))
-        child = kills._SERVER.Process(target=exec, args=(code,))
-        child.start()
-        return child
+        return kills.command(*(word.format(here=root) for word in self.arguments), errors=root / "stderr.txt")
 
 
 def works(count: int, source: Path) -> tuple[Work, ...]:

@@ -30,9 +30,11 @@ from framefall import publish
 
 RECIPE = ["--recipe", "micro", "--stage", "base", "--set", "save_every=1"]
 # the progress bar's lock would else be a semaphore that a killed process leaves to the system
-CHILD = """
-import sys, threading, tqdm
+_CHILD = """
+import os, sys, threading, tqdm
 tqdm.tqdm.set_lock(threading.RLock())
+os.environ.clear()
+os.environ.update({environment!r})
 sys.argv, sys.stderr = {argv!r}, open({errors!r}, "a")
 from framefall.cli import main
 main()
@@ -178,14 +180,19 @@ def _judge(folder: Path) -> str | None:
     return None if inside == {step} else "two steps at once"
 
 
-def _train(source: Path, model: Path, steps: int) -> Child:
-    """`framefall train … --resume` in a process of its own, forked from one that has done the imports."""
-    model.parent.mkdir(parents=True, exist_ok=True)
-    argv = ["framefall", "train", str(source), "-o", str(model), *RECIPE, "--steps", str(steps), "--resume"]
-    code = CHILD.format(argv=[*argv, "--device", "cpu"], errors=str(model.parent / "stderr.txt"))
+def command(*words: object, errors: Path | str = os.devnull) -> Child:
+    """`framefall WORDS` in a process of its own, forked from one that has done the imports."""
+    argv = ["framefall", *map(str, words)]
+    code = _CHILD.format(argv=argv, errors=str(errors), environment=dict(os.environ))
     child = _SERVER.Process(target=exec, args=(code,))
     child.start()
     return child
+
+
+def _train(source: Path, model: Path, steps: int) -> Child:
+    model.parent.mkdir(parents=True, exist_ok=True)
+    words = ("train", source, "-o", model, *RECIPE, "--steps", steps, "--resume", "--device", "cpu")
+    return command(*words, errors=model.parent / "stderr.txt")
 
 
 def _end(child: Child) -> int | None:

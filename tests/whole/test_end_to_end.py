@@ -1,10 +1,7 @@
 """From a folder of real clips to files that another decoder reads, through the command line."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
+from kills import command
 
 from framefall import publish
 from framefall.data.media.writer import write
@@ -51,18 +48,15 @@ def tiny(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_run_that_is_resumed_makes_the_model_of_an_unbroken_one(
     clips: Path, framefall: Callable, tmp_path: Path
 ) -> None:
-    code = "from framefall.cli import main; main()"
-    command = [sys.executable, "-c", code, "train", str(clips), "-o", str(tmp_path / "killed" / "model"), *TRAIN]
     log = tmp_path / "killed" / "model.training" / "temporal_sr" / "log.jsonl"
     (tmp_path / "killed").mkdir()
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # another number sums in another order
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | threads)
+    child = command("train", clips, "-o", tmp_path / "killed" / "model", *TRAIN)
     try:
-        while child.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
+        while child.is_alive() and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
             time.sleep(0.001)
     finally:
         child.kill()
-        child.wait()
+        child.join()
     assert not (tmp_path / "killed" / "model.training" / "spatial_sr" / "log.jsonl").exists()  # it was in the middle
     resumed = framefall("train", clips, "-o", tmp_path / "killed" / "model", *TRAIN, "--resume", "--json")
     unbroken = framefall("train", clips, "-o", tmp_path / "whole" / "model", *TRAIN, "--json")
