@@ -19,7 +19,7 @@ from serving import place_of, served
 
 @pytest.mark.timeout(600)
 def test_no_accepted_job_is_lost_when_worker_and_server_are_killed(tmp_path: Path) -> None:
-    report = studio_jobs.kills(examples(6, 100), tmp_path / "kills", 0)
+    report = studio_jobs.kills(examples(4, 100), tmp_path / "kills", 0)
     assert report.passed, report.broken
 
 

@@ -39,20 +39,32 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
 
 def test_what_the_wheel_installs_writes_the_lesson_and_knows_its_models(wheel: Path, tmp_path: Path) -> None:
     _pip("install", "--no-index", "--target", tmp_path / "site", wheel)
-    assert _run(tmp_path, "lesson", "-o", "lesson")["files"] > 20
-    assert (tmp_path / "lesson" / "lesson" / "index.html").is_file()
-    assert {one["name"] for one in _run(tmp_path, "models")["models"]} >= {"pico", "worlds"}
+    lesson, models = _run(tmp_path, ["lesson", "-o", "lesson"], ["models"])
+    assert lesson["files"] > 20 and (tmp_path / "lesson" / "lesson" / "index.html").is_file()
+    assert {one["name"] for one in models["models"]} >= {"pico", "worlds"}
 
 
-def _run(folder: Path, *words: str) -> dict[str, Any]:
-    """What a command of the installed package prints; libraries are those of this environment."""
-    code = (
-        "import framefall, pathlib, sys; from framefall.cli import main;"
-        "assert pathlib.Path(framefall.__file__).is_relative_to('site'), framefall.__file__; main()"
-    ).replace("'site'", repr(str(folder / "site")))
+CODE = """
+import framefall, pathlib, sys
+from framefall.cli import main
+assert pathlib.Path(framefall.__file__).is_relative_to({site!r}), framefall.__file__
+for words in {lines!r}:
+    sys.argv = ["framefall", *words, "--json"]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+    print({end!r})
+"""
+END = "-- the end of a command --"
+
+
+def _run(folder: Path, *lines: list[str]) -> list[dict[str, Any]]:
+    """What commands of the installed package print; libraries are those of this environment."""
+    code = CODE.format(site=str(folder / "site"), lines=lines, end=END)
     path = os.pathsep.join([str(folder / "site"), sysconfig.get_paths()["purelib"]])
     said = subprocess.run(
-        [sys.executable, "-c", code, *words, "--json"],
+        [sys.executable, "-c", code],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -60,8 +72,7 @@ def _run(folder: Path, *words: str) -> dict[str, Any]:
         check=False,
     )
     assert said.returncode == 0, said.stderr
-    found: dict[str, Any] = json.loads(said.stdout)
-    return found
+    return [json.loads(one) for one in said.stdout.split(END)[:-1]]
 
 
 def _pip(*words: object) -> None:
