@@ -53,7 +53,7 @@ def at_new_kinds(target: Any, checked: Any) -> Any:
 
     @functools.wraps(target)
     def call(*arguments: Any, **named: Any) -> Any:
-        kind = _kind((arguments, named))
+        kind = (*map(_kind, arguments), _kind(named)) if named else (*map(_kind, arguments),)
         if kind in passed:
             return target(*arguments, **named)
         made = checked()(*arguments, **named)
@@ -66,16 +66,19 @@ def at_new_kinds(target: Any, checked: Any) -> Any:
 def _kind(value: Any) -> Any:
     """What a check can tell of a value: an array's shape and type, what a container holds, of others the class."""
     what = type(value)
-    if what in (tuple, list):
+    if what in _PLAIN:
+        return what
+    if what in _ARRAYS:
+        return what, value.shape, value.dtype
+    if what is tuple or what is list:
         return what, len(value), *map(_kind, value[:MOST])
     if what is dict:
         return what, len(value), *((key, _kind(value[key])) for key in [*value][:MOST])
-    return (what, tuple(value.shape), value.dtype) if _is_array_class(what) else what
+    (_ARRAYS if hasattr(what, "shape") and hasattr(what, "dtype") else _PLAIN).add(what)
+    return _kind(value)
 
 
-@functools.cache
-def _is_array_class(what: type) -> bool:
-    return hasattr(what, "shape") and hasattr(what, "dtype")
+_PLAIN, _ARRAYS = set[type](), set[type]()  # the classes that were met
 
 
 def _is_private(target: Any) -> bool:
