@@ -64,6 +64,19 @@ def test_levels_are_drawn_for_every_frame_from_the_times_of_the_stage():
     assert between.abs().max() < 0.25  # independent: of 400 clips the largest of 28 stays below that
 
 
+def test_a_shift_moves_the_times_of_clips_with_given_frames_and_of_no_others():
+    only = {"frames": 1.0, "region": 0.0, "levels": 0.0}
+    for plain, moved in zip(many(KnownShares(**only)), many(KnownShares(**only, shift=2.0)), strict=True):
+        assert torch.equal(plain[1], moved[1])
+        made = plain[0] > 0
+        assert torch.equal(made, moved[0] > 0)
+        odds = [torch.logit(t[made].double()) for t in (plain[0], moved[0])]  # of noise against data: twice as high
+        torch.testing.assert_close(odds[1] - odds[0], torch.full_like(odds[0], 2.0).log(), rtol=0, atol=1e-3)
+    for others in ({"frames": 0.0, "region": 1.0, "levels": 0.0}, {"frames": 0.0, "region": 0.0, "levels": 1.0}):
+        for plain, moved in zip(many(KnownShares(**others)), many(KnownShares(**others, shift=2.0)), strict=True):
+            assert torch.equal(plain[0], moved[0])
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3])
 def test_short_clips_are_told_no_more_than_they_have(frames):
     for t, mask in many(KnownShares(frames=1.0, region=0.0, levels=0.0), 100, (frames, 4, 4)):
@@ -75,3 +88,8 @@ def test_short_clips_are_told_no_more_than_they_have(frames):
 def test_shares_that_are_none_are_refused(change):
     with pytest.raises(ValueError, match="shares of known must be at least 0 and together at most 1, got"):
         replace(KnownShares(), **change)
+
+
+def test_a_shift_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="shift of known must be a finite number above 0, got 0"):
+        KnownShares(shift=0.0)

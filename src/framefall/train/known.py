@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from framefall.diffusion.times import LogitNormal
+from framefall import checks
+from framefall.diffusion.times import LogitNormal, shifted
 from framefall.noise import Key
-from framefall.ranges import Share
+from framefall.ranges import Scale, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,12 @@ class KnownShares:
     frames: Share = 0.25  # the first ones, the last ones, both ends or scattered ones; one time for the others
     region: Share = 0.1  # of every frame a rectangle is given, or all but a rectangle
     levels: Share = 0.15  # nothing is given, and every frame has a time of its own
+    # of the time at which a clip's other frames are learnt: above 1, because given frames leave less to be decided, and
+    # that at more noise
+    shift: Scale = 1.0
 
     def __post_init__(self) -> None:
+        checks.number("shift of known", self.shift, above=0, example=2.2)
         shares = self.frames, self.region, self.levels
         if min(shares) < 0 or sum(shares) > 1:
             raise ValueError(
@@ -50,6 +55,7 @@ def told(
         mask[:] = _region(key.named("region"), height, width)
     elif part < shares.levels + shares.region + shares.frames and frames > 1:
         given = _given(key.named("frames"), frames)
+        t = shifted(t, shares.shift)
         t[given], mask[:, given] = 0.0, 1.0
     return t, mask
 
