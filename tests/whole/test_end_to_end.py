@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from kills import command
+from children import command
 
 from framefall import publish
 from framefall.data.media.writer import write
