@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
     said = [tmp_path_factory.mktemp("rank") / "said.json" for _ in range(2)]
     processes = [
-        program(__file__, output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
+        program(Path(__file__), output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
         for rank, output in enumerate(said)
     ]
     try:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 Child = multiprocessing.process.BaseProcess
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["framefall.cli", "framefall.runs.training.train", "torch._dynamo"])
+SERVER.set_forkserver_preload(
+    ["framefall.cli", "framefall.runs.training.train", "framefall.runs.generation.generate", "torch._dynamo"]
+)
 
 _BEGIN = """
 import os, sys
@@ -24,9 +26,8 @@ from framefall.cli import main
 main()
 """
 _PROGRAM = """
-import runpy
 sys.stdout = open({output!r}, "w")
-runpy.run_path(sys.argv[0], run_name="__main__")
+exec(compile({code!r}, sys.argv[0], "exec"), {{"__name__": "__main__", "__file__": sys.argv[0]}})
 sys.stdout.close()
 """
 
@@ -36,9 +37,10 @@ def command(*words: object, errors: Path | str = os.devnull) -> Child:
     return _start(["framefall", *map(str, words)], _COMMAND.format(errors=str(errors)))
 
 
-def program(path: Path | str, *words: object, output: Path, **environment: str) -> Child:
-    """A Python file with its arguments, which prints into `output`."""
-    return _start([str(path), *map(str, words)], _PROGRAM.format(output=str(output)), environment)
+def program(source: Path | str, *words: object, output: Path | str = os.devnull, **environment: str) -> Child:
+    """A Python file, or code as `python -c` takes it, with its arguments; it prints into `output`."""
+    code, name = (source.read_text(), str(source)) if isinstance(source, Path) else (source, "-c")
+    return _start([name, *map(str, words)], _PROGRAM.format(output=str(output), code=code), environment)
 
 
 def _start(argv: list[str], code: str, more: dict[str, str] | None = None) -> Child:

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from children import SERVER
 from report import Report
 
 from framefall.provenance import commit, machine
@@ -42,7 +42,7 @@ class Battery:
 
 def alone(module: str, count: int, folder: Path, seed: int = 0) -> list[Report]:
     """A battery's reports out of a process of its own, in which the largest child is one of the battery's."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=SERVER) as pool:
         return pool.submit(_reports, module, count, folder, seed).result()
 
 

@@ -49,7 +49,7 @@ def reports(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list
     both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
     said = [where / f"rank-{rank}.json" for rank in range(2)]
     processes = [
-        program(__file__, clips, where, output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
+        program(Path(__file__), clips, where, output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
         for rank, output in enumerate(said)
     ]
     try:
