@@ -9,6 +9,7 @@ alike was given before in this process: the arrays' shapes and types are all tha
 import dataclasses
 import functools
 import inspect
+from collections import defaultdict
 from typing import Any, get_args
 
 import jaxtyping
@@ -39,17 +40,19 @@ def _where_arrays(target: Any = None, *, typechecker: Any) -> Any:
         return type(target)(once(inner)) if inner else once(target)
 
     def once(function: Any) -> Any:
-        return at_new_kinds(function, functools.cache(lambda: _every(function, typechecker=typechecker)))
+        check = functools.cache(lambda: _every(function, typechecker=typechecker))
+        return at_new_kinds(function, check, _PASSED[f"{function.__module__}.{function.__qualname__}"])
 
     return decorate if target is None else decorate(target)
 
 
-def at_new_kinds(target: Any, checked: Any) -> Any:
+def at_new_kinds(target: Any, checked: Any, passed: set[Any]) -> Any:
     """The checked function where it is given what it never was, and otherwise the function itself.
 
-    The check is made at the first call: making all of them took a fifth of the time in which tests are collected.
+    The check is made when it is needed: making one for each function took a fifth of the time in which tests are
+    collected, and one for each function within a function, which begins to exist at each call of the outer, half of
+    what checks took.
     """
-    passed = set()
 
     @functools.wraps(target)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -79,6 +82,7 @@ def _kind(value: Any) -> Any:
 
 
 _PLAIN, _ARRAYS = set[type](), set[type]()  # the classes that were met
+_PASSED: dict[str, set[Any]] = defaultdict(set)  # what was given to a function of that name
 
 
 def _is_private(target: Any) -> bool:

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from jaxtyping import TypeCheckError
+from jaxtyping import Float, TypeCheckError
 
 from examples import examples
 from framefall.cascade.request import Request
 from framefall.evaluate.metrics import cadence
 from framefall.video import VideoShape, resize, to_frames
-from shape_checks import at_new_kinds
+from shape_checks import _PASSED, _where_arrays, at_new_kinds
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_array_that_fits_is_not() -> None:
 )
 def test_what_a_function_was_given_before_is_not_looked_at_again_and_all_else_is(given: Any, other: Any) -> None:
     looked: list[Any] = []
-    call = at_new_kinds(lambda value: value, lambda: lambda value: looked.append(value) or value)
+    call = at_new_kinds(lambda value: value, lambda: lambda value: looked.append(value) or value, set())
     for value in (given, given, other, given, other):
         assert call(value) is value
     assert len(looked) == 2 and looked[0] is given and looked[1] is other
@@ -55,3 +55,16 @@ def test_what_has_no_array_or_is_private_is_checked_when_everything_is() -> None
     assert hasattr(cadence._near, "__wrapped__") == everything
     assert hasattr(cadence.change_sizes, "__wrapped__")
     assert hasattr(to_frames, "__wrapped__") and Request("a ball").captions == ("a ball",)
+
+
+def test_a_function_within_a_function_is_looked_at_once_for_all() -> None:
+    def made() -> Any:
+        def inner(value: Float[torch.Tensor, "2"]) -> torch.Tensor:
+            return value
+
+        return _where_arrays(inner, typechecker=None)
+
+    looked = len(_PASSED)
+    for _ in range(3):
+        made()(torch.zeros(2))
+    assert len(_PASSED) == looked + 1 and [len(one) for one in _PASSED.values()][-1] == 1
