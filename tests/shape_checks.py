@@ -56,6 +56,8 @@ def at_new_kinds(target: Any, checked: Any, passed: set[Any]) -> Any:
 
     @functools.wraps(target)
     def call(*arguments: Any, **named: Any) -> Any:
+        if jaxtyping.config.jaxtyping_disable:  # a compiler reads a network, whose sizes are no numbers then
+            return target(*arguments, **named)
         kind = (*map(_kind, arguments), _kind(named)) if named else (*map(_kind, arguments),)
         if kind in passed:
             return target(*arguments, **named)
