@@ -128,8 +128,8 @@ def test_what_is_read_is_never_replaced_by_whatever_name(tmp_path: Path) -> None
 
 
 def test_an_output_lies_neither_in_its_source_nor_around_it(tmp_path: Path) -> None:
-    fill_folder(tmp_path / "clips")
-    fill_folder(tmp_path / "clips" / "part" / "frames")
+    for part in ("frames", "a.txt"):  # a user's, of which one part was made by Framefall
+        fill_folder(tmp_path / "clips" / "part" / part)
     (tmp_path / "link").symlink_to(tmp_path / "clips" / "part")
     for name in ("clips/a.json", "clips/part/new/a.json", "link/a.json"):
         with pytest.raises(ValueError, match=r"lies in .*, which is read"):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framefall import publish
+from framefall import publish, published
 from framefall.seal import seal, sealed
 
 LONGEST = 200  # bytes of a name: a partial name is longer, and file systems end at 255
@@ -85,10 +85,22 @@ def folder(
     return found
 
 
+def check_together(outputs: Sequence[Output]) -> None:
+    """Refuses outputs of one work of which one lies in another, or is it."""
+    for number, one in enumerate(outputs):
+        for other in outputs[number + 1 :]:
+            for inner, outer in ((one, other), (other, one)):
+                if outer.place in (inner.place, *inner.place.parents):
+                    raise ValueError(
+                        f"{inner.path} lies in {outer.path}, and both are to be written; choose another name"
+                    )
+
+
 def check_container(path: str | Path, sources: Iterable[str | Path] = ()) -> None:
     """Refuses a folder in which files are to be put one by one: one that cannot be written, or lies in what is read."""
     place = _led(Path(path))
     _check_apart(Path(path), place, True, [Path(source) for source in sources])
+    _check_no_part(Path(path), place)
     if os.path.lexists(place) and not place.is_dir():
         raise ValueError(_unlike(Path(path), place.lstat().st_mode, "a folder"))
     _check_parent(Path(path), place)
@@ -100,6 +112,7 @@ def _outputs(
     places = [_led(path) for path in paths]
     for path, place in zip(paths, places, strict=True):
         _check_apart(path, place, bool(kind), sources)
+        _check_no_part(path, place)
         if objection := _objection(path, place, kind, overwrite):
             raise ValueError(objection)
     for parent, path in {place.parent: path for path, place in zip(paths, places, strict=True)}.items():
@@ -152,6 +165,13 @@ def _check_apart(path: Path, place: Path, whole: bool, sources: Sequence[Path]) 
             raise ValueError(f"{path} lies in {source}, which is read for it; choose a name outside of it")
         if whole and ours in {_identity(parent) for parent in Path(os.path.realpath(source)).parents}:
             raise ValueError(f"{path} holds {source}, which is read for it: it is never replaced; choose another name")
+
+
+def _check_no_part(path: Path, place: Path) -> None:
+    """Refuses an output inside of a folder that was published as a whole: with a file more it is that no longer."""
+    for parent in place.parents:
+        if published.is_published(parent):
+            raise ValueError(f"{path} lies in {parent}, which Framefall made as a whole; choose a name outside of it")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -113,6 +113,14 @@ def verify(path: str | Path) -> dict[str, str]:
     return reading(path, Published.rest)
 
 
+def is_published(path: str | Path) -> bool:
+    """Whether a folder has a manifest of Framefall's, whatever has become of its files."""
+    try:
+        return bool(_entries(Path(path)))
+    except ValueError:
+        return False
+
+
 def sha256(path: str | Path) -> str:
     """The SHA-256 of a plain file's bytes."""
     with bounded.opened(path) as file:

@@ -3,17 +3,20 @@
     python tests/batteries/reliability.py [SHARE [NAME ...]]     writes docs/reliability.json and docs/reliability.md
 
 Each battery is a module beside this one with `run(count, folder, seed) -> Report` (or several reports). SHARE scales
-all counts (1 by default: about an hour on two cores); with names only those are run, and the others keep their last
-figures. Exit code 1 if a promise is broken or a control held.
+all counts (1 by default: less than an hour on two cores); with names only those are run, and the others keep their last
+figures. Two batteries run at a time, those that took longest first, and each is written down as it ends: a run that was
+killed goes on with those that are not yet tried at this commit and this share. Exit code 1 if a promise is broken or a
+control held.
 """
 
 import json
+import os
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +28,7 @@ from report import Report
 from framefall.provenance import commit, machine
 
 DOCS = Path(__file__).parents[2] / "docs"
+AT_ONCE = 2  # batteries: each waits for its children, or has one core
 
 
 @dataclass(frozen=True)
@@ -74,19 +78,23 @@ BATTERIES: dict[str, Battery] = {
 }
 
 
-def measure(share: float, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The reports of the named batteries, a line each as they end."""
-    found = []
-    for name in names:
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            reports = BATTERIES[name].run(share, Path(folder))
-        for report in reports:
-            took = round(time.monotonic() - began, 1)
-            values = report.json() | {"battery": name, "seconds": took, "commit": commit()}
-            print(f"{'held' if report.passed else 'BROKEN':7}{figure(values):14}{report.name}", flush=True)
-            found.append(values)
-    return found
+def measure(share: float, names: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]] | Exception]]:
+    """The reports of the named batteries as they end, two running at a time; or what ended one before it had any."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = {pool.submit(_timed, name, share): name for name in names}
+        for done in as_completed(begun):
+            error = done.exception()
+            if error is not None and not isinstance(error, Exception):
+                raise error
+            yield begun[done], error or done.result()
+
+
+def _timed(name: str, share: float) -> list[dict[str, Any]]:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        reports = BATTERIES[name].run(share, Path(folder))
+    about = {"battery": name, "share": share, "seconds": round(time.monotonic() - began, 1), "commit": commit()}
+    return [report.json() | about for report in reports]
 
 
 def figure(values: dict[str, Any]) -> str:
@@ -121,23 +129,45 @@ def page(result: dict[str, Any]) -> str:
 
 
 def main(words: Sequence[str], docs: Path = DOCS) -> int:
-    """Runs, writes both files, and says whether all held."""
-    share = float(words[0]) if words else 1.0
-    names = list(words[1:]) or list(BATTERIES)
+    """Runs, writes both files as each battery ends, and says whether all held."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two at a time have one core each
+    share, here, began = float(words[0]) if words else 1.0, commit(), time.monotonic()
+    before = _read(docs)
+    took = {one["battery"]: one.get("seconds", 0.0) for one in before["promises"]}
+    tried = {one["battery"] for one in before["promises"] if (one["commit"], one.get("share")) == (here, share)}
+    left = [name for name in BATTERIES if name not in tried]
+    names = list(words[1:]) or left or list(BATTERIES)
+    spent = before["minutes"] if words[1:] or (tried and left) else 0.0
+    for turn, (name, reports) in enumerate(measure(share, sorted(names, key=lambda name: -took.get(name, 1e9))), 1):
+        minutes = (time.monotonic() - began) / 60
+        reports, error = ([], reports) if isinstance(reports, Exception) else (reports, None)
+        print(f"{turn}/{len(names)} {name}, after {minutes:.1f} minutes{f': {error!r}' if error else ''}", flush=True)
+        for one in reports:
+            print(f"  {'held' if one['passed'] else 'BROKEN':7}{figure(one):14}{one['name']}", flush=True)
+            for line in () if one["passed"] else one["broken"]:
+                print(f"      {line}", flush=True)
+        others = [one for one in _read(docs)["promises"] if one["battery"] != name]  # read anew: two may run at once
+        _write(docs, [*others, *reports], spent if words[1:] else spent + minutes)
+    found = _read(docs)["promises"]
+    return 0 if all(one["passed"] for one in found) and set(names) <= {one["battery"] for one in found} else 1
+
+
+def _read(docs: Path) -> dict[str, Any]:
     path = docs / "reliability.json"
-    before = json.loads(path.read_text())["promises"] if path.exists() and len(words) > 1 else []
-    found = [one for one in before if one["battery"] not in names] + measure(share, names)
+    return dict(json.loads(path.read_text())) if path.exists() else {"promises": [], "minutes": 0.0}
+
+
+def _write(docs: Path, found: list[dict[str, Any]], minutes: float) -> None:
     result = {
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "system": platform.platform(terse=True),
-        "minutes": sum({one["battery"]: one.get("seconds", 0.0) for one in found}.values()) / 60,
+        "minutes": minutes,
         "promises": found,
     }
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    (docs / "reliability.json").write_text(json.dumps(result, indent=1) + "\n")
     (docs / "reliability.md").write_text(page(result))
-    return 0 if all(one["passed"] for one in found) else 1
 
 
 if __name__ == "__main__":

@@ -2,20 +2,35 @@
 
     python tests/batteries/studio_guard.py [COUNT]      prints a JSON report a promise; exit code 1 if one is broken
 
-COUNT requests are made up from the API's own schema, right and wrong ones; every route is asked in every foreign way.
+Schemathesis makes COUNT requests and more out of the API's own schema, right and wrong ones; every route is asked in
+every foreign way.
 """
 
+import asyncio
+import io
 import json
-import random
+import socket
 import sys
 import tempfile
+import threading
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import schemathesis
+import uvicorn
+from fastapi import FastAPI, Request
+from PIL import Image
 from report import Report
-from studios import tiny
+from schemathesis.checks import CHECKS
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+from studios import given_model, tiny
 
 from framefall.studio.security import PUBLIC, Rules
 
@@ -37,56 +52,158 @@ def run(count: int, folder: Path, seed: int = 0) -> list[Report]:
 
 
 def schema(studio: Any, count: int, seed: int) -> Report:
-    """Row 24: requests that follow the schema, and such that do not."""
-    generator, broken, statuses = random.Random(seed), list[str](), Counter[int]()
-    spec = studio.client.get("/api/openapi.json").json() | {"servers": [{"url": studio.url}]}
-    operations = [
-        (method.upper(), path, about) for path, methods in spec["paths"].items() for method, about in methods.items()
-    ]
-    known = _known(studio)
-    without = 0
-    for number in range(count):
-        method, path, about = operations[number % len(operations)]
-        right = generator.random() < 0.6
-        request = _request(generator, spec, method, path, about, known, right)
-        blind = generator.random() < 0.1
-        headers = request.pop("more") | ({} if blind else {"authorization": f"Bearer {_token(studio)}"})
-        try:
-            answer = httpx.request(**request, headers=headers, timeout=20)
-        except (httpx.ReadTimeout, httpx.RemoteProtocolError) as error:
-            broken.append(f"{method} {path}: {error!r}")
-            continue
-        statuses[answer.status_code] += 1
-        without += blind and answer.status_code not in (401, 413, 415)
-        good = str(answer.status_code) in about["responses"] and answer.status_code < 500
-        refusal = answer.status_code >= 400
-        if refusal and method != "HEAD":
-            good &= answer.headers["content-type"].startswith("application/json") and list(answer.json()) == [
-                "sentence"
-            ]
-        if not good or (blind and answer.status_code not in (401, 413, 415)):
-            broken.append(f"{method} {request['url']}: {answer.status_code} {answer.text[:200]}")
-        if number % 50 == 49:
-            for job in studio.client.get("/api/jobs", params={"most": 200}).json()["jobs"]:
-                if job["state"] in ("queued", "running"):
-                    studio.client.post(f"/api/jobs/{job['id']}/cancel")
-            known = _known(studio)
-    naive = [_naive_number(text) for text in ("1e400", "x", "-1", str(2**80), "")]
+    """Row 24: what Schemathesis makes of the API's own schema, right and wrong, alone and one after the other."""
+    spec = _with_examples(studio.client.get("/api/openapi.json").json(), _made(studio))
+    over = threading.Event()
+    quiet = threading.Thread(target=_cancelling, args=(studio, over))
+    quiet.start()
+    try:
+        found = asked(spec, studio.url, _token(studio), count, seed)
+    finally:
+        over.set()
+        quiet.join()
+    jobs = {"/api/jobs": {"post": spec["paths"]["/api/jobs"]["post"]}}
+    with naively() as url:
+        naive = asked(spec | {"paths": jobs}, url, _token(studio), 20, seed)
+    broken = [*found.faults, *([] if found.requests >= count else [f"only {found.requests} of {count} requests"])]
     return Report(
         name="the API keeps to its schema",
         promise="No request gets a 5xx, an answer that the schema does not have, or anything without the token",
         row=24,
-        tried=count,
-        held=count - len(broken),
+        tried=found.requests,
+        held=max(0, found.requests - len(broken)),
         window="accepted, so that something was done",
-        hits=sum(number for status, number in statuses.items() if status < 300),
-        least_hits=count // 20,
-        control="a handler that takes the numbers as they come",
-        control_tried=len(naive),
-        control_broke=sum(naive),
+        hits=sum(number for status, number in found.statuses.items() if 200 <= status < 300),
+        least_hits=count // 50,
+        control="a handler that takes what comes",
+        control_tried=naive.requests,
+        control_broke=min(naive.requests, len(naive.faults)),
         broken=tuple(broken[:20]),
-        figures={"answers": dict(sorted(statuses.items())), "operations": len(operations), "served without": without},
+        figures={
+            "answers": dict(sorted(found.statuses.items())),
+            "by phase": dict(found.phases),
+            "operations": sum(map(len, spec["paths"].values())),
+            "checks": len(CHECKS.get_all_names()),
+        },
     )
+
+
+@dataclass
+class Asked:
+    """What Schemathesis sent, and what it found fault with."""
+
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    phases: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+
+def asked(spec: dict[str, Any], url: str, token: str, count: int, seed: int) -> Asked:
+    """All its phases and checks: each corner of the schema, `count` requests of chance, and chains of requests."""
+    settings = {
+        "seed": seed,
+        "base-url": url,
+        "auth": {"openapi": {"token": {"bearer": token}}},
+        "request-timeout": 60,
+        "continue-on-failure": True,
+        "generation": {
+            "mode": "all",
+            "max-examples": max(2, count // sum(map(len, spec["paths"].values()))),
+            "database": "none",
+            "no-shrink": True,
+        },
+        "phases": {"coverage": {"enabled": count >= 1000}},  # a thousand requests, whatever the count
+        # what a schema cannot say (frames or seconds, stages that the model has) is refused too, by a sentence
+        "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409, 413, 416, 422, 429]}},
+    }
+    found = Asked()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = schemathesis.openapi.from_dict(spec, config=SchemathesisConfig.from_dict(settings))
+        for event in from_schema(loaded).execute():
+            if isinstance(event, events.ScenarioFinished):
+                _noted(event, found)
+            elif isinstance(event, events.NonFatalError | events.FatalError):
+                found.faults.append(repr(getattr(event, "value", None) or getattr(event, "exception", event))[:300])
+    return found
+
+
+def _noted(event: Any, found: Asked) -> None:
+    """The requests of a scenario, and which checks they failed."""
+    recorder = event.recorder
+    for one in recorder.interactions.values():
+        found.requests += 1
+        found.phases[event.phase.value] += 1
+        if one.response is not None:
+            found.statuses[one.response.status_code] += 1
+    for checks in recorder.checks.values():
+        for check in checks:
+            if check.failure_info is not None:
+                said = f"{recorder.label}: {check.name}: {check.failure_info.failure.message}"
+                found.faults.append(" ".join(f"{said} {check.failure_info.code_sample}".split())[:600])
+
+
+def _made(studio: Any) -> dict[str, list[str]]:
+    """Things that are there, by the rooms of the API: ids that requests may name."""
+    upload = studio.client.post("/api/uploads", files={"file": ("a.png", _picture())}).json()["id"]
+    model = given_model(studio.client)
+    jobs = [studio.done("generate", {"model": model, "frames": 2, "until": "base", "seed": one}) for one in range(3)]
+    roots = [one["id"] for one in studio.client.get("/api/roots").json()]
+    files = [file["id"] for job in jobs for file in job["outputs"]]
+    return {
+        "jobs": [job["id"] for job in jobs],
+        "folders": roots,
+        "files": files,
+        "models": [model],
+        "uploads": [upload],
+    }
+
+
+def _with_examples(spec: dict[str, Any], made: dict[str, list[str]]) -> dict[str, Any]:
+    """The schema with examples of ids that are there, which Schemathesis sends among its own."""
+    for path, operations in spec["paths"].items():
+        for operation in operations.values():
+            for one in operation.get("parameters", []):
+                if one["in"] == "path":
+                    one["schema"]["examples"] = made[path.split("/")[2]]
+    fields = {"model": "models", "folder": "folders", "upload": "uploads", "resume": "jobs"}
+    for part in spec["components"]["schemas"].values():
+        for name, value in part.get("properties", {}).items():
+            if name in fields:
+                value["examples"] = made[fields[name]]
+    return spec
+
+
+def _cancelling(studio: Any, over: threading.Event) -> None:
+    """Cancels whatever was accepted, so that the queue has room: what is tried is the API and not the model."""
+    with httpx.Client(base_url=studio.url, headers={"authorization": f"Bearer {_token(studio)}"}, timeout=60) as client:
+        while not over.wait(0.5):
+            for job in client.get("/api/jobs", params={"most": 200}).json()["jobs"]:
+                if job["state"] in ("queued", "running"):
+                    client.post(f"/api/jobs/{job['id']}/cancel")
+
+
+@contextmanager
+def naively() -> Iterator[str]:
+    """The address of a server whose one handler does what comes to mind first."""
+    app = FastAPI()
+
+    @app.post("/api/jobs", status_code=202)
+    async def submit(request: Request) -> dict[str, Any]:
+        body = await request.json()
+        frames = int(float(body["request"]["seconds"]) * 24)
+        return {"id": f"{frames:x}", "kind": body["kind"]}
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
 
 
 def _token(studio: Any) -> str:
@@ -94,109 +211,10 @@ def _token(studio: Any) -> str:
     return str(studio.client.headers["authorization"]).removeprefix("Bearer ")
 
 
-def _naive_number(text: str) -> bool:
-    """Whether a handler that says int(text) and takes so many ends in an error of its own."""
-    try:
-        bytearray(min(int(text), 10))
-    except (ValueError, OverflowError):
-        return True
-    return False
-
-
-def _known(studio: Any) -> dict[str, list[str]]:
-    """Ids that are there, by what they are of."""
-    jobs = studio.client.get("/api/jobs").json()["jobs"]
-    roots = [one["id"] for one in studio.client.get("/api/roots").json()]
-    files = [file["id"] for job in jobs for file in job["outputs"]]
-    models = [one["id"] for one in studio.client.get("/api/models").json() if one["origin"] == "given"]
-    return {"jobs": [job["id"] for job in jobs], "folders": roots, "files": files, "models": models, "uploads": []}
-
-
-def _request(
-    generator: random.Random,
-    spec: dict[str, Any],
-    method: str,
-    path: str,
-    about: dict[str, Any],
-    known: dict[str, list[str]],
-    right: bool,
-) -> dict[str, Any]:
-    """What httpx is to send."""
-    room = path.split("/")[2]
-    ids = known.get(room) or ["0123456789abcdef"]
-    odd = ["..%2f..%2fetc", "%00", "a" * 3000, "%F0%9F%98%80", "0"]
-    id = generator.choice(ids if right or generator.random() < 0.5 else odd)
-    request: dict[str, Any] = {"method": method, "url": f"{_base(spec)}{path.replace('{id}', id)}", "more": {}}
-    query = [one for one in about.get("parameters", []) if one["in"] == "query"]
-    request["params"] = {
-        one["name"]: _value(generator, one["schema"], spec, right) for one in query if generator.random() < 0.5
-    }
-    for one in about.get("parameters", []):
-        if one["in"] == "header" and generator.random() < 0.3:
-            text = str(_value(generator, one["schema"], spec, right))
-            request["more"][one["name"]] = text.encode("ascii", "ignore").decode().strip().replace("\n", "") or "x"
-    body = about.get("requestBody")
-    if path == "/api/uploads" and method == "POST":
-        request["files"] = {"file": ("a.png", bytes(generator.randrange(256) for _ in range(50)))}
-    elif body is not None:
-        value = _value(generator, body["content"]["application/json"]["schema"], spec, right)
-        text = json.dumps(_with_ids(value, known, generator)).encode()
-        if not right and generator.random() < 0.2:
-            text = text[: generator.randrange(len(text) + 1)]
-        request["content"] = text
-        request["more"]["content-type"] = "application/json"
-    return request
-
-
-def _base(spec: dict[str, Any]) -> str:
-    """Where the server of a schema is."""
-    return str(spec["servers"][0]["url"])
-
-
-def _with_ids(value: Any, known: dict[str, list[str]], generator: random.Random) -> Any:
-    """Names of models and folders that are there, mostly."""
-    if isinstance(value, dict):
-        for key in ("model", "folder"):
-            if key in value and known[f"{key}s"] and generator.random() < 0.8:
-                value[key] = known[f"{key}s"][0]
-        return {key: _with_ids(one, known, generator) for key, one in value.items()}
-    return [_with_ids(one, known, generator) for one in value] if isinstance(value, list) else value
-
-
-def _value(generator: random.Random, schema: dict[str, Any], spec: dict[str, Any], right: bool, depth: int = 0) -> Any:
-    """A value that fits a JSON schema, or one that nearly does."""
-    if not right and generator.random() < 0.15:
-        return generator.choice([None, -1, 0.5, 2**70, "", "x" * 5000, [], {}, True, "\u202e\u0000", [[[]]], {"a": {}}])
-    if "$ref" in schema:
-        found = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-        return _value(generator, found, spec, right, depth + 1)
-    if one_of := schema.get("oneOf") or schema.get("anyOf"):
-        return _value(generator, generator.choice(one_of), spec, right, depth + 1)
-    if "const" in schema or "enum" in schema:
-        return generator.choice(schema.get("enum") or [schema["const"]])
-    kind = schema.get("type", "string")
-    if kind == "object":
-        needed = schema.get("required", [])
-        return {
-            name: _value(generator, one, spec, right, depth + 1)
-            for name, one in schema.get("properties", {}).items()
-            if name in needed or (generator.random() < 0.4 and depth < 8)
-        }
-    if kind == "array":
-        least, most = schema.get("minItems", 0), min(schema.get("maxItems", 3), 3)
-        return [
-            _value(generator, schema["items"], spec, right, depth + 1) for _ in range(generator.randint(least, most))
-        ]
-    if kind in ("integer", "number"):
-        low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-        high = min(schema.get("maximum", schema.get("exclusiveMaximum", low + 100)), low + 50)
-        value = generator.uniform(low, high)
-        return int(value) if kind == "integer" else max(value, low + 0.01)
-    if kind == "boolean":
-        return generator.random() < 0.5
-    if kind == "null":
-        return None
-    return "".join(generator.choice("abcdef0123") for _ in range(12))
+def _picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(file, "PNG")
+    return file.getvalue()
 
 
 # ---------------------------------------------------------------- other pages

@@ -180,6 +180,43 @@ def test_a_model_is_no_place_for_clips(make: Run, trained: Path, tmp_path: Path,
     assert snapshot(model) == before and framefall("verify", model).code == 0
 
 
+def test_nothing_is_written_into_what_was_made_as_a_whole(
+    make: Run, trained: Path, tmp_path: Path, framefall: Run
+) -> None:
+    """Neither a clip nor a model nor shards into a model or into frames: with a file more they check no longer."""
+    model = tmp_path / "model"
+    shutil.copytree(trained, model)
+    assert make("-o", tmp_path / "frames").code == 0
+    before = snapshot(tmp_path)
+    for folder in (model, tmp_path / "frames"):
+        for said in (
+            make("-o", folder / "a.gif", "--overwrite"),
+            make("-o", folder / "deep" / "frames"),
+            make("-o", tmp_path / "a.gif", "--save-stages", folder / "stages"),
+            framefall("distill", model, "-o", folder / "fast", "--source", "fall", "--steps", 1),
+            framefall("train", "fall", "-o", folder / "m", "--recipe", "micro", "--stage", "base", "--steps", 1),
+            framefall("prepare", "fall:4", "-o", folder / "shards", "--recipe", "micro"),
+            framefall("lesson", "-o", folder / "lesson"),
+            framefall("evaluate", tmp_path / "frames", "--report", folder / "report"),
+        ):
+            assert refused(said) and "which Framefall made as a whole" in said.err, said
+    assert snapshot(tmp_path) == before and framefall("verify", model).code == 0
+    (model / "manifest.json").write_text("{}")  # a manifest of somebody else's: the folder is any folder
+    assert make("-o", model / "a.gif").code == 0
+
+
+@pytest.mark.parametrize("stages", ["frames", "frames/stages"])
+def test_stages_are_no_part_of_the_frames_that_they_lead_to(make: Run, tmp_path: Path, stages: str) -> None:
+    said = make("-o", tmp_path / "frames", "--save-stages", tmp_path / stages)
+    assert refused(said) and "both are to be written" in said.err and not list(tmp_path.iterdir()), said
+
+
+@pytest.mark.parametrize("name", [".mp4", ".GIF", ".png"])
+def test_a_suffix_alone_is_no_name(make: Run, tmp_path: Path, name: str) -> None:
+    said = make("-o", tmp_path / name)
+    assert refused(said) and "more than its suffix" in said.err and not list(tmp_path.iterdir()), said
+
+
 def test_a_device_and_a_socket_stay(make: Run, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "s.mp4"))

@@ -27,7 +27,7 @@ def test_one_model_says_all_that_it_knows(framefall: Callable) -> None:
     for sentence in (
         "caption: a big rabbit in a green meadow",
         "known failure: It knows its six captions and nothing else",
-        "scenarios of the worlds: fall, projectile",
+        "scenarios of the worlds: fall, uniform, projectile",
     ):
         assert said.out.count(sentence) == 1  # what the stages of a model share is said once
 

@@ -172,3 +172,28 @@ def test_a_folder_that_is_called_frames_says_what_is_around_it(tmp_path):
     assert told(tmp_path / "a dog" / "frames", tmp_path).caption == "a dog"
     assert told(tmp_path / "a cat" / "rgb", tmp_path).caption == "a cat"
     assert told(tmp_path / "a bird" / "in rgb light", tmp_path).caption == "in rgb light"
+
+
+@pytest.mark.parametrize(
+    ("source", "sidecar"), [("A.MP4", "a.txt"), ("clip.mp4", "Clip.Mp4.TXT"), ("cafe\u0301.mp4", "caf\u00e9.txt")]
+)
+def test_a_sidecar_may_be_written_as_another_system_writes_its_name(tmp_path, source, sidecar):
+    source = touch(tmp_path / source)
+    touch(tmp_path / sidecar, b"a kite rises")
+    assert told(source).caption == "a kite rises"
+
+
+def test_a_sidecar_of_one_of_two_names_that_are_nearly_alike_is_of_that_one(tmp_path):
+    sources = tuple(touch(tmp_path / name) for name in ("Kite.mp4", "kite.mp4"))
+    touch(tmp_path / "kite.txt", b"a kite rises")
+    captions = Captions(tmp_path, sources)
+    assert [captions.annotate(one).caption for one in sources] == ["Kite", "a kite rises"]
+
+
+def test_a_row_that_may_mean_files_in_several_folders_is_nobodys_and_said(tmp_path):
+    sources = tuple(touch(tmp_path / name) for name in ("a.mp4", "x/a.mp4", "x/b.mp4", "y/b.mp4", "y/c.mp4"))
+    touch(tmp_path / "captions.csv", b"file,caption\na.mp4,a kite\nb.mp4,a lantern\nc.mp4,a boat\n")
+    captions = Captions(tmp_path, sources)
+    assert [captions.annotate(one).caption for one in sources] == ["a kite", "a", "b", "b", "a boat"]
+    (note,) = captions.notes
+    assert note.startswith("captions.csv: 2 of its 3 rows may mean files in several folders, a.mp4 for one")

@@ -19,7 +19,7 @@ CLIPS = {  # frames and pixels a side of what the base makes, and of what comes 
 MILLIONS = {  # of parameters a stage: weights that were trained fit these and no others
     "nano": (7.82, 3.83, 0.79),
     "pico": (3.64, 2.95, 0.79),
-    "worlds": (3.36, 1.22, 0.79),
+    "worlds": (5.13, 1.22, 0.79),
     "micro": (0.231, 0.233, 0.065),
 }
 

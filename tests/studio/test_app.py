@@ -60,6 +60,31 @@ def test_bodies_that_are_no_json_are_refused(studio: Served) -> None:
         assert answer.status_code in (400, 422) and answer.json()["sentence"], content
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/jobs", "GET, POST"),
+        ("/api/jobs/0123/events", "GET"),
+        ("/api/models/pico", "DELETE"),
+        ("/api/uploads", "GET, POST"),
+        ("/", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_a_path_has_not_is_told_those_that_it_has(studio: Served, path: str, methods: str) -> None:
+    for method in ("PUT", "OPTIONS", *({"DELETE", "POST"} - {*methods.split(", ")})):
+        answer = studio.client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods), method
+
+
+def test_the_schema_says_what_is_needed_and_what_comes(studio: Served) -> None:
+    schema = studio.client.get("/api/openapi.json").json()
+    assert (
+        schema["security"] == [{"token": []}] and schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    )
+    kinds = schema["paths"]["/api/files/{id}"]["get"]["responses"]["200"]["content"]
+    assert {"video/mp4", "image/png", "application/octet-stream"} <= set(kinds)
+
+
 def test_a_home_has_one_server(studio: Served) -> None:
     async def begin() -> None:
         second = create_app(studio.place, rules("127.0.0.1", 1, TOKEN))

@@ -23,10 +23,11 @@ class Machine(RuleBasedStateMachine):
     """Clients, workers and a server that act in any order, beside a dictionary that says what must be."""
 
     open = Queue  # what is tested; a control has another
+    place: str | None = None  # where databases lie
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=self.place)
         self.queue = self.open(Path(self.folder.name) / "queue.sqlite")
         self.wanted: dict[str, str] = {}  # the state that each job must have
         self.keys: dict[str, str] = {}

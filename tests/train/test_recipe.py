@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from framefall.config import override
+from framefall.config import from_dict, override, to_dict
 from framefall.recipes.registry import RECIPES
 from framefall.train.objective import window
-from framefall.train.recipe import Distillation
+from framefall.train.recipe import Distillation, Recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -24,6 +24,28 @@ def test_each_stage_trains_on_what_it_makes(name: str) -> None:
         else:
             assert cut.frames == shape.frames and cut.image_share == part.image_share
         assert cut.view == ("crop" if task.kind == "spatial_sr" else "whole")
+
+
+@pytest.mark.parametrize(
+    ("setting", "bounds"),
+    [
+        ("save_every=0", "at least 1"),
+        ("keep=0", "at least 1"),
+        ("workers=64000", "at most 256"),
+        ("stages.base.batch=1000000000", "at most 65536"),
+    ],
+)
+def test_a_number_that_would_end_or_hang_a_training_is_refused(setting: str, bounds: str) -> None:
+    path, _, value = setting.rpartition("=")
+    values = to_dict(RECIPES["micro"]())
+    *parents, name = path.split(".")
+    place = values
+    for parent in parents:
+        place = place[parent]
+    assert from_dict(Recipe, values, origin="a recipe")
+    place[name] = int(value)
+    with pytest.raises(ValueError, match=rf"{name}: must be {bounds}"):
+        from_dict(Recipe, values, origin="a recipe")
 
 
 @pytest.mark.parametrize(("batch", "accumulate"), [(4, 3), (0, 1), (4, 0)])

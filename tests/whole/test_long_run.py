@@ -23,6 +23,7 @@ def long_run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(script)
     for name, value in {
         "SOURCE": "fall:6",
+        "FIRST": "fall:6",
         "RECIPE": "micro",
         "IDLE": False,  # a busy machine would starve it
         "SETTINGS": ("save_every=1", "strip_minutes=1000"),
@@ -99,5 +100,6 @@ def test_the_long_run_is_of_a_recipe_and_settings_that_there_are(trained: Path, 
     assert script.STAGE in recipe.stages and set(script.FAILURES) <= set(recipe.stages)
     assert len({script.home_of(stage) for stage in recipe.stages}) == len(recipe.stages)
     assert "temporal_sr" in script.command(tmp_path, "temporal_sr")
-    assert open_world(script.SOURCE).size == 60_000
+    for stage in recipe.stages:
+        assert open_world(script.source_of(stage)).size == 60_000
     assert export(trained.with_name("toy.training") / "base", tmp_path / "m").stage == script.STAGE

@@ -35,10 +35,20 @@ def test_the_page_is_what_the_batteries_found() -> None:
     assert {one["battery"] for one in result["promises"]} == set(BATTERIES)
 
 
+class Quick(Battery):
+    """A battery of a moment, so that what is tested is the run of all of them."""
+
+    def run(self, share: float, folder: Path, seed: int = 0) -> list[Report]:
+        if self.module == "ends":
+            raise RuntimeError("it is no longer there")
+        return [Report(**{**HELD.__dict__, "name": self.module, "tried": round(self.full * share)})]
+
+
 def test_a_run_writes_what_it_found_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one real battery, at its least count; the control is a battery whose promise is broken."""
     monkeypatch.setitem(BATTERIES, "odd_videos", Battery("odd_videos", 60, 4))
-    (tmp_path / "reliability.json").write_text(json.dumps({"promises": [HELD.json() | {"battery": "outputs"}]}))
+    other = HELD.json() | {"battery": "outputs", "commit": "0"}
+    (tmp_path / "reliability.json").write_text(json.dumps({"promises": [other], "minutes": 5}))
     assert main(["0.01", "odd_videos"], tmp_path) == 0
     found = json.loads((tmp_path / "reliability.json").read_text())["promises"]
     assert [one["battery"] for one in found] == ["outputs", "odd_videos"] and found[1]["tried"] == 4
@@ -46,7 +56,22 @@ def test_a_run_writes_what_it_found_and_keeps_the_rest(tmp_path: Path, monkeypat
         "| 19 | no half file | `outputs` | 8/8 | killed in a write: 4 (3) |"
         in (tmp_path / "reliability.md").read_text()
     )
-    broken = HELD.json() | {"battery": "outputs", "held": 7, "passed": False}
-    (tmp_path / "reliability.json").write_text(json.dumps({"promises": [broken]}))
-    monkeypatch.setattr(reliability, "measure", lambda share, names: [])  # what is kept is enough to fail
+    broken = {**other, "held": 7, "passed": False}
+    (tmp_path / "reliability.json").write_text(json.dumps({"promises": [broken], "minutes": 5}))
+    monkeypatch.setitem(BATTERIES, "odd_videos", Quick("odd_videos", 800))
     assert main(["0.01", "odd_videos"], tmp_path) == 1
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_batteries_that_it_had_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that ends without a report is run again; at another share, all are; and when all are done, anew."""
+    monkeypatch.setattr(reliability, "BATTERIES", {name: Quick(name, 8) for name in ("a", "b", "ends")})
+    assert main([], tmp_path) == 1
+    assert "3/3" in (said := capsys.readouterr().out) and "RuntimeError('it is no longer there')" in said
+    reliability.BATTERIES["ends"] = Quick("mended", 8)
+    assert main([], tmp_path) == 0
+    assert "1/1 ends" in capsys.readouterr().out
+    for words, ran in (([], "3/3"), (["0.5"], "3/3"), (["0.5", "a"], "1/1")):
+        main(words, tmp_path)
+        assert ran in capsys.readouterr().out

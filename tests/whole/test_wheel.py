@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -37,42 +38,61 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
     assert "framefall/weights/pico/base.safetensors" in held
 
 
-def test_what_the_wheel_installs_writes_the_lesson_and_knows_its_models(wheel: Path, tmp_path: Path) -> None:
-    _pip("install", "--no-index", "--target", tmp_path / "site", wheel)
-    lesson, models = _run(tmp_path, ["lesson", "-o", "lesson"], ["models"])
-    assert lesson["files"] > 20 and (tmp_path / "lesson" / "lesson" / "index.html").is_file()
-    assert {one["name"] for one in models["models"]} >= {"pico", "worlds"}
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the wheel is installed, below `site`."""
+    folder = tmp_path_factory.mktemp("installed")
+    _pip("install", "--no-index", "--target", folder / "site", wheel)
+    return folder
 
 
-CODE = """
-import framefall, pathlib, sys
-from framefall.cli import main
-assert pathlib.Path(framefall.__file__).is_relative_to({site!r}), framefall.__file__
-for words in {lines!r}:
-    sys.argv = ["framefall", *words, "--json"]
+def test_what_the_wheel_installs_writes_the_lesson(installed: Path) -> None:
+    assert _run(installed, "lesson", "-o", "lesson")["files"] > 20
+    assert (installed / "lesson" / "lesson" / "index.html").is_file()
+
+
+def test_what_the_wheel_installs_opens_the_studio_and_knows_its_models(installed: Path) -> None:
+    server = _started(installed, "studio", "--no-open", "--port", "0", "--home", "home")
     try:
-        main()
-    except SystemExit as end:
-        assert not end.code, words
-    print({end!r})
-"""
-END = "-- the end of a command --"
+        assert server.stdout is not None
+        address = "".join(iter(server.stdout.readline, "}\n")) + "}"
+        found = json.loads(address)["address"]
+        base = found.partition("?")[0]
+        for page, words in {"": "Framefall studio", "lesson/": "How video diffusion works"}.items():
+            with urllib.request.urlopen(base + page, timeout=60) as answer:
+                assert words in answer.read().decode()
+        token = {"Authorization": f"Bearer {found.partition('token=')[2]}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{base}api/models", headers=token), timeout=60) as answer:
+            assert {"pico", "worlds"} <= {one["id"] for one in json.load(answer)}
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
 
 
-def _run(folder: Path, *lines: list[str]) -> list[dict[str, Any]]:
-    """What commands of the installed package print; libraries are those of this environment."""
-    code = CODE.format(site=str(folder / "site"), lines=lines, end=END)
+def _run(folder: Path, *words: str) -> dict[str, Any]:
+    """What a command of the installed package prints; libraries are those of this environment."""
+    process = _started(folder, *words)
+    said, error = process.communicate()
+    assert process.returncode == 0, error
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def _started(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    """A command of the installed package, and of no other."""
+    code = (
+        "import framefall, pathlib, sys; from framefall.cli import main;"
+        "assert pathlib.Path(framefall.__file__).is_relative_to('site'), framefall.__file__; main()"
+    ).replace("'site'", repr(str(folder / "site")))
     path = os.pathsep.join([str(folder / "site"), sysconfig.get_paths()["purelib"]])
-    said = subprocess.run(
-        [sys.executable, "-c", code],
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words, "--json"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    assert said.returncode == 0, said.stderr
-    return [json.loads(one) for one in said.stdout.split(END)[:-1]]
 
 
 def _pip(*words: object) -> None:

@@ -9,7 +9,8 @@ row of a table (`tables.py`) in the video's folder, or one above; the words of t
 import json
 import os
 import re
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,7 @@ from framefall.data import tables
 from framefall.data.media.frame import readable
 from framefall.data.media.kinds import SUFFIXES
 from framefall.data.media.numbering import PICTURED, is_pattern, words
-from framefall.data.tables import Table
+from framefall.data.tables import Row, Table
 from framefall.data.text import read_text, whole
 
 SIDECARS = (".json", ".txt", ".caption", ".captions", ".cap", ".prompt", ".tags")  # in order of priority
@@ -45,7 +46,7 @@ class _Listing:
     """The files and folders in a folder, found without minding how their suffixes, or all of them, are written."""
 
     files: Mapping[str, str] = field(default_factory=dict)  # name with its suffix in small letters: name
-    folded: Mapping[str, str] = field(default_factory=dict)  # all in small letters: name
+    folded: Mapping[str, str] = field(default_factory=dict)  # all in small letters, accents in one piece: name
     folders: Mapping[str, str] = field(default_factory=dict)  # the same, of folders
 
     @staticmethod
@@ -59,7 +60,7 @@ class _Listing:
                 if os.path.isdir(entry):
                     folders[entry.name.lower()] = entry.name
                 else:
-                    files[stem + suffix.lower()] = folded[entry.name.lower()] = entry.name
+                    files[stem + suffix.lower()] = folded[_folded(entry.name)] = entry.name
         except OSError:
             return _Listing()
         return _Listing(files, folded, folders)
@@ -77,7 +78,7 @@ class Captions:
         """Everything found about one source; a malformed file is noted, and the next one is asked."""
         found = [_from_file(file) for file in self._sidecars(source)]
         for folder in self._above(source):
-            rows = (table.find(_relative(source, folder)) for table in self._tables.get(folder, ()))
+            rows = (self._row(table, source, folder) for table in self._tables.get(folder, ()))
             found += [Annotation(row.caption, row.numbers, where=row.where) for row in rows if row]
         found.append(Annotation(self._spoken(source), where="its name"))
         caption = next((one for one in found if one.caption), Annotation())
@@ -87,6 +88,23 @@ class Captions:
             notes=tuple(note for one in found for note in one.notes),
             where=caption.where,
         )
+
+    def _row(self, table: Table, source: Path, folder: Path) -> Row | None:
+        """What a table in a folder says of a source; nothing where files in several folders may be meant."""
+        name = _relative(source, folder)
+        row = table.find(name)
+        return row if row is None or table.names(name) or len(self._meant[id(row)]) == 1 else None
+
+    @cached_property
+    def _meant(self) -> Mapping[int, set[Path]]:
+        """The folders of the sources that each row may mean."""
+        found: dict[int, set[Path]] = defaultdict(set)
+        for source in self.sources:
+            for folder in self._above(source):
+                for table in self._tables.get(folder, ()):
+                    if row := table.find(_relative(source, folder)):
+                        found[id(row)].add(source.parent)
+        return found
 
     def _spoken(self, source: Path) -> str | None:
         """The words of a name; of frames in a folder called rgb, or by numbers alone, those of the folder around it."""
@@ -103,6 +121,12 @@ class Captions:
             place = "" if folder == self.root else f"{_relative(folder, self.root)}/"
             for table in several:
                 found += [f"{place}{table.name}{note}" for note in table.notes]
+                unclear = [name for name, row in table.rows.items() if len(self._meant.get(id(row), ())) > 1]
+                if unclear:
+                    found.append(
+                        f"{place}{table.name}: {len(unclear)} of its {len(table.rows)} rows may mean files in several"
+                        f" folders, {whole(unclear[0])} for one; say their folders too"
+                    )
                 lost = self._lost(folder, table)
                 if lost:
                     found.append(
@@ -157,9 +181,12 @@ class Captions:
         if source != self.root and source.parent != self.root:
             folders = self._listing(source.parent.parent).folders
             places += [source.parent.parent / folders[name] for name in FOLDERS if name in folders]
+        # another system may write a name in other letters (A.MP4, a.txt) or other bytes (é as one letter or as two)
+        alike = self._alike[source.parent, _folded(stems[0])] == 1
         for place in places:
-            files = self._listing(place).files
-            yield place, [files[name] for name in wanted if name in files]
+            listing = self._listing(place)
+            found = [listing.files.get(name) or (alike and listing.folded.get(_folded(name))) for name in wanted]
+            yield place, [name for name in found if name]
         inside = source if is_folder else source.parent
         if is_folder or self._counts[source.parent] == 1:
             listing = self._listing(inside)
@@ -173,9 +200,19 @@ class Captions:
         return self._listings[folder]
 
     @cached_property
+    def _alike(self) -> Counter[tuple[Path, str]]:
+        """How many names of sources in a folder are one but for how their letters are written."""
+        names = {(one.parent, one.name if os.path.isdir(one) else one.stem) for one in self.sources}
+        return Counter((folder, _folded(name)) for folder, name in names)
+
+    @cached_property
     def _counts(self) -> Counter[Path]:
         """How many sources lie in each folder."""
         return Counter(source.parent for source in self.sources)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def from_name(name: str) -> str | None:

@@ -84,6 +84,10 @@ class Table:
                 return self.rows[max(shorter, key=len) if shorter else longer[0]]
         return None
 
+    def names(self, relative: str) -> bool:
+        """Whether a row names a file with all of its folders below the table's."""
+        return _path(relative) in self.rows or _bare(_path(relative)) in self.rows
+
     @cached_property
     def _by_last(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

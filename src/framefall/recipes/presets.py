@@ -11,6 +11,7 @@ from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.text import TEXT_DIM
 from framefall.models.transformer import TransformerConfig
+from framefall.train.known import KnownShares
 from framefall.train.recipe import Optim, Recipe, StageRecipe
 from framefall.video import VideoShape
 
@@ -94,7 +95,7 @@ def worlds() -> Recipe:
     """
     recipe = pico()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
-    trunk = replace(_NARROW, patch=(1, 8, 8), words=48)
+    trunk = replace(_NARROW, depth=10, patch=(1, 8, 8), words=48)
     drawn = Sampling(steps=24, sampler="euler", guidance=Guidance(scale=2.5), shift=3.0)
     small = VideoShape(frames=16, height=32, width=32, fps=6.0)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=128, depth=4, heads=2, patch=(4, 4, 4)))
@@ -104,7 +105,15 @@ def worlds() -> Recipe:
             batch=16,
             image_share=0.0,  # single frames of a world say nothing that its clips do not
             optim=Optim(adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
-            stage=replace(base.stage, shape=small, backbone=trunk, best=drawn),
+            known=KnownShares(frames=0.45, region=0.08, levels=0.12, shift=2.2),
+            # where bodies are, and how many, is decided at much noise
+            stage=replace(
+                base.stage,
+                shape=small,
+                backbone=trunk,
+                best=drawn,
+                times=LogitNormal(mean=1.0, std=1.0, uniform_share=0.0),
+            ),
         ),
         "temporal_sr": replace(
             temporal, stage=replace(temporal.stage, shape=replace(small, frames=60, fps=24.0), backbone=shallow)

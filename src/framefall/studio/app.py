@@ -68,7 +68,7 @@ def create_app(place: Place, rules: Rules) -> FastAPI:
                 yield
                 await imported
 
-    app = FastAPI(
+    app = _Documented(
         title="Framefall studio",
         version=framefall.__version__,
         description=ABOUT,
@@ -86,6 +86,16 @@ def create_app(place: Place, rules: Rules) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ValueError, _wrong)
     return app
+
+
+class _Documented(FastAPI):
+    """A server whose schema says that every operation needs the token."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"token": []}]
+        return schema
 
 
 def _refused(_: Request, error: Exception) -> Response:

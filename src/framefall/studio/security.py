@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -75,7 +76,7 @@ class Rules:
         if any(origin not in origins for origin in said) or any(one not in ("same-origin", "none") for one in sites):
             return Refusal(403, "another page may not use the studio; open the address that framefall studio has said")
         if method not in METHODS:
-            return Refusal(405, f"the method must be one of {', '.join(METHODS)}", {"allow": ", ".join(METHODS)})
+            return Refusal(405, f"the method must be one of {', '.join(METHODS)}")
         if not (method in SAFE and PUBLIC.fullmatch(path)):
             by_header = self.is_token(_bearer(headers))
             if not by_header and not self.is_token(self._in_cookie(headers)):
@@ -150,6 +151,8 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store" if path.startswith("/api") else "no-cache")
+                if message["status"] == 405:
+                    headers["allow"] = _allowed(scope["app"], path)
             await send(message)
 
         refusal = self.rules.refusal(scope["method"], path, Headers(scope=scope))
@@ -176,6 +179,14 @@ class TooLarge(HTTPException):
     def __init__(self, most: int) -> None:
         sentence = f"a request may have at most {most:,} bytes here; send less"
         super().__init__(413, sentence, {"connection": "close"})
+
+
+def _allowed(app: FastAPI, path: str) -> str:
+    """The methods of a path, as the API's own schema has them; what is not in it is read alone."""
+    for known, operations in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{.*?}", "[^/]+", known), path):
+            return ", ".join(sorted(method.upper() for method in operations))
+    return ", ".join(SAFE)
 
 
 def _of_the_body(method: str, path: str, headers: Headers) -> Refusal | None:

@@ -148,7 +148,7 @@ class _Parts:
     def _begin(self) -> None:
         self._count += 1
         if self._count > 1:
-            raise Refused(413, "an upload must have one file, got more; send each by itself")
+            raise Refused(400, "an upload must have one file, got more; send each by itself")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self.name is None:

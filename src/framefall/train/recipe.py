@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from framefall.cascade.stage import Sampling, StageConfig
 from framefall.data.folder import FolderConfig
-from framefall.ranges import Often, Share, Size, Some, listed, within
+from framefall.ranges import Often, Share, Size, listed, within
 from framefall.train.known import KnownShares
 
 
@@ -61,7 +61,7 @@ class StageRecipe:
     """How one stage is trained."""
 
     stage: StageConfig
-    batch: Often = 16  # clips a step, over all ranks and accumulations
+    batch: Annotated[int, within(0, 65_536)] = 16  # clips a step, over all ranks and accumulations
     accumulate: Often = 1  # parts of a batch that are computed one after another
     steps: Often = 20_000  # when neither --steps nor --minutes says otherwise
     share: Size = 1.0  # of the minutes that a run over all stages is given
@@ -87,10 +87,12 @@ class Recipe:
     stages: Annotated[dict[str, StageRecipe], listed(32)]
     data: FolderConfig = field(default_factory=FolderConfig)
     seed: Annotated[int, within(-(2**63), 2**64)] = 0
-    workers: Some = 0  # make clips ahead: threads for a folder, processes for a world; no bit depends on it
-    save_every: Often = 200  # steps between two checkpoints ...
+    workers: Annotated[int, within(0, 256)] = (
+        0  # make clips ahead: threads for a folder, processes for a world; no bit depends on it
+    )
+    save_every: Annotated[int, within(1, 10**9)] = 200  # steps between two checkpoints ...
     save_minutes: Size = 2.0  # ... or this long, whichever comes first
     strip_minutes: Size = 3.0  # between two strips of samples
-    keep: Often = 2  # checkpoints kept
+    keep: Annotated[int, within(1, 10**9)] = 2  # checkpoints kept
     compile: bool = False  # torch.compile: minutes of start-up, then faster steps
     weights: Literal["bfloat16", "float32"] = "bfloat16"  # of the finished model's files

@@ -27,6 +27,7 @@ def videos(folder):
         (["0001.jpg", "0002.jpg", "0003.jpg"], "%04d.jpg"), (["take_7.PNG", "take_8.PNG"], "take_%d.PNG"),
         (["00000.jpg", "00005.jpg", "00010.jpg"], "%05d.jpg"), (["0001_rgb.png", "0002_rgb.png"], "%04d_rgb.png"),
         (["v2_take3_0001.png", "v2_take3_0002.png"], "v2_take3_%04d.png"),
+        (["frame (1).png", "frame (2).png"], "frame (%d).png"), (["(1)_rgb.jpg", "(2)_rgb.jpg"], "(%d)_rgb.jpg"),
         (["1.png", "2.png", "Thumbs.db", "desktop.ini", "notes.txt", "._1.png", ".DS_Store", "x.json"], "%d.png"),
     ],
 )  # fmt: skip
@@ -85,9 +86,9 @@ def test_two_sequences_and_other_files_are_told_apart(tmp_path):
     for prefix, level in (("a_", 10), ("b_", 200)):
         for number in range(1, 13):
             Image.new("RGB", (32, 32), (level,) * 3).save(tmp_path / f"{prefix}{number:04d}.png")
-    touch(tmp_path, "cover.jpg", "film.mp4")
+    touch(tmp_path, "sky.jpg", "film.mp4")
     assert videos(tmp_path) == {"a_%04d.png": 12, "b_%04d.png": 12}
-    assert in_folder(tmp_path).singles == ("cover.jpg", "film.mp4")
+    assert in_folder(tmp_path).singles == ("film.mp4", "sky.jpg")
     assert is_pattern(tmp_path / "b_%04d.png") and not is_pattern(tmp_path / "film.mp4")
     assert {int(frame.pixels.mean()) for frame in decode(tmp_path / "b_%04d.png")} == {200}
     with pytest.raises(DecodeError, match=r"it holds 2 videos as frames; give one of them.*a_%04d\.png"):
@@ -124,6 +125,15 @@ def test_masks_beside_frames_are_left_out(tmp_path, name, label):
     for number in range(12):
         (folder / f"frame_{number:04d}.png").unlink()
     assert sum(videos(folder).values()) == 12  # the control: alone they are what there is
+
+
+def test_a_picture_of_the_folder_is_no_frame_and_beside_a_video_no_still(tmp_path):
+    frames = [f"{number:03d}.png" for number in range(9)]
+    folder = touch(tmp_path / "take", *frames, "folder.jpg", "Thumbnail.png", "another.png")
+    found = in_folder(folder)
+    assert set(found.left_out) == {"folder.jpg", "Thumbnail.png"} and found.singles == ("another.png",)
+    alone = in_folder(touch(tmp_path / "stills", "cover.jpg", "another.png"))  # where no video is, it is a picture
+    assert set(alone.singles) == {"cover.jpg", "another.png"} and not alone.left_out
 
 
 def test_what_is_computed_from_a_single_file_is_left_out(tmp_path):

@@ -1,5 +1,6 @@
 """What big work takes is known before it begins, and the pieces that it is made in change nothing."""
 
+import time
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -97,6 +98,9 @@ def test_a_long_or_a_large_request_is_announced_and_a_usual_one_is_not(cascade: 
     many = announced(cascade, Request(count=40_000, until="base"), batch=4)
     assert many[1].startswith("40000 clips of 8 frames of 16x16: about ")
     assert announced(cascade, Request(seconds=600, until="base")) == []
+    began = time.process_time()  # as good as endless: its windows are not counted one by one
+    endless = announced(cascade, Request(seconds=1e12, until="base"))
+    assert endless[1].startswith("6000000000000 frames of 16x16: about ") and time.process_time() - began < 20
 
 
 def test_more_windows_and_more_clips_take_more_of_the_base(cascade: Cascade, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +109,8 @@ def test_more_windows_and_more_clips_take_more_of_the_base(cascade: Cascade, mon
     steps = cascade.stages[0].config.fast.steps
     found = [workload._of_base(cascade, Request(frames=frames), frames, 1)[0] for frames in (8, 14, 62)]
     assert found == [steps, 2 * steps, 10 * steps]  # windows of 8 frames, of which 2 overlap
+    monkeypatch.setattr(workload, "COUNTED", 4)
+    assert workload._of_base(cascade, Request(frames=62), 62, 1)[0] == 10 * steps  # 4 windows make 26 of 62 frames
     (one_by_one, alone), (together, four) = (workload._of_base(cascade, Request(count=4), 8, one) for one in (1, 4))
     assert (one_by_one, together) == (4 * steps, steps) and four > 2 * alone > 0
 

@@ -116,6 +116,15 @@ def test_a_training_that_starts_from_a_model_knows_what_that_knew(trained: Path,
     assert now.scores != then.scores
 
 
+def test_a_deeper_network_starts_from_a_shallower_model(trained: Path, folder: Folder, tmp_path: Path) -> None:
+    recipe = override(toy(), ["stages.base.stage.backbone.depth=3"])
+    train(folder, tmp_path / "m", recipe, stages=["base"], steps=1, init=trained)
+    deep, shallow = (load_cascade(one).stage("base").backbone.state_dict() for one in (tmp_path / "m", trained))
+    assert "blocks.2.attn.qkv.weight" in deep.keys() - shallow.keys()
+    torch.testing.assert_close(deep["blocks.2.attn.qkv.weight"], shallow["blocks.1.attn.qkv.weight"], rtol=0, atol=0.05)
+    assert deep["blocks.1.attn.proj.weight"].abs().max() < 0.05 < shallow["blocks.1.attn.proj.weight"].abs().max()
+
+
 def test_stages_may_be_trained_one_by_one_in_any_order(folder: Folder, trained: Path, tmp_path: Path) -> None:
     for name in ("spatial_sr", "base", "temporal_sr"):
         assert train(folder, tmp_path / "toy", toy(), stages=[name], steps=4).steps == {name: 4}
@@ -251,7 +260,7 @@ def test_training_starts_from_another_models_weights(trained: Path, folder: Fold
 @pytest.mark.parametrize(
     ("settings", "stages", "sentence"),
     [
-        (["stages.base.stage.backbone.depth=3"], ["base"], "network for base: depth is 2 in toy and 3 in micro"),
+        (["stages.base.stage.backbone.depth=1"], ["base"], "network for base: depth is 2 in toy and 1 in micro"),
         (["stages.base.stage.backbone.words=9"], ["base"], "network for base: words is 24 in toy and 9 in micro"),
     ],
 )

@@ -1,7 +1,7 @@
 """Numbered pictures as the frames of a video: which of them belong together, which are missing, which are none of it.
 
-**The rule.** Pictures of one folder whose names differ in one number only (`0001.png`, `take_12.jpg`, `0001_rgb.png`)
-are the frames of one video, in the order of that number, when
+**The rule.** Pictures of one folder whose names differ in one number only (`0001.png`, `take_12.jpg`, `take (12).jpg`,
+`0001_rgb.png`) are the frames of one video, in the order of that number, when
 
 - there are at least two and no other picture or video lies beside them, or there are at least eight;
 - the number mostly goes up by one step: 1, 2, 3, or 0, 5, 10;
@@ -10,7 +10,8 @@ are the frames of one video, in the order of that number, when
 
 A file `fps.txt` in the folder says that all of its pictures are frames, whatever they are called. All others are single
 pictures. Where the number jumps one shot ends and another begins. Pictures that go with others by their names and are
-called masks, depth, flow, ... are left out, and of a frame that is there twice (`1.png`, `1.jpg`) one is taken.
+called masks, depth, flow, ... are left out, as is a picture of the folder beside its video (`cover.jpg`); and of a
+frame that is there twice (`1.png`, `1.jpg`) one is taken.
 
 A folder that holds one such video stands for it; of several each is named by a pattern: `FOLDER/a_%04d.png`.
 """
@@ -49,6 +50,9 @@ PERHAPS_COMPUTED = frozenset(
         "preview previews semantic semantics skeleton thumb thumbs thumbnail thumbnails truth"
     )
 )
+COVERS = frozenset(
+    named("albumart albumartsmall cover folder poster preview thumb thumbnail")
+)  # beside a video's frames
 PICTURED = frozenset(
     named("color colour frame frames image images img imgs input jpegimages rgb video videos")
 )  # what folders of frames are called, so that it says nothing
@@ -132,7 +136,7 @@ def marks(folder: Path, deep: bool) -> set[str]:
     return found
 
 
-_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<tail>(?:[_\-. ][^\W\d_]+)*)", re.DOTALL)
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<tail>\)?(?:[_\-. ][^\W\d_]+)*)", re.DOTALL)
 _PATTERN = re.compile(r"%(?:0\d+)?d")
 _Group = Mapping[int, Sequence[str]]  # names by number
 
@@ -160,6 +164,10 @@ def _sorted(folder: Path, files: Sequence[str]) -> Sorted:
         label: f"{count} {'file that goes' if count == 1 else 'files that go'} by name with those beside"
         for label, count in Counter(aside.values()).items()
     }
+    if videos:
+        covers = [name for name in pictures if Path(name).stem.lower() in COVERS and name not in members]
+        left_out |= dict.fromkeys(covers, "it is a picture of the folder by its name, and no frame of the video in it")
+        members = members | set(covers)
     return Sorted(tuple(videos), tuple(name for name in kept if name not in members), left_out)
 
 

@@ -61,6 +61,8 @@ def video_output(path: str | Path, *, overwrite: bool = False, sources: Iterable
     `sources` are the files and folders that it is made from.
     """
     path = Path(path)
+    if path.name.lower() in (*WRITERS, PICTURE) and path.name:
+        raise ValueError(f"the name of a video must have more than its suffix, got {path.name!r}; try clip{path.name}")
     if (suffix := path.suffix.lower()) not in (*WRITERS, PICTURE):
         known = ", ".join(name or "no suffix (a folder of PNG)" for name in WRITERS)
         raise ValueError(

@@ -21,7 +21,7 @@ from framefall.cascade.vocabulary import Doubt, doubt
 from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
 from framefall.memory import size_of
 from framefall.models.engine import accelerated
-from framefall.outputs import Output
+from framefall.outputs import Output, check_together
 from framefall.progress import Events, Note, operation
 from framefall.runs.generation.given import Given, knowing
 from framefall.runs.generation.tags import named, provenance, tagged
@@ -184,7 +184,7 @@ def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Makin
         return video_output(path, overwrite=how.overwrite, sources=sources)
 
     names = [stage.name for stage in cascade.up_to(request.until)] if how.save_stages is not None else []
-    return [
+    files = [
         ClipFile(
             output=output(path),
             fps=cascade.fps(request.until),
@@ -195,6 +195,8 @@ def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Makin
         )
         for path in paths
     ]
+    check_together([one for file in files for one in (file.output, *file.stages.values())])
+    return files
 
 
 def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ FRAMES_AT_ONCE = (16, 8, 4, 2, 1)
 TILES = (256, 128)
 ENCODER = 60  # frames of 4:2:0 bytes that an encoder keeps
 BESIDE = 80 << 20  # bytes that libraries take for themselves once they are given large pictures
+COUNTED = 10_000  # windows that are counted one by one
 SURE = (0.7, 1.6)  # times: between these the time lies nine times in ten
 
 
@@ -165,7 +166,7 @@ def _too_large(name: str, need: float, size: tuple[int, int], most: float, other
 def _of_base(cascade: Cascade, request: Request, total: int | None, batch: int) -> tuple[float, float]:
     """The base's seconds for all clips, and bytes for those that are made together: of one step, and as many more."""
     base, clips = cascade.stages[0], len(request.captions)
-    windows = sum(bool(window.frames) for window in plan(base, request, total))
+    windows = _windows(base, request, total)
     if not windows:
         return 0.0, 0.0
 
@@ -181,6 +182,14 @@ def _of_base(cascade: Cascade, request: Request, total: int | None, batch: int) 
         steps()
         best = min(best, time.perf_counter() - began)
     return best * count * windows * math.ceil(clips / batch), live.most
+
+
+def _windows(base: Stage, request: Request, total: int | None) -> int:
+    """In how many windows a base makes a request; of very many, by the share of the frames that the first ones make."""
+    found = list(islice(plan(base, request, total), COUNTED))
+    made = max((window.keep.stop for window in found), default=0)
+    windows = sum(bool(window.frames) for window in found)
+    return windows if total is None or made >= total else math.ceil(windows * total / made)
 
 
 def measured(cascade: Cascade, stage: Stage, quality: Quality) -> Cost:

@@ -1,6 +1,7 @@
 """A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
+from framefall.models.deeper import deepened
+from framefall.models.transformer import TransformerConfig
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import open_source
@@ -120,7 +123,8 @@ def train(
             clips = own.clips if own else before[name].step * recipe.stages[name].batch
             count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
             events = _train_stage(name, recipe, source, model, runs, shares[name], device, start, count)
-            yield from _judged(events, found, own, remedy)
+            with closing(events):  # before anybody else may write here
+                yield from _judged(events, found, own, remedy)
         return found
 
 
@@ -173,12 +177,14 @@ def _train_stage(
     device: str | torch.device,
     start: Cascade | None,
     count: int,
-) -> Iterator[TrainingStep | Note]:
+) -> Generator[TrainingStep | Note, None, None]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
     part, training = recipe.stages[name], source.split("train")
     stage = initial(name, part, recipe.seed, torch.device(device))
     if start is not None:
-        stage.backbone.load_state_dict(start.stage(name).backbone.state_dict())
+        weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
+        deeper = isinstance(network, TransformerConfig)
+        stage.backbone.load_state_dict(deepened(weights, network.depth) if deeper else weights)
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)
         for parent in (model.parent, runs / name):  # what killed runs left behind
@@ -228,6 +234,8 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
             raise ValueError(f"--init starts stages that work on pixels, and {name} works on latents; leave it out")
         for field_ in fields(wanted.backbone):
             ours, theirs = (getattr(one.backbone, field_.name, None) for one in (wanted, found[name]))
+            if field_.name == "depth" and wanted.backbone.kind == "transformer" and ours > theirs:
+                continue  # begun with blocks that change nothing yet
             if ours != theirs and field_.name != "checkpoint_activations":
                 raise ValueError(
                     f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 
 from framefall.studio.answers import Folder, FolderName, Upload
-from framefall.studio.files import open_inside
+from framefall.studio.files import TYPES, open_inside
 from framefall.studio.routes.replies import upload_of
 from framefall.studio.routes.served import Id, Served
 
@@ -18,6 +18,9 @@ PAGE_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; frame-ancestors 'self'"
 )
 
+_BYTES: dict[str, dict[str, str]] = {
+    kind: {} for kind in (*(one.partition(";")[0] for one in TYPES.values()), "application/octet-stream")
+}
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -59,11 +62,8 @@ def delete(served: Served, id: Id) -> Response:
     "/files/{id}",
     response_class=Response,
     responses={
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
-        206: {
-            "description": "The bytes of the Range.",
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        200: {"description": "The bytes of the file.", "content": _BYTES},
+        206: {"description": "The bytes of the Range.", "content": _BYTES},
     },
 )
 def file(served: Served, id: Id, range: Annotated[str | None, Header(max_length=200)] = None) -> Any:

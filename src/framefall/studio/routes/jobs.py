@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse
 
 from framefall.studio.answers import ENDED, Job, Jobs
+from framefall.studio.events import NAMES
 from framefall.studio.events import events as happened
 from framefall.studio.queue import Refused
 from framefall.studio.routes.replies import job_of
@@ -58,7 +59,10 @@ def one(served: Served, id: Id) -> Job:
 
 @router.post("/{id}/cancel")
 async def cancel(served: Served, id: Id) -> Job:
-    """Ends a job, and answers when it has ended; one that has ended before stays as it is. A training can go on."""
+    """Ends a job, and answers when it has ended; one that has ended before stays as it is.
+
+    A training saves the step that it is at, within half a minute, and can go on from there.
+    """
     row = await asyncio.to_thread(served.queue.cancel, id)
     if row.state == "cancelled":
         await asyncio.to_thread(served.supervisor.tidy, row)
@@ -101,12 +105,24 @@ def delete(served: Served, id: Id) -> Response:
     return Response(status_code=204)
 
 
+_EVENT = {  # as OpenAPI 3.2 describes an event of a stream
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": list(NAMES)},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+
+
 @router.get(
     "/{id}/events",
     response_class=EventSourceResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"itemSchema": _EVENT}},
             "description": (
                 "Server-sent events; the data of each is JSON. `state` {state, attempt?, sentence?}; `progress`"
                 " (Progress); `preview` (Preview); `loss` (LossPoint); `note` {text}; `output` (File); `end` {state} is"
