@@ -183,8 +183,9 @@ def _train_stage(
     stage = initial(name, part, recipe.seed, torch.device(device))
     if start is not None:
         weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
-        deeper = isinstance(network, TransformerConfig)
-        stage.backbone.load_state_dict(deepened(weights, network.depth) if deeper else weights)
+        if isinstance(network, TransformerConfig):
+            weights = deepened(weights, network.depth)
+        stage.backbone.load_state_dict(weights)
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)
         for parent in (model.parent, runs / name):  # what killed runs left behind
@@ -232,10 +233,12 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
         wanted = recipe.stages[name].stage
         if found[name].latent is not None or wanted.latent is not None:
             raise ValueError(f"--init starts stages that work on pixels, and {name} works on latents; leave it out")
+        network = found[name].backbone
+        if isinstance(network, TransformerConfig) and isinstance(wanted.backbone, TransformerConfig):
+            # what is deeper begins with blocks that change nothing
+            network = replace(network, depth=max(network.depth, wanted.backbone.depth))
         for field_ in fields(wanted.backbone):
-            ours, theirs = (getattr(one.backbone, field_.name, None) for one in (wanted, found[name]))
-            if field_.name == "depth" and wanted.backbone.kind == "transformer" and ours > theirs:
-                continue  # begun with blocks that change nothing yet
+            ours, theirs = (getattr(one, field_.name, None) for one in (wanted.backbone, network))
             if ours != theirs and field_.name != "checkpoint_activations":
                 raise ValueError(
                     f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"
