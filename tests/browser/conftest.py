@@ -78,12 +78,13 @@ def browser_there() -> None:
 
 
 @pytest.fixture(scope="module")  # not longer: its event loop runs as long as it does, and others want their own
-def chromium(browser_there: None) -> Iterator["Browser"]:
-    """The browser."""
+def chromium(browser_there: None, request: pytest.FixtureRequest) -> Iterator["Browser"]:
+    """The browser, with what the module's `MORE_FLAGS` say."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        flags = [*FLAGS, *getattr(request.module, "MORE_FLAGS", ())]
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
 

@@ -16,13 +16,13 @@ from PIL import Image
 from conftest import CHROMIUM, FLAGS, TOKEN, Server
 
 PAGES = ("generate", "compare", "train", "measure", "history")
-LOOKS = {"light": (1280, 1000), "dark": (1280, 1000), "phone": (360, 1000)}
+LOOKS = {"readme": (1280, 1560), "light": (1280, 1000), "dark": (1280, 1000), "phone": (360, 1000)}
 PROMPT = "people walk across a square seen from above"
 SCALE = 0.5  # of a picture on the sheet
 
 
 def work(page: Any, server: Server, footage: Path) -> None:
-    """A clip is made, two settings are compared, a folder is looked at, a clip is measured."""
+    """A clip is made, two settings are compared, a toy is trained, a clip is measured."""
     page.goto(f"{server.url}#/generate")
     page.get_by_role("combobox", name="Prompt").fill(PROMPT)
     page.get_by_role("button", name="Generate", exact=True).click()
@@ -39,6 +39,10 @@ def work(page: Any, server: Server, footage: Path) -> None:
     page.goto(f"{server.url}#/train")
     page.get_by_role("button", name="Look first").click()
     page.get_by_role("heading", name="1 file is used").wait_for()
+    page.get_by_label("Recipe").select_option("micro")
+    page.get_by_label("Minutes").fill("0.3")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text("Verdict: ").wait_for()
     page.goto(f"{server.url}#/measure")
     page.locator("drop-zone input").first.set_input_files(footage / f"{PROMPT}.mp4")
     page.get_by_role("button", name=f"Remove {PROMPT}").wait_for()
@@ -66,6 +70,8 @@ def shots(browser: Any, server: Server, footage: Path, look: str) -> Iterator[tu
             page.wait_for_selector("job-view .chip.good")
             page.wait_for_timeout(2000)  # its result is fetched and drawn
             page.evaluate("for (const one of document.querySelectorAll('clip-player')) one.frame = 12")
+            if name == "measure":
+                page.get_by_label("Draw tracks").check()
             page.evaluate("if (innerWidth < 500) document.querySelector('section[aria-label=Result]').scrollIntoView()")
         else:
             page.goto(f"{server.url}#/{name}")
@@ -87,8 +93,9 @@ def main(folder: Path) -> None:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for look in LOOKS:
             pictures = dict(shots(browser, server, footage, look))
-            if look == "light":
+            if look == "readme":
                 pictures["generate"].save(folder / "studio.webp", quality=80, method=6)
+                continue
             rows.append([one.resize([round(SCALE * side) for side in one.size]) for one in pictures.values()])
         browser.close()
         server.stop()

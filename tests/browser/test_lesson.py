@@ -196,22 +196,37 @@ def test_contents_pager_and_address_lead_to_the_card(lesson: Open) -> None:
     page.wait_for_function("() => !document.getElementById('time').hidden")
 
 
+STOP = """() => {
+  const one = document.activeElement;
+  if (one === document.body) return null;
+  const seen = getComputedStyle(one).boxShadow !== "none" || !!one.closest(".choice");
+  for (let at = one; at; at = at.parentElement) if (at.ready) return [at.localName, seen];
+  return [one.closest(".contents, .pager, .tabs")?.className ?? "", seen];
+}"""
+
+
 def test_the_keyboard_reaches_every_diagram_and_shows_where_it_is(lesson: Open) -> None:
     page = lesson("")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the lesson"
     page.keyboard.press("Enter")
-    seen = set()
-    for _ in range(45):
-        page.keyboard.press("Tab")
-        seen.add(
-            page.evaluate("document.activeElement.closest('time-fusion, time-damage, .contents, .pager')?.localName")
+    for tab in TABS:
+        turn(page, tab)
+        page.evaluate("document.querySelector('#main').focus()")
+        reached = set()
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            stop = page.evaluate(STOP)
+            if stop is None:  # the end of the page
+                break
+            assert stop[1], (tab, page.evaluate("document.activeElement.outerHTML"))
+            reached.add(stop[0])
+        wanted = page.evaluate(
+            """tab => [...document.querySelectorAll(`#${tab} *`)].filter((one) => one.ready && !one.hidden
+            && one.querySelector("button, input, select, [tabindex='0']")).map((one) => one.localName)""",
+            tab,
         )
-        assert page.evaluate(
-            "getComputedStyle(document.activeElement).boxShadow !== 'none'"
-            " || !!document.activeElement.closest('.choice') || document.activeElement === document.body"
-        ), page.evaluate("document.activeElement.outerHTML")
-    assert {"time-fusion", "time-damage", "nav"} <= seen
+        assert {*wanted, "contents", "pager"} <= reached, tab
 
 
 def test_it_reads_without_scripts(chromium: "Browser", site: str) -> None:
@@ -251,6 +266,7 @@ def test_nothing_is_wider_than_a_phone(lesson: Open) -> None:
     for tab in TABS:
         turn(page, tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+        assert page.evaluate("(([one]) => one.scrollWidth <= one.clientWidth)(document.querySelectorAll('nav.tabs'))")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -267,6 +283,7 @@ def test_axe_has_nothing_serious_to_say(lesson: Open, scheme: str) -> None:
 
 def test_nothing_moves_until_it_is_asked_to(lesson: Open) -> None:
     page = lesson("time")
+    assert page.get_by_role("link", name="Back to the studio").count() == 0  # there is none behind this page
     assert page.evaluate("[...document.querySelectorAll('frame-player')].every((one) => !one.playing)")
     player = page.locator("time-fusion frame-player")
     player.get_by_role("button", name="Play").click()
@@ -278,7 +295,10 @@ def test_nothing_moves_until_it_is_asked_to(lesson: Open) -> None:
 def test_in_the_studio_a_clip_is_made_and_measured_live(open_page: Open, studio: Any) -> None:
     """The guard's rules hold for the lesson too: the fixture fails at any word on the console."""
     page = open_page()
+    page.evaluate("localStorage.setItem('theme', 'dark')")
     page.goto(f"{studio.url}lesson/#time")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"  # as it was chosen in the studio
+    assert page.get_by_role("link", name="Back to the studio").get_attribute("href") == "../"
     live = page.locator("#time live-clip")
     live.get_by_label("Seed").fill("3")
     live.get_by_role("button", name="Make it now").click()

@@ -67,3 +67,11 @@ def test_help_says_how_to_open_it_and_loads_no_server(framefall: Callable) -> No
     assert said.code == 0 and "framefall studio --root my_clips" in said.out
     probe = "import sys; import framefall.cli; sys.exit('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe]).returncode == 0
+
+
+def test_the_readme_shows_it_and_the_demo_says_how_to_open_it() -> None:
+    root = EXAMPLE.parents[1]
+    section = (root / "README.md").read_text().partition("## The studio and the lesson")[2].partition("\n## ")[0]
+    assert re.findall(r"!\[.*?\]\((.*?)\)", section) == ["docs/studio.webp"] and "`framefall studio` opens" in section
+    demo = subprocess.run(["make", "-n", "demo"], cwd=root, capture_output=True, text=True).stdout
+    assert re.search(r"^echo .*framefall studio", demo, re.MULTILINE)

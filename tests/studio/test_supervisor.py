@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from serving import Served, place_of, served
 
+from framefall.studio import supervisor
 from framefall.studio.home import Home
 
 
@@ -74,3 +76,27 @@ def test_what_waits_when_the_server_goes_is_done_by_the_next(tmp_path: Path, tra
         killed = process(second)
         os.kill(killed, signal.SIGKILL)  # and without any job it is started again
         until(lambda: second.app.state.studio.supervisor.process not in (None, killed, worker))
+
+
+@pytest.mark.parametrize("saves", [30.0, 0.0])
+def test_a_stopped_training_has_ended_at_once_and_its_worker_is_left_to_save(
+    studio: Served, toy: str, monkeypatch: pytest.MonkeyPatch, saves: float
+) -> None:
+    """And is ended where it takes too long, like any other."""
+    (root,) = studio.client.get("/api/roots").json()
+    asked = {"folder": root["id"], "recipe": "micro", "minutes": 1, "stages": ["base"]}
+    job = studio.job("train", asked)
+    until(lambda: studio.client.get(f"/api/jobs/{job['id']}").json()["losses"])
+    before = process(studio)
+    monkeypatch.setattr(supervisor, "GRACE", 0.0)  # as if its step were longer than that
+    monkeypatch.setattr(supervisor, "SAVES", saves)
+    began = time.monotonic()
+    assert studio.client.post(f"/api/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
+    assert time.monotonic() - began < 2.0
+    if not saves:
+        until(lambda: studio.app.state.studio.supervisor.process not in (None, before))
+        return
+    model = studio.place.home.model(job["id"])
+    until(lambda: list((model.with_name(f"{model.name}.training") / "base" / "checkpoints").glob("0*")))
+    studio.done("generate", {"model": toy, "until": "base", "frames": 2})
+    assert process(studio) == before

@@ -38,3 +38,12 @@ def test_numbers_may_be_drawn_from_enough_coverage(shoot: Shoot, coverage: float
     tracks = shoot("occluder").tracks()
     assert replace(tracks, coverage=coverage).measurable == measurable
     assert not replace(tracks, coverage=1.0, objects=()).measurable
+
+
+def test_tracks_lie_at_the_same_places_of_a_picture_of_another_size(shoot: Shoot) -> None:
+    tracks = shoot("occluder", 0, 64).tracks()
+    large = tracks.on(128, 192)
+    assert (large.height, large.width, large.events) == (128, 192, tracks.events)
+    for one, other in zip(tracks.objects, large.objects, strict=True):
+        assert other.position == pytest.approx(one.position * [3, 2])
+        assert other.size == pytest.approx(one.size * 6**0.5)

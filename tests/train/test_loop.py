@@ -198,3 +198,31 @@ def test_samples_are_drawn_with_the_averaged_weights_on_the_way_as_at_the_end(
         saved = resume.read_tensors(tmp_path / "checkpoints" / f"{step:08d}" / "tensors.safetensors")
         assert all(torch.equal(tensor, saved[f"average.{name}"]) for name, tensor in shown[step].items())
         assert not all(torch.equal(tensor, saved[f"network.{name}"]) for name, tensor in shown[step].items())
+
+
+def test_a_run_that_is_closed_after_a_step_has_saved_it(recipe: Recipe, folder: Folder, tmp_path: Path) -> None:
+    """And goes on to the bits of an unbroken one; one that ends otherwise there has only its last checkpoint."""
+    recipe = replace(recipe, save_every=100)
+
+    def begin(where: Path):
+        stage = initial("base", recipe.stages["base"], recipe.seed, CPU)
+        return stage, train_stage(stage, recipe, folder, Budget(steps=5), where)
+
+    def steps(run):
+        return (event for event in run if isinstance(event, TrainingStep))
+
+    whole, run = begin(tmp_path / "whole")
+    list(run)
+    _, run = begin(tmp_path / "stopped")
+    assert [next(steps(run)).step for _ in range(3)] == [1, 2, 3]
+    run.close()
+    assert [one.name for one in (tmp_path / "stopped" / "checkpoints").iterdir()] == ["00000003"]
+    stage, run = begin(tmp_path / "stopped")
+    assert [event.step for event in steps(run)] == [4, 5]
+    ours, theirs = stage.backbone.state_dict(), whole.backbone.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    _, run = begin(tmp_path / "killed")
+    next(steps(run))
+    with pytest.raises(RuntimeError):
+        run.throw(RuntimeError())
+    assert not (tmp_path / "killed" / "checkpoints").exists()

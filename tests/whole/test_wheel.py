@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,24 +45,49 @@ def test_what_the_wheel_installs_writes_the_lesson_and_knows_its_models(wheel: P
     assert {one["name"] for one in _run(tmp_path, "models")["models"]} >= {"pico", "worlds"}
 
 
+def test_what_the_wheel_installs_opens_the_studio(wheel: Path, tmp_path: Path) -> None:
+    _pip("install", "--no-index", "--target", tmp_path / "site", wheel)
+    server = _started(tmp_path, "studio", "--no-open", "--port", "0", "--home", "home")
+    try:
+        assert server.stdout is not None
+        address = "".join(iter(server.stdout.readline, "}\n")) + "}"
+        found = json.loads(address)["address"]
+        base = found.partition("?")[0]
+        for page, words in {"": "Framefall studio", "lesson/": "How video diffusion works"}.items():
+            with urllib.request.urlopen(base + page, timeout=60) as answer:
+                assert words in answer.read().decode()
+        token = {"Authorization": f"Bearer {found.partition('token=')[2]}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{base}api/models", headers=token), timeout=60) as answer:
+            assert {"pico", "worlds"} <= {one["id"] for one in json.load(answer)}
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
 def _run(folder: Path, *words: str) -> dict[str, Any]:
     """What a command of the installed package prints; libraries are those of this environment."""
+    process = _started(folder, *words)
+    said, error = process.communicate()
+    assert process.returncode == 0, error
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def _started(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    """A command of the installed package, and of no other."""
     code = (
         "import framefall, pathlib, sys; from framefall.cli import main;"
         "assert pathlib.Path(framefall.__file__).is_relative_to('site'), framefall.__file__; main()"
     ).replace("'site'", repr(str(folder / "site")))
     path = os.pathsep.join([str(folder / "site"), sysconfig.get_paths()["purelib"]])
-    said = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", code, *words, "--json"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    assert said.returncode == 0, said.stderr
-    found: dict[str, Any] = json.loads(said.stdout)
-    return found
 
 
 def _pip(*words: object) -> None:

@@ -32,7 +32,7 @@ class File(Answer):
     type: str  # media type
     bytes: int
     sha256: str
-    stage: str | None = None  # of a clip: the stage that made it; "tracks" where tracks are drawn over it
+    stage: str | None = None  # of a clip: the stage that made it
     clip: int | None = None  # of several: which
     side: Literal["a", "b"] | None = None  # of a comparison
 
@@ -92,7 +92,7 @@ class Clip(Answer):
 
     name: str
     video: str | None  # file id (of an upload: its id)
-    tracks: str | None = None  # file id of the clip with its tracks
+    tracks: str | None = None  # file id of its tracks, as JSON to be drawn over the frames
     sheet: str | None = None
     stages: dict[str, str] = {}  # file id by stage
     frames: int

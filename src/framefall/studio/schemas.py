@@ -78,7 +78,7 @@ class Generate(Setting):
     seed: Seed = 0
     count: Count = 1
     report: bool = False  # also scores, a contact sheet, and marks on the time line
-    tracks: bool = False  # also the clip with its tracks drawn over it
+    tracks: bool = False  # also its tracks, to be drawn over the frames
 
 
 class Compare(Asked):

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 
+from framefall.studio.jobs.registry import KINDS
 from framefall.studio.place import Place
 from framefall.studio.queue import Job, Queue
 
 GRACE = 0.7  # seconds in which a worker stops by itself
+SAVES = 30.0  # seconds in which it may finish and save the step of a training that was stopped
 EVERY = 0.05  # seconds between two looks
 PAUSE = 1.0  # seconds before a worker that died at once is started again
 
@@ -27,6 +29,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._name, self._started = "", 0.0
         self._asked: dict[str, float] = {}  # when the end of a job was first missed
+        self._saving: float | None = None  # since when the worker has been left alone with a stopped training
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Supervisor":
@@ -99,10 +102,20 @@ class Supervisor:
             lived = time.monotonic() - self._started
             self._gone(blame=True)
             return PAUSE if lived < PAUSE else 0.0
-        for job in self.queue.in_state("running"):
+        running = self.queue.in_state("running")
+        for job in running:
             if job.cancelled is not None and self._waited(job) > GRACE:
+                if KINDS[job.kind].saves:  # whoever stopped it need not wait until its step is done and saved
+                    self.queue.finish(job, "cancelled")
+                    self._asked.pop(job.id, None)
+                    self._saving = time.monotonic()
+                    return EVERY
                 self._gone(blame=False)  # if it has begun the next job meanwhile, that is not to blame
                 return 0.0
+        if running:
+            self._saving = None  # it has gone on
+        elif self._saving and time.monotonic() - self._saving > SAVES:
+            self._gone(blame=False)
         return EVERY
 
     def _waited(self, job: Job) -> float:
@@ -111,7 +124,7 @@ class Supervisor:
 
     def _gone(self, blame: bool) -> None:
         """Ends what is left of the worker; its job waits again, or has ended."""
-        name = self._name
+        name, self._saving = self._name, None
         self.end()
         for job in self.queue.lost(name, blame):
             self.tidy(job)

@@ -17,6 +17,7 @@ ALARM, INK = (255, 0, 0), (20, 20, 20)
 def overlay(video: Video, tracks: Tracks) -> UInt8[np.ndarray, "frames rows columns 3"]:
     """Every frame of the first video, enlarged if it is small, with ways, sizes, numbers and events.
 
+    The tracks may be of a longer clip of which these are the first frames.
     A filled dot is an object seen whole, a ring one that is partly hidden; what nothing explains is written in red.
     """
     pixels = to_pixels(video[0, :3].nan_to_num(-1.0)).permute(1, 2, 3, 0).cpu().numpy()
@@ -38,7 +39,7 @@ def overlay(video: Video, tracks: Tracks) -> UInt8[np.ndarray, "frames rows colu
 def _draw_way(frames: list[np.ndarray], tracks: Tracks, index: int, factor: int) -> None:
     one, ink = tracks.objects[index], INKS[index % len(INKS)]
     points = np.round(one.position * factor).astype(int)
-    for number, frame in enumerate(one.frames.tolist()):
+    for number, frame in enumerate(one.frames[one.frames < len(frames)].tolist()):
         tail = points[max(0, number - TAIL) : number + 1]
         cv2.polylines(frames[frame], [tail.reshape(-1, 1, 2)], False, ink, 1, cv2.LINE_AA)
         radius = int(factor * np.sqrt(one.area[number] / np.pi))

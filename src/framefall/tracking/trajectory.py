@@ -1,6 +1,6 @@
 """What tracking finds: where each object is, how it looks, and what happens to it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -59,6 +59,12 @@ class Tracks:
     def measurable(self) -> bool:
         """Whether numbers may be drawn from it: below this coverage the answer is "not measurable"."""
         return self.coverage >= COVERAGE and bool(self.objects)
+
+    def on(self, height: int, width: int) -> "Tracks":
+        """The same on a picture of another size; the view's way is left out."""
+        scale = np.array([width / self.width, height / self.height])
+        objects = [replace(one, position=one.position * scale, area=one.area * scale.prod()) for one in self.objects]
+        return replace(self, objects=tuple(objects), height=height, width=width, camera=np.zeros((0, 2)))
 
 
 COVERAGE = 0.6

@@ -90,7 +90,7 @@ def train_stage(
     finite changes nothing but the count of such steps; three in a row raise `Diverged`, and so does a step after which
     a weight is not finite, or an end at which nothing has been learnt. What the averaged weights
     make of `held_out` is measured now and then and at the end (`HeldOutLoss`), and drawn by `strip`; neither moves a
-    bit of the training, and neither counts as training time.
+    bit of the training, and neither counts as training time. Closed after a `TrainingStep`, it saves that step first.
     """
     part = recipe.stages[stage.name]
     network, state = stage.backbone.train(), resume.State()
@@ -113,7 +113,7 @@ def train_stage(
     )
     if recipe.compile:
         network.compile()
-    watch, first = None, state.step
+    watch, first, kept = None, state.step, state.step
     if held_out and ranks.rank() == 0:
         watch = Watch(held_out, part, recipe.seed, loss, run_folder / "log.jsonl", first)
     saved = stripped = began = time.monotonic()
@@ -154,7 +154,7 @@ def train_stage(
                 due = state.bad_steps >= BAD_STEPS and _finite(network)
             if bool(ranks.agree([float(due)])[0]):
                 _save(run_folder, run, recipe.keep)
-                saved = now
+                saved, kept = now, state.step
             if state.bad_steps >= BAD_STEPS:
                 names = ", ".join(clip.key for clip in batch)
                 raise Diverged(
@@ -171,7 +171,12 @@ def train_stage(
                     strip(stage, state.step)
                 began = stripped = time.monotonic()
             what = f"{stage.name} step {state.step}, loss {value:.4f}"
-            yield TrainingStep(budget.progress(state), 1.0, what, stage.name, state.step, value, rate)
+            try:
+                yield TrainingStep(budget.progress(state), 1.0, what, stage.name, state.step, value, rate)
+            except (GeneratorExit, KeyboardInterrupt):  # whoever stops it here loses no step
+                if state.step > kept and not state.bad_steps and ranks.world_size() == 1:
+                    _save(run_folder, run, recipe.keep)
+                raise
         if not average.updates:
             raise Diverged(
                 f"none of {state.step} steps of {stage.name} was finite, and nothing has been learnt;"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from framefall.data.media.writer import write
+from framefall.evaluate.metrics import observed
 from framefall.evaluate.metrics.coherence import flicker, flicker_by_frame
 from framefall.runs.evaluation.marks import _runs, look
 
@@ -55,6 +56,10 @@ def test_frames_in_a_row_are_one_mark() -> None:
     assert list(_runs([1, 2, 3, 7, 9, 10])) == [(1, 3), (7, 7), (9, 10)] and list(_runs([])) == []
 
 
-def test_tracks_are_drawn(tmp_path: Path) -> None:
-    look(clip(tmp_path / "a.mp4")).draw(tmp_path / "tracks.mp4")
-    assert (tmp_path / "tracks.mp4").stat().st_size > 1000
+def test_tracks_that_are_known_are_not_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = clip(tmp_path / "gone.mp4", gone=range(10, 14))
+    first = look(path)
+    monkeypatch.setattr(observed, "track", None)
+    assert look(path, first.clip.tracks).marks == first.marks
+    with pytest.raises(TypeError):
+        look(path)

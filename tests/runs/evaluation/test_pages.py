@@ -1,10 +1,12 @@
 """The report of an assessment: a page that needs nothing else, and the scores."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from framefall.runs.evaluation import pages
 from framefall.runs.evaluation.evaluate import Assessment, assess
 from framefall.runs.evaluation.pages import assessment_page, write_report
 
@@ -33,3 +35,13 @@ def test_the_page_of_one_clip_has_no_interval_and_no_empty_column(assessment: As
     for absent in ("95% interval", "coverage", "<th>n</th>", "Every clip", "<th>gate</th>"):
         assert absent not in page
     assert "<th>real video</th>" in page and "flicker" in page and "<video" in page
+
+
+def test_what_was_tracked_to_be_measured_is_what_the_page_shows(
+    assessment: Assessment, generated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "track", None)
+    assert assessment_page(assessment, generated).count("<video") >= 4
+    unknown = replace(assessment, clips=[replace(one, tracks=None) for one in assessment.clips])
+    with pytest.raises(TypeError):  # the control: then somebody has to look
+        assessment_page(unknown, generated)

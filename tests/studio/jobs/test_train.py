@@ -15,6 +15,13 @@ def test_a_training_that_is_stopped_goes_on_and_its_model_can_be_asked(studio: S
         time.sleep(0.05)
     stopped = studio.client.post(f"/api/jobs/{job['id']}/cancel").json()
     assert stopped["state"] == "cancelled" and losses[0]["stage"] == "base"
+    last = stopped["losses"][-1]["step"]
+    model = studio.place.home.model(job["id"])
+    checkpoints = model.with_name(f"{model.name}.training") / "base" / "checkpoints"
+    while not (saved := sorted(checkpoints.glob("0*"))):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert int(saved[-1].name) >= last and int(saved[-1].name) % 20  # no step is lost, and it is none of every twenty
     answer = studio.client.post(f"/api/jobs/{job['id']}/resume")
     assert answer.status_code == 202 and answer.json()["request"]["resume"] == job["id"]
     found = studio.ended(answer.json()["id"])

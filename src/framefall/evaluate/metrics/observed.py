@@ -26,6 +26,7 @@ class ObservedClip:
 
     video: AnyVideo
     fps: float = math.nan
+    known: Tracks | None = None  # its tracks, where somebody has found them before
 
     @cached_property
     def motion(self) -> Motion:
@@ -45,7 +46,7 @@ class ObservedClip:
     @cached_property
     def tracks(self) -> Tracks:
         """Its objects, found in the pixels alone."""
-        return track(self.video, self.fps if self.fps > 0 else _UNKNOWN_RATE)
+        return self.known or track(self.video, self.fps if self.fps > 0 else _UNKNOWN_RATE)
 
     @property
     def separate(self) -> bool:

@@ -13,6 +13,7 @@ from framefall.evaluate.metrics.gates import gated
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.metric import DRAWS, AnyVideo, Better, Metric, interval
 from framefall.physics.laws import LAWS, Law
+from framefall.tracking.trajectory import Tracks
 
 NamedVideo = tuple[str, AnyVideo, float]  # name, one clip, frames a second
 
@@ -79,6 +80,7 @@ class ClipScores:
     coverage: float = math.nan  # share of the due object-frames that tracking followed
     separate: bool = False  # whether what was tracked are things apart, of which laws can be read
     period: int = 0  # frames, in which how much they change repeats; 0 where no period is strong enough
+    tracks: Tracks | None = field(default=None, repr=False, compare=False)  # of its objects, as they were measured
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,8 @@ def _measure(name: str, video: AnyVideo, fps: float, references: Mapping[str, An
             reasons[metric.name] = clip.laws[metric.name].reason
     reasons |= dict.fromkeys(("stutter", "cadence"), clip.cadence.reason) if clip.cadence.reason else {}
     scores, shut = gated(scores)
-    period = 0 if "cadence" in shut else clip.cadence.period
-    return ClipScores(name, fps, scores, {**reasons, **shut}, float(clip.tracks.coverage), clip.separate, period)
+    period, tracks = 0 if "cadence" in shut else clip.cadence.period, clip.tracks
+    return ClipScores(name, fps, scores, {**reasons, **shut}, float(tracks.coverage), clip.separate, period, tracks)
 
 
 def score_rows(clips: Sequence[ClipScores], real: Sequence[ClipScores] = (), seed: int = 0) -> list[ScoreRow]:

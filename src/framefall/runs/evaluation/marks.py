@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from framefall.data.media.writer import write
 from framefall.evaluate.metrics.coherence import flicker_by_frame
 from framefall.evaluate.metrics.motion import repeats
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.report.real_video import real_video
 from framefall.runs.evaluation.clips import shown
-from framefall.tracking.overlay import overlay
+from framefall.tracking.trajectory import Tracks
 from framefall.video import from_pixels
 
 FRAMES = 1200  # of a clip that are looked at
@@ -40,21 +39,18 @@ class Looked:
     clip: ObservedClip
     marks: list[Mark]
 
-    def draw(self, path: Path) -> None:
-        """Writes the clip with its tracks drawn over it."""
-        write(path, [overlay(self.clip.video, self.clip.tracks)], self.fps)
 
-
-def look(path: str | Path, *, tracks: bool = True) -> Looked:
+def look(path: str | Path, tracks: Tracks | None = None) -> Looked:
     """Finds the frames at which a clip flickers more than real video does, repeats itself, or loses what it shows.
 
-    Things that vanish, appear or jump without a reason are looked for by `tracks`, where what is tracked are things.
+    Things that vanish, appear or jump without a reason are found by their tracks, where what is tracked are things.
+    `tracks` are the clip's, if measuring it has found them before.
     """
     pictures, fps = shown(path)
     frames = np.stack(list(itertools.islice(pictures, FRAMES)))
     video = torch.stack([from_pixels(frame) for frame in frames]).permute(3, 0, 1, 2)[None]
-    clip = ObservedClip(video, fps)
-    marks = [*_flicker(clip), *_repeats(clip), *(_tracks(clip) if tracks else ())]
+    clip = ObservedClip(video, fps, tracks)
+    marks = [*_flicker(clip), *_repeats(clip), *_tracks(clip)]
     return Looked(frames, fps, clip, sorted(marks, key=lambda mark: (mark.first, mark.metric)))
 
 

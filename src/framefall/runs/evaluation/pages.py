@@ -22,6 +22,7 @@ from framefall.runs.evaluation.clips import shown
 from framefall.runs.evaluation.evaluate import Assessment
 from framefall.tracking.overlay import overlay
 from framefall.tracking.tracker import track
+from framefall.tracking.trajectory import Tracks
 from framefall.video import from_pixels, resize, to_pixels
 
 SIDE = 192  # pixels of a video on the page
@@ -74,7 +75,9 @@ def assessment_page(assessment: Assessment, clips: str | Path, reference: str | 
     """One HTML document about an assessment, with its worst and median clips in it."""
     root = Path(clips)
     chosen = _chosen(assessment)[:FIGURES]
-    figures = [_figure(assessment.files[name], name, why, text) for name, why, text in chosen]
+    # of clips that were brought to common ground the tracks are not those of what is shown
+    known = {} if assessment.ground is not None else {one.name: one.tracks for one in assessment.clips}
+    figures = [_figure(assessment.files[name], name, why, text, known.get(name)) for name, why, text in chosen]
     count = len(assessment.clips)
     facts = {
         "clips": str(count),
@@ -138,7 +141,7 @@ def _failed(law: str, clips: Sequence[ClipScores]) -> list[tuple[str, str]]:
     return found
 
 
-def _figure(path: Path, name: str, why: str, text: str) -> Figure:
+def _figure(path: Path, name: str, why: str, text: str, tracks: Tracks | None) -> Figure:
     pictures, fps = shown(path)
     frames = list(itertools.islice(pictures, SHOWN))
     video = from_pixels(torch.from_numpy(np.stack(frames))).permute(3, 0, 1, 2)[None]
@@ -147,7 +150,7 @@ def _figure(path: Path, name: str, why: str, text: str) -> Figure:
     size = _even(height * scale), _even(width * scale)  # as players want them
     small = resize(video, *size, "area" if scale < 1 else "bicubic")
     small = small.expand(-1, 3, -1, -1, -1) if small.shape[1] == 1 else small[:, :3]
-    drawn = overlay(small, track(small, fps))
+    drawn = overlay(small, tracks.on(*small.shape[-2:]) if tracks is not None else track(small, fps))
     plain = to_pixels(small)[0].permute(1, 2, 3, 0).numpy()
     return Figure(name, why, _mp4(plain, fps), _mp4(np.ascontiguousarray(drawn), fps), text)
 

@@ -1,6 +1,7 @@
 """A whole training run: from videos, or a world, to a published cascade, stage after stage."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -122,7 +123,8 @@ def train(
             clips = own.clips if own else before[name].step * recipe.stages[name].batch
             count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
             events = _train_stage(name, recipe, source, model, runs, shares[name], device, start, count)
-            yield from _judged(events, found, own, remedy)
+            with closing(events):  # before anybody else may write here
+                yield from _judged(events, found, own, remedy)
         return found
 
 
@@ -175,14 +177,15 @@ def _train_stage(
     device: str | torch.device,
     start: Cascade | None,
     count: int,
-) -> Iterator[TrainingStep | Note]:
+) -> Generator[TrainingStep | Note, None, None]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
     part, training = recipe.stages[name], source.split("train")
     stage = initial(name, part, recipe.seed, torch.device(device))
     if start is not None:
         weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
-        deeper = isinstance(network, TransformerConfig)
-        stage.backbone.load_state_dict(deepened(weights, network.depth) if deeper else weights)
+        if isinstance(network, TransformerConfig):
+            weights = deepened(weights, network.depth)
+        stage.backbone.load_state_dict(weights)
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)
         for parent in (model.parent, runs / name):  # what killed runs left behind
@@ -230,10 +233,12 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
         wanted = recipe.stages[name].stage
         if found[name].latent is not None or wanted.latent is not None:
             raise ValueError(f"--init starts stages that work on pixels, and {name} works on latents; leave it out")
+        network = found[name].backbone
+        if isinstance(network, TransformerConfig) and isinstance(wanted.backbone, TransformerConfig):
+            # what is deeper begins with blocks that change nothing
+            network = replace(network, depth=max(network.depth, wanted.backbone.depth))
         for field_ in fields(wanted.backbone):
-            ours, theirs = (getattr(one.backbone, field_.name, None) for one in (wanted, found[name]))
-            if field_.name == "depth" and wanted.backbone.kind == "transformer" and ours > theirs:
-                continue  # begun with blocks that change nothing yet
+            ours, theirs = (getattr(one, field_.name, None) for one in (wanted.backbone, network))
             if ours != theirs and field_.name != "checkpoint_activations":
                 raise ValueError(
                     f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"

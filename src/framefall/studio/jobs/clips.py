@@ -8,16 +8,18 @@ from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
 from framefall.data.media.sheet import contact_sheet
+from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import METRICS, ClipScores, ScoreRow
 from framefall.evaluate.report.real_video import real_video
-from framefall.jsonable import jsonable
+from framefall.jsonable import json_text, jsonable
 from framefall.progress import Event, Events
-from framefall.runs.evaluation.marks import Looked, look
+from framefall.runs.evaluation.marks import look
 from framefall.runs.generation.generate import Record, generate
 from framefall.runs.generation.given import Given
 from framefall.studio.answers import Clip, Interval, Mark, Score
 from framefall.studio.jobs.work import Progressed, Work
 from framefall.studio.schemas import Setting
+from framefall.tracking.trajectory import Tracks
 
 
 def made(work: Work, setting: Setting, seed: int, count: int, side: str = "") -> Events[list[Clip]]:
@@ -100,14 +102,20 @@ def _staged(run: Events[list[Record]], cascade: Cascade, request: Request, side:
         yield Progressed(name, what, event.done, event.total, min(1.0, done))
 
 
-def judged(work: Work, clip: Clip, path: Path, scores: ClipScores | None, *, tracks: bool, sheet: bool = True) -> Clip:
-    """The clip with its scores, the frames that they complain of, its tracks and its contact sheet."""
-    looked: Looked = look(path, tracks=tracks)
+def judged(
+    work: Work, clip: Clip, path: Path, scores: ClipScores | None, known: Tracks | None, *, tracks: bool, sheet: bool
+) -> Clip:
+    """The clip with its scores, the frames that they complain of, its tracks and its contact sheet.
+
+    `known` are the clip's tracks, if measuring it has found them.
+    """
+    looked = look(path, known)
     about: dict[str, Any] = {"clip": int(path.stem.rpartition("-")[2]) if path.stem.rpartition("-")[2].isdigit() else 0}
     found: dict[str, Any] = {"marks": [Mark(**vars(one)) for one in looked.marks]}
     if tracks:
-        target = work.folder / "tracks" / f"{path.stem}-tracks.mp4"
-        looked.draw(target)
+        target = work.folder / "tracks" / f"{path.stem}-tracks.json"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json_text(drawable(looked.clip)))
         found["tracks"] = work.output(target, stage="tracks", **about)
     if sheet:
         target = work.folder / "sheets" / f"{path.stem}.png"
@@ -116,6 +124,28 @@ def judged(work: Work, clip: Clip, path: Path, scores: ClipScores | None, *, tra
     if scores is not None:
         found |= {"scores": jsonable(scores.scores), "reasons": scores.reasons}
     return clip.model_copy(update=found)
+
+
+def drawable(clip: ObservedClip) -> dict[str, Any]:
+    """Tracks as a page draws them over the frames: places in pixels of a picture `width` wide, and what happens.
+
+    Of a crowd, or of patches of footage, nothing is said to happen: they hide each other all the time.
+    """
+    tracks = clip.tracks
+    return {
+        "width": tracks.width,
+        "height": tracks.height,
+        "fps": tracks.fps,
+        "paths": [
+            {"frames": one.frames.tolist(), "places": one.position.round(2).tolist(), "size": one.size}
+            for one in tracks.objects
+        ],
+        "events": [
+            {"kind": one.kind, "frame": one.frame, "path": one.track, "explained": one.explained}
+            for one in tracks.events
+            if one.kind != "contact" and clip.separate
+        ],
+    }
 
 
 def scores(rows: Sequence[ScoreRow]) -> list[Score]:

@@ -18,5 +18,7 @@ def run(asked: Generate, work: Work) -> Events[GenerateResult]:
     if asked.report or asked.tracks:
         for number, clip in enumerate(clips):
             path = work.folder / "clips" / clip.name
-            clips[number] = judged(work, clip, path, found.get(clip.name), tracks=asked.tracks, sheet=asked.report)
+            one = found.get(clip.name)
+            known = None if one is None else one.tracks
+            clips[number] = judged(work, clip, path, one, known, tracks=asked.tracks, sheet=asked.report)
     return GenerateResult(clips=clips, scores=scores(rows))

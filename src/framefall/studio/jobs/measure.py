@@ -29,7 +29,9 @@ def run(asked: Measure, work: Work) -> Events[MeasureResult]:
         path = work.folder / "measured" / name
         info = decoder.probe(path)
         clip = Clip(name=name, video=upload, frames=info.frames, fps=info.fps, width=info.width, height=info.height)
-        clips.append(judged(work, clip, path, by_name[name], tracks=asked.tracks, sheet=False))
+        one = by_name[name]
+        known = one.tracks if found.ground is None else None  # on common ground they are another picture's
+        clips.append(judged(work, clip, path, one, known, tracks=asked.tracks, sheet=False))
         yield Stepped(number + 1, len(given), "looking for what metrics complain of")
     written = {path.name: path for path in write_report(found, work.folder / "measured", work.folder, reference)}
     return MeasureResult(

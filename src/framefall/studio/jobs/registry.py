@@ -16,6 +16,7 @@ class Kind:
     asked: type[schemas.Asked]
     result: type[answers.Answer]
     module: str
+    saves: bool = False  # one that is stopped saves what it has, which takes a while
 
     def run(self, request: dict[str, Any], work: Work) -> Events[answers.Answer]:
         """The events of a job; its end is the result."""
@@ -31,5 +32,5 @@ KINDS: dict[str, Kind] = {
     "measure": Kind(schemas.Measure, answers.MeasureResult, "measure"),
     "look": Kind(schemas.Look, answers.LookResult, "look"),
     "estimate": Kind(schemas.Estimate, answers.EstimateResult, "estimate"),
-    "train": Kind(schemas.Train, answers.TrainResult, "train"),
+    "train": Kind(schemas.Train, answers.TrainResult, "train", saves=True),
 }

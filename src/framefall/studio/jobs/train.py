@@ -1,5 +1,6 @@
 """A training on a folder: it can be stopped, killed and gone on with, and its samples are shown while it runs."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from framefall.studio.answers import TrainedStage, TrainResult
 from framefall.studio.jobs.work import Shown, Work
 from framefall.studio.schemas import Train
 
-SAVES = 1.0  # minutes between checkpoints, and so what a stop costs at most
+SAVES = 1.0  # minutes between checkpoints, and so what a kill costs at most; a stop costs nothing
 STRIPS = 8  # pictures of samples that a training shows at least
 
 
@@ -34,7 +35,8 @@ def run(asked: Train, work: Work) -> Events[TrainResult]:
         resume=runs.exists(),
         device=work.device,
     )
-    trained = yield from _with_strips(events, work, runs)
+    with closing(events):  # who stops it here waits until the training has saved where it is
+        trained = yield from _with_strips(events, work, runs)
     return TrainResult(
         model=f"job.{first}",
         stages=[

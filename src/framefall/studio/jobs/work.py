@@ -9,7 +9,7 @@ from framefall import publish
 from framefall.progress import Event
 from framefall.studio.files import TYPES
 from framefall.studio.place import Place
-from framefall.studio.queue import Job, Queue, Stored
+from framefall.studio.queue import Job, Queue, Refused, Stored
 
 _KINDS = {"video": "video", "image": "picture", "text": "page", "application": "json"}
 
@@ -49,7 +49,10 @@ class Work:
 
     def upload(self, upload: str) -> Path:
         """The file of an upload."""
-        stored = self.queue.file(upload)
+        try:
+            stored = self.queue.file(upload)
+        except Refused:
+            raise ValueError("a file that was uploaded for this is not there any more; upload it again") from None
         path = self.place.home.path / stored.path
         if stored.job is not None or not path.is_file():
             raise ValueError(f"{stored.about.get('name', 'an upload')} is not there any more; upload it again")

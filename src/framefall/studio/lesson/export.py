@@ -7,7 +7,7 @@ from framefall.outputs import FolderKind
 from framefall.studio.lesson.examples import LESSON
 
 # what the lesson takes of the studio's own pages
-SHARED = ("style.css", "dom.js", "clip-player.js", "favicon.svg")
+SHARED = ("style.css", "dom.js", "clip-player.js", "paths.js", "favicon.svg")
 SITE = FolderKind("a lesson", needs="lesson/index.html")
 _SITE = '<meta name="framefall" content="site">'  # there is no studio behind this page: live controls stay away
 _INDEX = """<!doctype html>

@@ -59,7 +59,10 @@ def one(served: Served, id: Id) -> Job:
 
 @router.post("/{id}/cancel")
 async def cancel(served: Served, id: Id) -> Job:
-    """Ends a job, and answers when it has ended; one that has ended before stays as it is. A training can go on."""
+    """Ends a job, and answers when it has ended; one that has ended before stays as it is.
+
+    A training saves the step that it is at, within half a minute, and can go on from there.
+    """
     row = await asyncio.to_thread(served.queue.cancel, id)
     if row.state == "cancelled":
         await asyncio.to_thread(served.supervisor.tidy, row)

@@ -48,7 +48,11 @@ export const resume = (id) =>
 export const remove = (id) => call("DELETE", path("jobs", id));
 export const file = (id) => `api/${path("files", id)}`;
 
+// what a JSON file says
+export const said = (id) => call("GET", path("files", id));
+
 export const uploads = () => call("GET", "uploads");
+export const forget = (id) => call("DELETE", path("uploads", id));
 
 export function upload(blob, name) {
   const form = new FormData();

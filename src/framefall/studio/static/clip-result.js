@@ -4,6 +4,7 @@
 import * as api from "./api.js";
 import "./clip-player.js";
 import { choice, field, h, select, stageName } from "./dom.js";
+import { drawTracks } from "./paths.js";
 import { scoreTable } from "./score-table.js";
 
 export class ClipResult extends HTMLElement {
@@ -37,15 +38,20 @@ function shown(clip, scores, rates, count) {
     if (own) player.frames = clip.frames;
     else player.removeAttribute("frames"); // the file says it
   };
+  let found = null; // the tracks, once somebody has asked for them
   const tracks =
     clip.tracks &&
-    h("input", { type: "checkbox", onchange: () => turn(tracks.checked ? clip.tracks : clip.video, last) });
+    h("input", {
+      type: "checkbox",
+      onchange: async () => {
+        if (tracks.checked) found ??= await api.said(clip.tracks);
+        player.draw = tracks.checked
+          ? (context, frame, width) => drawTracks(context, found, (frame + 0.5) / player.fps, width)
+          : null;
+      },
+    });
   const beside = select(
-    {
-      "": "nothing",
-      ...Object.fromEntries(stages.map(([stage, id]) => [id, stageName(stage)])),
-      ...(clip.tracks && { [clip.tracks]: "tracks" }),
-    },
+    { "": "nothing", ...Object.fromEntries(stages.map(([stage, id]) => [id, stageName(stage)])) },
     {
       onchange: () => {
         if (!beside.value) return player.removeAttribute("against");
@@ -66,13 +72,13 @@ function shown(clip, scores, rates, count) {
       player,
       h(
         "div",
-        { class: "row" },
+        { class: "row ends" },
         stages.length > 1 &&
           choice("Stage", Object.fromEntries(stages.map(([stage]) => [stage, stageName(stage)])), last, (stage) =>
             turn(clip.stages[stage], stage),
           ),
-        beside.options.length > 1 && field("Beside it", beside),
-        tracks && h("label", { class: "check" }, tracks, "Tracks"),
+        stages.length > 1 && field("Beside it", beside),
+        tracks && h("label", { class: "check" }, tracks, "Draw tracks"),
       ),
       h(
         "p",

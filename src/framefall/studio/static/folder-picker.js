@@ -38,6 +38,12 @@ export class FolderPicker extends HTMLElement {
     );
   }
 
+  // a folder by its id; one that is not served any more leaves the choice as it is
+  async open(id) {
+    await this.ready;
+    await this.#open(id).catch(() => {});
+  }
+
   async #open(id, focus = false) {
     const { name, parent, folders, media } = await api.folder(id);
     this.where.replaceChildren(h("strong", {}, name), `: ${media} videos and images in it`);

@@ -1,9 +1,11 @@
 // <given-panel>: what is known of the clip: dropped images and videos, each with its role; a loop; later prompts.
 // `uses` says what the model can.
 //
-// async use()   the part `use` of a request, uploads by their ids; raises a sentence for what is not finished.
+// async use()       the part `use` of a request, uploads by their ids; raises a sentence for what is not finished.
+// async show(use)   sets what a request says; a sentence says how many of its uploads are not there any more.
 
 import "./drop-zone.js";
+import * as api from "./api.js";
 import { about, thumbnail } from "./drop-zone.js";
 import { field, h, select } from "./dom.js";
 import "./mask-painter.js";
@@ -34,8 +36,10 @@ export class GivenPanel extends HTMLElement {
       many: true,
       onupload: (event) => this.add(event.detail),
     });
+    this.gone = h("p", { class: "note warn small", role: "status", hidden: true });
     this.append(
       zone,
+      this.gone,
       this.items,
       this.later,
       h(
@@ -103,6 +107,31 @@ export class GivenPanel extends HTMLElement {
     if (role) chosen.value = role;
     this.items.append(item);
     this.#turn(item);
+    return item;
+  }
+
+  // gives whether it says anything
+  async show(use) {
+    const { images = [], video, extend, end, mask, strength = 1, loop = false, prompts_at: prompts = [] } = use ?? {};
+    const kept = new Map((await api.uploads()).map((one) => [one.id, one]));
+    const asked = [...images.map(({ upload }) => upload), video, end, mask].filter(Boolean);
+    const gone = asked.filter((id) => !kept.has(id)).length;
+    const put = (id, role) => (kept.has(id) ? this.add(kept.get(id), role) : null);
+    this.items.replaceChildren();
+    this.later.replaceChildren();
+    for (const { upload, second } of images) set(put(upload, "at"), "[type=number]", second);
+    if (video && mask) put(video, "mask")?.querySelector("mask-painter").load(kept.has(mask) ? mask : null);
+    else if (video) set(put(video, strength < 1 ? "strength" : (extend ?? "after")), "[type=range]", strength);
+    if (end) put(end, "end");
+    this.loop.checked = loop;
+    for (const { second, prompt } of prompts) {
+      const row = this.#prompt();
+      set(row, "[type=number]", second);
+      set(row, "[type=text]", prompt ?? "");
+    }
+    this.gone.hidden = gone === 0;
+    this.gone.textContent = `${gone} of the ${asked.length} files of this request ${gone === 1 ? "is" : "are"} not there any more: drop ${gone === 1 ? "it" : "them"} again, or go on without.`;
+    return Boolean(asked.length || loop || prompts.length);
   }
 
   async use() {
@@ -123,6 +152,8 @@ export class GivenPanel extends HTMLElement {
         if (role === "mask" && !use.mask) throw new Error("Paint over what is to be made anew first.");
       }
     }
+    if (use.images && use.video)
+      throw new Error("A clip is made around images or around a video, not both: remove one of them.");
     if (this.loop.checked) use.loop = true;
     const prompts = [...this.later.children]
       .map((row) => [...row.querySelectorAll("input")].map((input) => input.value))
@@ -176,5 +207,10 @@ export class GivenPanel extends HTMLElement {
     return row;
   }
 }
+
+const set = (element, selector, value) => {
+  const input = element?.querySelector(selector);
+  if (input) input.value = value;
+};
 
 customElements.define("given-panel", GivenPanel);

@@ -1,5 +1,5 @@
 // <mask-painter>: paint over the first frame of an upload what is to be made anew. `upload` is set; Event "mask"
-// {detail: Promise of the mask's id}.
+// {detail: Promise of the mask's id}. `load(id)` shows a mask that was painted before.
 //
 // By pointer, or by keyboard: arrow keys move the brush, Space paints, Delete rubs out, + and - change its size.
 // The mask is a black picture of the upload's size, white where it was painted.
@@ -77,6 +77,25 @@ export class MaskPainter extends HTMLElement {
       under.getContext("2d").drawImage(picture, 0, 0, width, height),
     );
     picture.src = api.file(id);
+  }
+
+  load(id) {
+    if (!id) return;
+    const { width, height } = this.#paint;
+    const picture = new Image();
+    picture.onload = () => {
+      const context = this.#context;
+      context.globalCompositeOperation = "copy";
+      context.drawImage(picture, 0, 0, width, height);
+      const pixels = context.getImageData(0, 0, width, height);
+      for (let at = 0; at < pixels.data.length; at += 4) {
+        const opaque = pixels.data[at]; // white is what was painted
+        pixels.data.set([255, 45, 135, opaque], at);
+      }
+      context.putImageData(pixels, 0, 0);
+    };
+    picture.src = api.file(id);
+    this.dispatchEvent(new CustomEvent("mask", { detail: Promise.resolve(id) }));
   }
 
   get empty() {

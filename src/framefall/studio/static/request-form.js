@@ -2,7 +2,7 @@
 // many of them as are named.
 //
 // models    what the server has (set first).   model   the one that is chosen; Event "model" when that changes.
-// async request()   a request to generate, as the server takes it.   show(request)   sets what a request says.
+// async request()   a request to generate, as the server takes it.   async show(request)   sets what one says.
 
 import "./given-panel.js";
 import "./prompt-field.js";
@@ -123,18 +123,21 @@ const PARTS = {
   },
   given: () => {
     const panel = h("given-panel");
+    const element = h(
+      "details",
+      {},
+      h("summary", {}, "Start from an image or a video, loop, change the prompt later"),
+      panel,
+    );
     return {
-      element: h(
-        "details",
-        {},
-        h("summary", {}, "Start from an image or a video, loop, change the prompt later"),
-        panel,
-      ),
+      element,
       read: async () => {
         const use = await panel.use();
         return Object.keys(use).length ? { use } : {};
       },
-      write: () => {},
+      write: async ({ use }) => {
+        element.open = await panel.show(use);
+      },
       turn: (model) => (panel.uses = model.uses),
     };
   },
@@ -188,10 +191,10 @@ export class RequestForm extends HTMLElement {
     return Object.assign({}, ...read);
   }
 
-  show(request) {
+  async show(request) {
     this.#parts.model?.write(request);
     this.turn();
-    for (const part of Object.values(this.#parts)) part.write(request);
+    await Promise.all(Object.values(this.#parts).map((part) => part.write(request)));
   }
 }
 

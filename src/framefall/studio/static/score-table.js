@@ -75,6 +75,13 @@ export function scoreTable(scores, clip) {
         ),
       ),
     ),
+    rows.some(({ mine, real_video: real }) => outside(mine, real)) &&
+      h(
+        "p",
+        { class: "small muted", ariaHidden: "true" },
+        h("span", { class: "warn" }, "●"),
+        " outside of what real video has",
+      ),
     reasons.length
       ? h(
           "details",

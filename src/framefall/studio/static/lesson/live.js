@@ -2,10 +2,11 @@
 
 import "../static/clip-player.js";
 import { h, unique } from "../static/dom.js";
+import { drawTracks } from "../static/paths.js";
 import { Diagram } from "./diagram.js";
 import { named } from "./time.js";
 
-const EXPORTED = document.querySelector('meta[name="framefall"][content="site"]') !== null;
+export const EXPORTED = document.querySelector('meta[name="framefall"][content="site"]') !== null;
 
 async function ask(method, path, body, headers = {}) {
   const options = body ? { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) } : { method, headers };
@@ -40,7 +41,7 @@ class LiveClip extends Diagram {
       events.addEventListener("progress", (event) => (this.bar.value = JSON.parse(event.data).done ?? 0));
       events.addEventListener("note", (event) => (this.said.textContent = JSON.parse(event.data).text ?? ""));
       await new Promise((done) => events.addEventListener("end", () => (events.close(), done())));
-      this.show(await ask("GET", `jobs/${encodeURIComponent(job.id)}`));
+      await this.show(await ask("GET", `jobs/${encodeURIComponent(job.id)}`));
     } catch (error) {
       this.said.textContent = error.message;
     }
@@ -57,12 +58,15 @@ class LiveClip extends Diagram {
     this.bar.value = 0;
   }
 
-  show(job) {
+  async show(job) {
     const clip = job.result?.clips?.[0];
     if (!clip) return void (this.said.textContent = job.sentence || `The job is ${job.state}.`);
     this.said.textContent = clip.unknown || "Made now, on this machine.";
     const measures = this.getAttribute("measures").split(" ");
-    this.shown.replaceChildren(h("clip-player", { src: `../api/files/${encodeURIComponent(clip.tracks ?? clip.video)}`, fps: clip.fps, frames: clip.frames, label: "the clip made now" }),
+    const player = h("clip-player", { src: `../api/files/${encodeURIComponent(clip.video)}`, fps: clip.fps, frames: clip.frames, label: "the clip made now" });
+    const tracks = clip.tracks && (await ask("GET", `files/${encodeURIComponent(clip.tracks)}`));
+    if (tracks) player.draw = (context, frame, width) => drawTracks(context, tracks, (frame + 0.5) / clip.fps, width);
+    this.shown.replaceChildren(player,
       h("table", {}, h("caption", {}, "Measured on it"), h("tbody", {}, measures.map((name) => h("tr", {}, h("th", { scope: "row" }, named(name)), h("td", { class: "num" }, clip.scores[name] === null || clip.scores[name] === undefined ? "–" : clip.scores[name].toFixed(4)))))));
   }
 }

@@ -1,37 +1,11 @@
 // <physics-scenes>: tracks and parabolas. <physics-average>: over some clips. <physics-twins>: smooth but wrong. <physics-game>: ten pairs. <system-preset>: a preset.
 
 import { choice, h } from "../static/dom.js";
+import { drawPaths } from "../static/paths.js";
 import { Diagram } from "./diagram.js";
 import { FramePlayer } from "./frames.js";
 import { example, number } from "./numbers.js";
 import { named } from "./time.js";
-
-const INKS = ["#d4145a", "#0b6bd3", "#12813d", "#8a5300"];
-
-// The fitted parabolas, the places up to a frame, and the place now.
-function drawPaths(context, paths, frame, scale) {
-  paths.forEach(({ frames, places, arcs, size }, index) => {
-    const ink = INKS[index % INKS.length];
-    context.strokeStyle = context.fillStyle = ink;
-    context.lineWidth = 2;
-    for (const { points } of arcs) {
-      context.beginPath();
-      points.forEach(([x, y], place) => (place ? context.lineTo(x * scale, y * scale) : context.moveTo(x * scale, y * scale)));
-      context.stroke();
-    }
-    frames.forEach((at, place) => {
-      if (at > frame) return;
-      const [x, y] = places[place];
-      context.beginPath();
-      context.arc(x * scale, y * scale, 4, 0, 2 * Math.PI);
-      context.fill();
-      if (at !== frame) return;
-      context.beginPath();
-      context.arc(x * scale, y * scale, (size / 2) * scale, 0, 2 * Math.PI);
-      context.stroke();
-    });
-  });
-}
 
 const WHO = { simulator: "Simulator", model: "Model" };
 const VERBS = { drop: "drop", throw: "throw", collide: "collide", hide: "hide" };

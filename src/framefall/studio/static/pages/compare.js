@@ -3,9 +3,9 @@
 import * as api from "../api.js";
 import "../clip-player.js";
 import { h, select } from "../dom.js";
-import "../job-view.js";
 import "../request-form.js";
 import { differenceTable } from "../score-table.js";
+import { workbench } from "../workbench.js";
 
 export const title = "Compare";
 export const about =
@@ -16,82 +16,41 @@ export async function show(body, id) {
   const make = (parts) => Object.assign(h("request-form", { parts }), { models });
   const shared = make("prompt seed length count");
   const sides = { A: make("model quality until guidance"), B: make("model quality until guidance") };
-  const said = h("p", { class: "note bad", role: "alert", hidden: true });
-  const start = h("button", { type: "submit", class: "primary" }, "Compare");
-  const view = h("job-view");
-  const result = h(
-    "div",
-    { class: "stack" },
-    h(
+  const bench = workbench(body, "compare", {
+    form: [
+      shared,
+      h(
+        "div",
+        { class: "both" },
+        Object.entries(sides).map(([name, side]) =>
+          h("fieldset", { class: "stack" }, h("legend", {}, h("strong", {}, name)), side),
+        ),
+      ),
+      h("button", { type: "submit", class: "primary" }, "Compare"),
+    ],
+    submit: () =>
+      bench.run(async () => {
+        const { count, seed, ...same } = await shared.request();
+        const [a, b] = await Promise.all(
+          Object.values(sides).map(async (side) => ({ ...same, ...(await side.request()) })),
+        );
+        return api.submit("compare", { a, b, count, seed });
+      }),
+    empty: h(
       "p",
       { class: "empty" },
       "Two clips will play here in step. With more than one clip a side, differences have an interval.",
     ),
-  );
-  body.replaceChildren(
-    h(
-      "div",
-      { class: "split" },
-      h(
-        "form",
-        {
-          class: "card stack",
-          noValidate: true,
-          ariaLabel: "Request",
-          onsubmit: (event) => {
-            event.preventDefault();
-            submit();
-          },
-        },
-        shared,
-        h(
-          "div",
-          { class: "both" },
-          Object.entries(sides).map(([name, side]) =>
-            h("fieldset", { class: "stack" }, h("legend", {}, h("strong", {}, name)), side),
-          ),
-        ),
-        start,
-        said,
-      ),
-      h("section", { class: "card stack", ariaLabel: "Result" }, view, result),
-    ),
-  );
+    shown: (job) => job.result && compared(job.result),
+  });
   sides.A.addEventListener("model", ({ detail }) => (shared.model = detail.id));
   shared.show({ count: 4 });
   sides.B.show({ quality: "best" });
-
-  async function submit() {
-    said.hidden = true;
-    try {
-      const { count, seed, ...same } = await shared.request();
-      const [a, b] = await Promise.all(
-        Object.values(sides).map(async (side) => ({ ...same, ...(await side.request()) })),
-      );
-      open(await api.submit("compare", { a, b, count, seed }));
-    } catch (error) {
-      said.textContent = error.message;
-      said.hidden = false;
-    }
-  }
-
-  function open(job) {
-    history.replaceState(null, "", `#/compare/${job.id}`);
-    result.replaceChildren();
-    view.watch(job);
-  }
-
-  view.addEventListener("ended", ({ detail: job }) => {
-    if (job.result) result.replaceChildren(...compared(job.result));
+  await bench.load(id, ({ request: { a, b, count, seed } }) => {
+    shared.show({ ...a, count, seed });
+    sides.A.show(a);
+    sides.B.show(b);
   });
-
-  if (id) {
-    const job = await api.job(id);
-    shared.show({ ...job.request.a, count: job.request.count, seed: job.request.seed });
-    sides.A.show(job.request.a);
-    sides.B.show(job.request.b);
-    open(job);
-  }
 }
 
 function compared({ a, b, metrics }) {
@@ -112,5 +71,5 @@ function compared({ a, b, metrics }) {
     player,
     a.length > 1 && h("div", { class: "row" }, which),
     differenceTable(metrics),
-  ].filter(Boolean);
+  ];
 }

@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { announce, h, stageName } from "../dom.js";
+import { about as inWords } from "../drop-zone.js";
 import { stateChip } from "../job-view.js";
 
 export const title = "History";
@@ -27,9 +28,10 @@ export async function show(body) {
     },
     "Older jobs",
   );
+  const files = h("details", { hidden: true });
   let shown = "";
   let most = PAGE;
-  body.replaceChildren(h("div", { class: "stack" }, list, h("div", { class: "row" }, older)));
+  body.replaceChildren(h("div", { class: "stack" }, list, h("div", { class: "row" }, older), files));
   const refresh = async () => {
     const { jobs, before } = await api.jobs(most);
     older.hidden = before === null || most >= MOST;
@@ -45,10 +47,52 @@ export async function show(body) {
         h("li", { class: "empty" }, "Nothing yet. ", h("a", { href: "#/generate" }, "Generate a clip")),
       );
   };
-  await refresh();
+  await Promise.all([refresh(), kept(files)]);
   const timer = setInterval(() => refresh().catch(() => {}), EVERY);
   return () => clearInterval(timer);
 }
+
+// what was dropped: it stays until somebody deletes it, so that a request can be made again
+async function kept(files) {
+  const uploads = await api.uploads();
+  const size = uploads.reduce((sum, { bytes }) => sum + bytes, 0);
+  files.hidden = uploads.length === 0;
+  files.replaceChildren(
+    h("summary", {}, `${uploads.length} dropped file${uploads.length === 1 ? "" : "s"}, ${weight(size)}`),
+    h(
+      "ul",
+      { class: "jobs" },
+      uploads.toReversed().map((one) =>
+        h(
+          "li",
+          { class: "card" },
+          h(
+            "div",
+            {},
+            h("h2", {}, one.name),
+            h("p", { class: "muted" }, `${inWords(one)}, ${weight(one.bytes)}`),
+          ),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "plain",
+              ariaLabel: `Delete the file ${one.name}`,
+              onclick: async () => {
+                await api.forget(one.id).catch((error) => announce(error.message));
+                await kept(files);
+                (files.querySelector("button") ?? files.querySelector("summary")).focus();
+              },
+            },
+            "Delete",
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+const weight = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 function entry(job, refresh) {
   const act = (text, kind, what) =>

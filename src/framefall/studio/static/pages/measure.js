@@ -5,8 +5,8 @@ import "../clip-result.js";
 import { h } from "../dom.js";
 import "../drop-zone.js";
 import { about as inWords, thumbnail } from "../drop-zone.js";
-import "../job-view.js";
 import { meansTable } from "../score-table.js";
+import { workbench } from "../workbench.js";
 
 export const title = "Measure";
 export const about =
@@ -15,10 +15,7 @@ export const about =
 export async function show(body, id) {
   const uploads = new Map();
   const list = h("div", { class: "stack" });
-  const said = h("p", { class: "note bad", role: "alert", hidden: true });
-  const start = h("button", { type: "submit", class: "primary", disabled: true }, "Measure");
-  const view = h("job-view");
-  const result = h("div", { class: "stack" }, h("p", { class: "empty" }, "The report will stand here."));
+  const start = h("button", { type: "submit", class: "primary" }, "Measure");
   const zone = h("drop-zone", {
     label: "Drop clips here",
     accept: "video/*,image/gif",
@@ -30,33 +27,21 @@ export async function show(body, id) {
     accept: "video/*,image/gif",
     onupload: ({ detail }) => add(detail, true),
   });
-  body.replaceChildren(
-    h(
-      "div",
-      { class: "split" },
-      h(
-        "form",
-        {
-          class: "card stack",
-          ariaLabel: "Request",
-          onsubmit: (event) => {
-            event.preventDefault();
-            submit();
-          },
-        },
-        zone,
-        h("details", {}, h("summary", {}, "Beside a real clip of the same scene"), real),
-        list,
-        start,
-        said,
-      ),
-      h("section", { class: "card stack", ariaLabel: "Result" }, view, result),
-    ),
-  );
+  const bench = workbench(body, "measure", {
+    form: [zone, h("details", {}, h("summary", {}, "Beside a real clip of the same scene"), real), list, start],
+    submit: () =>
+      bench.run(async () => {
+        const all = [...uploads.values()];
+        const ids = (reference) => all.filter((one) => one.reference === reference).map(({ id: one }) => one);
+        if (!ids(false).length) throw new Error("Drop a clip first.");
+        return api.submit("measure", { uploads: ids(false), reference: ids(true) });
+      }),
+    empty: h("p", { class: "empty" }, "The report will stand here."),
+    shown: async (job) => job.result && report(job),
+  });
 
   function add(upload, reference = false) {
     uploads.set(upload.id, { ...upload, reference });
-    start.disabled = false;
     const item = h(
       "div",
       { class: "given" },
@@ -77,7 +62,6 @@ export async function show(body, id) {
           onclick: () => {
             uploads.delete(upload.id);
             item.remove();
-            start.disabled = uploads.size === 0;
             zone.querySelector("input").focus();
           },
         },
@@ -87,38 +71,22 @@ export async function show(body, id) {
     list.append(item);
   }
 
-  async function submit() {
-    said.hidden = true;
-    const all = [...uploads.values()];
-    const ids = (reference) => all.filter((one) => one.reference === reference).map(({ id }) => id);
-    try {
-      open(await api.submit("measure", { uploads: ids(false), reference: ids(true) }));
-    } catch (error) {
-      said.textContent = error.message;
-      said.hidden = false;
-    }
-  }
-
-  function open(job) {
-    history.replaceState(null, "", `#/measure/${job.id}`);
-    result.replaceChildren();
-    view.watch(job);
-  }
-
-  view.addEventListener("ended", async ({ detail: job }) => {
-    if (!job.result) return;
-    const names = Object.fromEntries((await api.uploads()).map((one) => [one.id, one.name])); // as they were dropped
-    for (const clip of job.result.clips) clip.name = names[clip.video] ?? clip.name;
-    const skipped = Object.entries(job.result.skipped);
-    const measured = h("clip-result");
-    measured.show(job);
-    result.replaceChildren(
-      ...[
-        skipped.length && h("p", { class: "note warn" }, skipped.map(([name, why]) => `${name}: ${why}`).join("; ")),
-        job.result.clips.length > 1 && meansTable(job.result.scores),
-        measured,
-      ].filter(Boolean),
-    );
+  await bench.load(id, async ({ request }) => {
+    const kept = Object.fromEntries((await api.uploads()).map((one) => [one.id, one]));
+    for (const one of request.uploads) if (kept[one]) add(kept[one]);
+    for (const one of request.reference) if (kept[one]) add(kept[one], true);
   });
-  if (id) open(await api.job(id));
+}
+
+async function report(job) {
+  const names = Object.fromEntries((await api.uploads()).map((one) => [one.id, one.name])); // as they were dropped
+  for (const clip of job.result.clips) clip.name = names[clip.video] ?? clip.name;
+  const skipped = Object.entries(job.result.skipped);
+  const measured = h("clip-result");
+  measured.show(job);
+  return [
+    skipped.length && h("p", { class: "note warn" }, skipped.map(([name, why]) => `${name}: ${why}`).join("; ")),
+    job.result.clips.length > 1 && meansTable(job.result.scores),
+    measured,
+  ];
 }

@@ -6,6 +6,7 @@ import { digits, field, h, select, stageChip } from "../dom.js";
 import "../folder-picker.js";
 import { duration } from "../job-view.js";
 import { stageChips } from "../request-form.js";
+import { workbench } from "../workbench.js";
 
 export const title = "Train";
 export const about =
@@ -21,89 +22,57 @@ export async function show(body, id) {
   };
   const recipe = select(Object.fromEntries(recipes.map(({ name }) => [name, name])), { onchange: tell });
   const minutes = h("input", { type: "number", min: 0.1, step: "any", value: 30 });
-  const said = h("p", { class: "note bad", role: "alert", hidden: true });
-  const view = h("job-view");
   const before = h("div", { class: "stack" }); // what was found stays beside what the time buys
-  const result = h(
-    "div",
-    { class: "stack" },
-    h("p", { class: "empty" }, "What was found, the loss, samples and the verdict will stand here."),
-  );
-  body.replaceChildren(
-    h(
-      "div",
-      { class: "split" },
+  const bench = workbench(body, "train", {
+    form: [
+      picker,
+      field("Recipe", recipe),
+      words,
+      field("Minutes", minutes, "of training, of all stages together"),
       h(
-        "form",
-        {
-          class: "card stack",
-          noValidate: true,
-          ariaLabel: "Request",
-          onsubmit: (event) => {
-            event.preventDefault();
-            start("train");
-          },
-        },
-        picker,
-        field("Recipe", recipe),
-        words,
-        field("Minutes", minutes, "of training, of all stages together"),
-        h(
-          "div",
-          { class: "row" },
-          h("button", { type: "button", onclick: () => start("look") }, "Look first"),
-          h("button", { type: "submit", class: "primary" }, "Train"),
-        ),
-        said,
+        "div",
+        { class: "row" },
+        h("button", { type: "button", onclick: () => start("look") }, "Look first"),
+        h("button", { type: "submit", class: "primary" }, "Train"),
       ),
-      h("section", { class: "card stack", ariaLabel: "Result" }, before, view, result),
-    ),
-  );
-  tell();
-
-  async function start(kind, more = {}) {
-    said.hidden = true;
-    if (kind !== "estimate") before.replaceChildren();
-    try {
-      await picker.ready;
-      if (!picker.value && !more.folder) throw new Error("Choose a folder first.");
-      const asked = {
-        folder: picker.value?.id,
-        recipe: recipe.value,
-        ...(kind !== "look" && { minutes: Number(minutes.value) }),
-        ...more,
-      };
-      open(await api.submit(kind, asked));
-    } catch (error) {
-      said.textContent = error.message;
-      said.hidden = false;
-    }
-  }
-
-  function open(job) {
-    history.replaceState(null, "", `#/train/${job.id}`);
-    result.replaceChildren();
-    view.watch(job);
-  }
-
-  view.addEventListener("ended", ({ detail: job }) => {
-    if (job.kind === "look" && job.result) {
+    ],
+    submit: () => start("train"),
+    empty: h("p", { class: "empty" }, "What was found, the loss, samples and the verdict will stand here."),
+    beside: before,
+    shown: async (job) => {
+      if (job.kind === "train") return trained(job, await api.models(), () => bench.run(() => api.resume(job.id)));
+      if (!job.result) return null;
+      if (job.kind === "estimate") return bought(job.result);
       before.replaceChildren(...found(job.result));
-      result.replaceChildren(
+      return h(
+        "div",
+        { class: "row" },
         h(
-          "div",
-          { class: "row" },
-          h(
-            "button",
-            { type: "button", onclick: () => start("estimate", { folder: job.request.folder }) },
-            "What would the minutes buy?",
-          ),
+          "button",
+          { type: "button", onclick: () => start("estimate", { folder: job.request.folder }) },
+          "What would the minutes buy?",
         ),
       );
-    } else if (job.kind === "estimate" && job.result) result.replaceChildren(...bought(job.result));
-    else if (job.kind === "train") result.replaceChildren(...trained(job, async () => open(await api.resume(job.id))));
+    },
   });
-  if (id) open(await api.job(id));
+  tell();
+
+  function start(kind, more = {}) {
+    if (kind !== "estimate") before.replaceChildren();
+    return bench.run(async () => {
+      await picker.ready;
+      if (!picker.value && !more.folder) throw new Error("Choose a folder first.");
+      const asked = { folder: picker.value?.id, recipe: recipe.value, ...more };
+      return api.submit(kind, kind === "look" ? asked : { ...asked, minutes: Number(minutes.value) });
+    });
+  }
+
+  await bench.load(id, async ({ request }) => {
+    recipe.value = request.recipe;
+    minutes.value = request.minutes ?? minutes.value;
+    tell();
+    await picker.open(request.folder);
+  });
 }
 
 function found({ files, skipped, notes, seconds }) {
@@ -203,9 +172,12 @@ const bought = ({ stages, enough, sentences }) => [
   ),
 ];
 
-function trained(job, resume) {
+function trained(job, models, resume) {
   const { result } = job;
+  const model = models.find(({ id }) => id === result?.model);
   return [
+    job.state === "cancelled" &&
+      h("p", { class: "muted" }, "Stopped: the step that it was at is saved, and it goes on from there."),
     result && h("p", { class: `note ${result.enough ? "" : "warn"}` }, h("strong", {}, "Verdict: "), result.says),
     result &&
       h(
@@ -220,11 +192,11 @@ function trained(job, resume) {
           ),
         ),
       ),
-    result &&
+    model &&
       h(
         "p",
         {},
-        `The model is ${result.model}: choose it on the page `,
+        `The model is ${model.name}: choose it on the page `,
         h("a", { href: "#/generate" }, "Generate"),
         ".",
       ),
@@ -242,5 +214,5 @@ function trained(job, resume) {
       .map(({ url, name }) =>
         h("figure", {}, h("img", { src: url, alt: name }), h("figcaption", { class: "small muted" }, name)),
       ),
-  ].filter(Boolean);
+  ];
 }
