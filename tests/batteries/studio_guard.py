@@ -105,7 +105,6 @@ def asked(spec: dict[str, Any], url: str, token: str, count: int, seed: int) -> 
         "base-url": url,
         "auth": {"openapi": {"token": {"bearer": token}}},
         "request-timeout": 60,
-        "request-retries": 2,  # whoever is refused before all was sent may see the connection end and not the answer
         "continue-on-failure": True,
         "generation": {
             "mode": "all",
