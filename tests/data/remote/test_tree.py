@@ -20,7 +20,21 @@ def test_braces_stand_for_what_a_shell_makes_of_them() -> None:
 
 def test_what_is_a_url(tmp_path: Path) -> None:
     assert all(map(is_url, ("s3://b/c", "zip://::a.zip", "memory://x", "zip://*.mp4::s3://b/a.zip")))
-    assert not any(map(is_url, ("clips", "/a/b", "all:20k", "fall@2", r"C:\clips", str(tmp_path))))
+    assert not any(
+        map(
+            is_url,
+            (
+                Path("s3://b/c"),
+                "/root/zip::http://host/a",
+                "clips",
+                "/a/b",
+                "all:20k",
+                "fall@2",
+                r"C:\clips",
+                str(tmp_path),
+            ),
+        )
+    )
 
 
 def test_a_file_has_another_identity_once_it_has_changed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from framefall.data.remote import parquet
 from framefall.data.remote.place import Piece, Place
 from framefall.data.remote.tree import SourceError, Tree, hashed
 from framefall.data.tables import clean, numbers_of
+from framefall.data.text import whole
 
 INFO = "meta/info.json"
 VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -59,7 +60,7 @@ def items(tree: Tree, numbers: str = "action") -> Items:
     found, left_out = list[Item](), dict[str, str]()
     for episode in episodes:
         for camera in cameras:
-            name = f"videos/{camera}/{_EPISODE.format(episode.number)}.mp4"
+            name = f"videos/{whole(camera)}/{_EPISODE.format(episode.number)}.mp4"
             path, span = _video(episode, camera, version, info, float(fps))
             file = tree.files.get(path)
             if file is None:

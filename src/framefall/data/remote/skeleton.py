@@ -32,8 +32,11 @@ class Skeleton:
         self._pieces: dict[str, Piece] = {}
         self._identities: dict[str, str] = {}
 
-    def add(self, name: str, piece: Piece, identity: str) -> None:
-        """A file of the source: its text is read here, of a picture the first bytes, of a video none."""
+    def add(self, name: str, piece: Piece, identity: str, head: bytes | None = None) -> None:
+        """A file of the source: its text is read here, of a picture the first bytes, of a video none.
+
+        `head` is what `needed` asks for, where that has been read already.
+        """
         suffix = PurePosixPath(name).suffix.lower()
         if suffix not in TEXTS | SUFFIXES:
             return
@@ -46,10 +49,11 @@ class Skeleton:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in TEXTS:
-            path.write_bytes(piece.read(piece.size))
+            path.write_bytes(piece.read(piece.size) if head is None else head)
             self._keep_rate(name, piece, identity)
             return
-        path.write_bytes(piece.read(HEAD) if suffix in PICTURES else b"")
+        wanted = needed(name, piece.size)
+        path.write_bytes(b"" if not wanted else piece.read(wanted) if head is None else head)
         self._pieces[name], self._identities[name] = piece, identity
 
     def _keep_rate(self, name: str, piece: Piece, identity: str) -> None:
@@ -92,6 +96,14 @@ class Skeleton:
         for file in [*files, folder / RATE]:
             if (inside := file.relative_to(self.root).as_posix()) in self._pieces:
                 yield inside
+
+
+def needed(name: str, size: int) -> int:
+    """How many of a file's first bytes are read to know what there is."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in TEXTS:
+        return size if size <= LARGEST else 0
+    return min(size, HEAD) if suffix in PICTURES else 0
 
 
 def unsafe(name: str) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 from framefall.data.media.frame import readable
 from framefall.data.media.kinds import PICTURES, SUFFIXES
 from framefall.data.remote.place import Piece
-from framefall.data.remote.skeleton import TEXTS, Skeleton, unsafe
-from framefall.data.remote.tree import File, SourceError, Tree, opened, reading
+from framefall.data.remote.skeleton import TEXTS, Skeleton, needed, unsafe
+from framefall.data.remote.tree import File, SourceError, Tree, hashed, opened, reading
 
 PICKLES = frozenset({".pyd", ".pickle", ".pkl", ".pth", ".pt", ".ckpt"})
 LARGEST_HEADER = 1 << 20  # bytes that tarfile may want at once
@@ -30,6 +30,7 @@ class Member:
     shard: str
     piece: Piece
     identity: str
+    head: bytes  # its first bytes, as many as are read to know what there is
 
 
 def fill(skeleton: Skeleton, tree: Tree) -> None:
@@ -73,7 +74,9 @@ def _members(shard: str, file: File, skeleton: Skeleton) -> Iterator[Member]:
                             raise tarfile.ReadError
                         else:
                             piece = Piece(info.name, file.url, info.offset_data, info.size)
-                            yield Member(info.name, shard, piece, f"{file.identity} {info.offset_data} {info.size}")
+                            stream.seek(info.offset_data)
+                            head = stream.read(needed(info.name, info.size))
+                            yield Member(info.name, shard, piece, hashed(file.identity, piece.start, piece.size), head)
             except (tarfile.TarError, ValueError, OverflowError) as error:
                 what = "is cut off, or damaged," if count else "is no plain tar file, or damaged,"
                 if not isinstance(error, tarfile.TarError):
@@ -109,7 +112,7 @@ def _place(skeleton: Skeleton, members: list[tuple[str, Member]]) -> None:
             if suffix not in SUFFIXES | TEXTS:
                 unread[suffix or "no suffix"] += 1
             inside = f"{key}/{name[len(key) + 1 :]}" if len(pictures) > 1 and name in pictures else name
-            skeleton.add(inside, member.piece, member.identity)
+            skeleton.add(inside, member.piece, member.identity, member.head)
             if suffix in TEXTS and not unsafe(name):
                 texts.append(name)
         for name, _ in sample:  # 0001.video.mp4 is said by 0001.txt, 0001.video.mp4 and 0001.prompt.txt are one sample

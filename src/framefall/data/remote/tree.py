@@ -5,6 +5,7 @@ Exceptions: `SourceError` (a `ValueError`): what of the source cannot be reached
 
 import contextlib
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ class Tree:
 
 def is_url(source: str | Path) -> bool:
     """Whether it is for fsspec to open: `s3://bucket/folder`, `zip://::FILE`."""
-    return bool(re.match(r"[A-Za-z][\w+.\-]*://|[^:]+::", str(source))) and not Path(source).exists()
+    return bool(re.match(r"[A-Za-z][\w+.\-]*(://|::)", str(source))) and not Path(source).exists()
 
 
 def braces(text: str) -> list[str]:
@@ -68,7 +69,7 @@ def braces(text: str) -> list[str]:
 
 def tree(source: str | Path) -> Tree:
     """All files of a source, sorted by name; hidden ones are passed over."""
-    text = str(source)
+    text = str(source) if is_url(source) else os.path.abspath(source)
     if "{" in text and not Path(text).exists() and len(names := braces(text)) > 1:
         files = {PurePosixPath(one.partition("::")[0]).name: _file(one) for one in names}
         if len(files) < len(names):
@@ -76,6 +77,7 @@ def tree(source: str | Path) -> Tree:
         return Tree(text, files)
     with reading(text):
         filesystem, root = opened(text)
+        filesystem.invalidate_cache()  # what a listing of long ago said
         if filesystem.isfile(root):
             return Tree(text, {PurePosixPath(root).name: _file(text)})
         found = filesystem.find(root, detail=True)
@@ -101,6 +103,8 @@ def opened(url: str) -> tuple[Any, str]:
     """The file system that a URL stands on, and the path there."""
     import fsspec
 
+    if not is_url(url):
+        return fsspec.filesystem("file"), url
     first, _, rest = url.partition("::")
     with _LOCK:  # what lies in an archive is found by one reader of that archive
         if rest:
