@@ -147,6 +147,14 @@ def test_both_layouts_give_the_same_clips_when_begun_in_the_middle(tmp_path: Pat
         assert not same(whole[:4], whole[4:])
 
 
+def test_episodes_beyond_what_is_read_of_a_file_are_said(tmp_path: Path) -> None:
+    found = opened(v30(tmp_path / "set"), tmp_path / "cache", fps=FPS, max_seconds=1.5, scene_cuts=False)
+    lost = f"videos/{CAMERAS[0]}/episode_000002.mp4"
+    assert reasons(found)[lost] == "it begins after what is read of its file" and len(found.shots) == 6
+    cut = next(shot for shot in found.shots if shot.source == f"videos/{CAMERAS[0]}/episode_000001.mp4")
+    assert cut.frames == 5 and np.array_equal(cut.numbers, actions(1)[:5])
+
+
 def test_what_is_damaged_is_said(tmp_path: Path) -> None:
     folder = v30(tmp_path / "set")
     (folder / "videos" / CAMERAS[1] / "chunk-000" / "file-001.mp4").unlink()
@@ -160,6 +168,10 @@ def test_what_is_damaged_is_said(tmp_path: Path) -> None:
         ('{"codebase_version": "v9"}', "must say one of the versions v2.0, v2.1, v3.0 that are read here, says v9"),
         ('{"codebase_version": "v3.0", "fps": 0, "features": {}}', "must say a positive fps"),
         ('{"codebase_version": "v3.0", "fps": 10, "features": {"action": {}}}', "a feature that is video, has action"),
+        (
+            '{"codebase_version": "v3.0", "fps": 10, "features": {"../\\ud800": {"dtype": "video"}}}',
+            "where the video ../\ufffd",
+        ),
         ("[" * 100_000, "must be JSON as LeRobot writes it"),
     ):
         (folder / "meta" / "info.json").write_text(text)

@@ -40,27 +40,29 @@ class Episode:
 def items(tree: Tree, numbers: str = "action") -> Items:
     """A video for every camera of every episode; `numbers` names the features that are numbers a frame."""
     info = _object(tree, INFO)
-    version = str(info.get("codebase_version"))
+    version = whole(str(info.get("codebase_version")))[:20]
     if version not in VERSIONS:
         raise SourceError(
             f"{INFO} must say one of the versions {', '.join(VERSIONS)} that are read here, says {version}"
         )
     fps, features = info.get("fps"), info.get("features")
     if not isinstance(fps, int | float) or not 0 < fps < 10_000 or not isinstance(features, dict):
-        raise SourceError(f"{INFO} must say a positive fps and the features, says fps {fps}")
+        raise SourceError(f"{INFO} must say a positive fps and the features, says fps {str(fps)[:20]}")
+    features = {whole(name)[:200]: one for name, one in features.items()}
+    listed = ", ".join(list(features)[:8]) or "none"
     cameras = [name for name, one in features.items() if isinstance(one, dict) and one.get("dtype") == "video"]
     if not cameras:
-        raise SourceError(f"the data set must have a feature that is video, has {', '.join(features) or 'none'}")
+        raise SourceError(f"the data set must have a feature that is video, has {listed}")
     wanted = [name.strip() for name in numbers.split(",") if name.strip()]
     if missing := [name for name in wanted if name not in features and numbers != "action"]:
-        raise SourceError(f"data.numbers must be features of the data set ({', '.join(features)}), got {missing[0]}")
+        raise SourceError(f"data.numbers must be features of the data set ({listed}), got {missing[0]}")
     wanted = [name for name in wanted if name in features]
     episodes = list(_episodes(tree, info, version))
     told = _Numbers(tree, wanted, episodes)
     found, left_out = list[Item](), dict[str, str]()
     for episode in episodes:
         for camera in cameras:
-            name = f"videos/{whole(camera)}/{_EPISODE.format(episode.number)}.mp4"
+            name = f"videos/{camera}/{_EPISODE.format(episode.number)}.mp4"
             path, span = _video(episode, camera, version, info, float(fps))
             file = tree.files.get(path)
             if file is None:
