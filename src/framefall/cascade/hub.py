@@ -41,7 +41,7 @@ from framefall.publish import MANIFEST
 from framefall.published import files_in, listed
 
 
-class Hub(ModelHubMixin, library_name=LIBRARY):
+class Hub(ModelHubMixin, library_name=LIBRARY):  # type: ignore[call-arg]
     """A cascade as the hub's library handles models."""
 
     def __init__(self, cascade: Cascade) -> None:
@@ -77,7 +77,7 @@ class Hub(ModelHubMixin, library_name=LIBRARY):
                 told = str(error).replace(f"{folder}{os.sep}", f"{model_id}: ").replace(str(folder), model_id)
                 raise type(error)(told) from None
 
-    def save_pretrained(self, save_directory: str | Path, **how: Any) -> str | None:  # type: ignore[override]
+    def save_pretrained(self, save_directory: str | Path, **how: Any) -> str | None:
         """The model's folder, in one step: the mixin itself would take away a config that is there first."""
         self._save_pretrained(Path(save_directory))
         if how.pop("push_to_hub", False):
