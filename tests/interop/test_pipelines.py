@@ -16,23 +16,23 @@ SMALL = {"frames": 5, "size": (16, 16), "steps": 2}
 
 
 @pytest.fixture(scope="session")
-def folder(once):
+def built(once):
     from tiny_pipelines import build
 
     return lambda name: once(f"pipeline-{name}", lambda place: build(name, place))
 
 
 @pytest.fixture(params=NAMES)
-def pipeline(request, folder):
-    return open_pipeline(folder(request.param))
+def pipeline(request, built):
+    return open_pipeline(built(request.param))
 
 
 @pytest.fixture
-def odd(folder, tmp_path):
+def odd(built, tmp_path):
     """A copy of a folder whose index says something else."""
 
     def make(**changes):
-        shutil.copytree(folder("wan"), tmp_path / "odd")
+        shutil.copytree(built("wan"), tmp_path / "odd")
         if changes:
             index = json.loads((tmp_path / "odd" / INDEX).read_text())
             (tmp_path / "odd" / INDEX).write_text(json.dumps(index | changes))
@@ -61,14 +61,14 @@ def test_a_pipeline_is_stopped_between_its_steps(pipeline):
     assert 0 < len(asked) < 100
 
 
-def test_a_pipeline_makes_no_fewer_frames_than_are_needed(folder):
-    wan = open_pipeline(folder("wan"))
+def test_a_pipeline_makes_no_fewer_frames_than_are_needed(built):
+    wan = open_pipeline(built("wan"))
     assert [wan.at_least(frames) for frames in (1, 2, 5, 6)] == [1, 5, 5, 9]
-    assert wan.fps == 16 and open_pipeline(folder("text_to_video_sd")).fps == 8
+    assert wan.fps == 16 and open_pipeline(built("text_to_video_sd")).fps == 8
 
 
-def test_the_hash_of_a_folder_is_that_of_its_weights(folder, odd):
-    ours = open_pipeline(folder("wan"))
+def test_the_hash_of_a_folder_is_that_of_its_weights(built, odd):
+    ours = open_pipeline(built("wan"))
     copy = odd()
     assert open_pipeline(copy).sha256 == ours.sha256
     (file,) = (copy / "transformer").glob("*.safetensors")

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ FPS: Mapping[str, float] = {
     "MochiPipeline": 30.0,
 }
 USUAL_FPS = 8.0  # of CogVideoX, AnimateDiff, ModelScope and whatever else
+EXPORTED = "framefall.interop.exported"  # where the parts of a base of ours are
 _LIBRARIES = ("diffusers", "transformers")
 _TAKES = ("prompt", "num_frames", "generator", "output_type")
 
@@ -51,7 +53,7 @@ class TextToVideo:
     @property
     def fps(self) -> float:
         """Frames a second of what it makes."""
-        return FPS.get(self.name, USUAL_FPS)
+        return float(getattr(self.pipeline, "fps", None) or FPS.get(self.name, USUAL_FPS))
 
     @cached_property
     def sha256(self) -> str:
@@ -144,7 +146,7 @@ def open_pipeline(folder: str | Path, device: str | torch.device = "cpu") -> Tex
         raise ValueError("a pipeline of diffusers as a base needs it: pip install 'framefall[diffusers]'") from None
     name = _checked(folder, diffusers)
     try:
-        pipeline = getattr(diffusers, name).from_pretrained(
+        pipeline = _kind(name, diffusers).from_pretrained(
             folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # of whatever kind: a library says in many ways that it cannot read a folder
@@ -166,11 +168,11 @@ def _checked(folder: Path, diffusers: Any) -> str:
     except ValueError as error:
         raise ValueError(f"{folder / INDEX} cannot be read: {error}") from None
     name = index.get("_class_name")
-    known = getattr(diffusers, name, None) if isinstance(name, str) else None
+    known = _kind(name, diffusers)
     if not (isinstance(known, type) and issubclass(known, diffusers.DiffusionPipeline)):
         raise ValueError(f"{folder} must hold a pipeline of diffusers, and names {str(name)[:60]!r}; name another")
     for part, value in index.items():
-        if isinstance(value, list) and len(value) == 2 and value[0] not in (None, *_LIBRARIES):
+        if isinstance(value, list) and len(value) == 2 and value[0] not in (None, *_LIBRARIES, EXPORTED):
             raise ValueError(
                 f"{folder} must be made of parts of {' and '.join(_LIBRARIES)}, and its {part[:40]} is of"
                 f" {str(value[0])[:60]!r}: what could run code of its own is not loaded"
@@ -178,6 +180,13 @@ def _checked(folder: Path, diffusers: Any) -> str:
     if not set(_TAKES) <= inspect.signature(known.__call__).parameters.keys():
         raise ValueError(f"{folder} must make videos of a prompt, and {name} does not; name a text-to-video pipeline")
     return str(name)
+
+
+def _kind(name: object, diffusers: Any) -> Any:
+    """The class of a name: of diffusers, or our own, which is there before its folder names it."""
+    if name == "CascadePipeline":
+        return import_module(EXPORTED).CascadePipeline
+    return getattr(diffusers, name, None) if isinstance(name, str) else None
 
 
 def _video(frames: Any, folder: Path) -> Video:
