@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -222,14 +223,13 @@ class Cascade:
 
 
 def _hub() -> Any:
-    """What speaks with the hub; its library is an extra."""
+    """What speaks with the hub; it knows cascades and is found by its name, and its library is an extra."""
     try:
-        from framefall.cascade.hub import Hub
+        return import_module("framefall.cascade.hub").Hub
     except ModuleNotFoundError as error:
         if error.name != "huggingface_hub":
             raise
         raise ValueError("the hub needs huggingface_hub: pip install 'framefall[hub]'") from None
-    return Hub
 
 
 def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:

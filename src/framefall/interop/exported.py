@@ -35,7 +35,7 @@ from framefall.video import Video
 class CascadeNetwork(ModelMixin, ConfigMixin):
     """A base's network, and its autoencoder where it works on latents, with all of the stage's settings."""
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, stage: dict[str, Any]) -> None:
         super().__init__()
         config = from_json(StageConfig, json.dumps(stage), origin="the network's config")
