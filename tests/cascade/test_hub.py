@@ -33,6 +33,7 @@ def hub(monkeypatch, tmp_path):
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # its upload is a protocol of its own
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         yield server
 
 
@@ -177,7 +178,15 @@ def no_manifest(folder: Path) -> None:
     (folder / "manifest.json").unlink()
 
 
+def odd_config(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["stages"]["base"]["backbone"]["dim"] = -1
+    (folder / "config.json").write_text(json.dumps(config))
+    signed(folder)
+
+
 HOSTILE = {
+    odd_config: "ours/toy/config.json does not fit",
     pickled: "'pytorch_model.bin'.*nothing that could run",
     code: "'modeling.py'.*nothing that could run",
     other_bytes: "base.safetensors is not what the manifest says",
@@ -260,6 +269,14 @@ def test_a_shipped_model_needs_no_hub():
     assert Cascade.from_pretrained("pico").config.name == "pico"
 
 
+def test_without_its_library_the_extra_is_named(cascade, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    monkeypatch.delitem(sys.modules, "framefall.cascade.hub", raising=False)
+    for ask in (lambda: Cascade.from_pretrained("pico"), lambda: cascade.push_to_hub(NAME)):
+        with pytest.raises(ValueError, match=r"pip install 'framefall\[hub\]'"):
+            ask()
+
+
 def test_the_environment_names_the_hub_and_nothing_is_asked_before(hub, cascade, model, tmp_path):
     """A process of its own: HF_ENDPOINT and HF_HOME are read when the library is imported."""
     hub.put(NAME, model)
@@ -270,6 +287,7 @@ def test_the_environment_names_the_hub_and_nothing_is_asked_before(hub, cascade,
         f"print(framefall.Cascade.from_pretrained({NAME!r}).config.name)"
     )
     environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home")}
+    environment |= {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0"}
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

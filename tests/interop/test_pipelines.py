@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -110,6 +111,12 @@ def test_pickled_weights_are_never_read(odd):
 
     pickle.loads((copy / "transformer" / "diffusion_pytorch_model.bin").read_bytes())
     assert marker.exists()  # reading them would have run it
+
+
+def test_without_its_library_the_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(ValueError, match=r"pip install 'framefall\[diffusers\]'"):
+        open_pipeline(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"_class_name": 1}'])

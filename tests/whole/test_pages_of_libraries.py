@@ -46,6 +46,7 @@ def test_the_page_on_the_hub_can_be_followed(framefall, tmp_path, monkeypatch):
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         assert follow("hub.md", framefall) == 4
         assert "ours/toy" in hub.repositories
 

@@ -30,14 +30,14 @@ from huggingface_hub.errors import (
 
 from framefall import bounded
 from framefall.cascade.card import LARGEST
-from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import AUTOENCODER, CONFIG, MODEL, find, load_cascade, parameters, read_config, save
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.checkpoint import AUTOENCODER, CONFIG, MODEL, find, load_cascade, parameters, parse_config, save
 from framefall.cascade.checkpoint import size as weights_of
 from framefall.cascade.codec import build_autoencoder
 from framefall.cascade.hub_header import LIBRARY
 from framefall.cascade.tensors import HEADER
 from framefall.outputs import folder as output_folder
-from framefall.publish import MANIFEST
+from framefall.publish import MANIFEST, Corrupt
 from framefall.published import files_in, listed
 
 
@@ -75,7 +75,7 @@ class Hub(ModelHubMixin, library_name=LIBRARY):  # type: ignore[call-arg]
                 return cls(load_cascade(folder, device))
             except ValueError as error:
                 told = str(error).replace(f"{folder}{os.sep}", f"{model_id}: ").replace(str(folder), model_id)
-                raise type(error)(told) from None
+                raise (Corrupt if isinstance(error, Corrupt) else ValueError)(told) from None
 
     def save_pretrained(self, save_directory: str | Path, **how: Any) -> str | None:
         """The model's folder, in one step: the mixin itself would take away a config that is there first."""
@@ -103,7 +103,7 @@ class Hub(ModelHubMixin, library_name=LIBRARY):  # type: ignore[call-arg]
             ) from None
         except HFValidationError:
             raise ValueError(_no_name(repo_id)) from None
-        except ConnectionError as error:
+        except (ConnectionError, RuntimeError) as error:
             raise ValueError(_unreached(repo_id, error)) from None
 
 
@@ -142,7 +142,7 @@ class _Asked:
                             f" {'that there is none' if name not in sizes else f'{sizes[name]:,}'}; push it anew"
                         )
                 config = self._file(CONFIG, snapshot.name, bounded.TEXT, sizes) if CONFIG in files else None
-                most = {} if config is None else _weights(read_config(config))
+                most = {} if config is None else _weights(config, self.name)
                 for name, (nbytes, _) in files.items():  # all are looked at before the first of them is fetched
                     self._check(name, nbytes, most.get(name, LARGEST))
                 for name, (nbytes, _) in files.items():
@@ -206,10 +206,10 @@ def _here(name: str) -> Path | None:
         return None
 
 
-def _weights(config: CascadeConfig) -> dict[str, int]:
+def _weights(config: Path, origin: str) -> dict[str, int]:
     """The most bytes that the files of the stages' weights may have: four a number, and a header."""
     found = dict[str, int]()
-    for name, stage in config.stages.items():
+    for name, stage in parse_config(bounded.read(config), Path(origin, CONFIG)).stages.items():
         found[f"{name}.safetensors"] = weights_of(stage)
         if stage.latent is not None:
             with torch.device("meta"):

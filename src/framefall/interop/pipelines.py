@@ -124,8 +124,8 @@ class TextToVideo:
         finally:
             stopped.set()
             thread.join()
-        if isinstance(event, ValueError | TypeError):
-            raise ValueError(f"{self.folder} refuses what is asked of it: {_one_line(event)}") from None
+        if isinstance(event, ValueError | TypeError | RuntimeError):
+            raise ValueError(f"{self.folder} cannot make what is asked of it: {_one_line(event)}") from None
         if isinstance(event, BaseException):
             raise event
         yield event

@@ -11,7 +11,7 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
-from framefall.data.media.writer import VideoWriter, video_output
+from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
 from framefall.interop.pipelines import TextToVideo, open_pipeline
 from framefall.memory import size_of
 from framefall.noise import Key
@@ -53,6 +53,8 @@ def generate_on(
     stages = _stages(cascade, request.until)
     limit = size_of(memory)
     pipeline = open_pipeline(base, device)
+    if paths[0].suffix.lower() == PICTURE and request.length(_fps(pipeline, stages)) != 1:
+        raise ValueError(one_frame_only(paths[0]))
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with["base"] = {"pipeline": pipeline.name, "folder": plain(Path(base)), "sha256": pipeline.sha256}
     made_with["versions"] |= {name: version(name) for name in ("diffusers", "transformers")}
