@@ -31,7 +31,7 @@ class Published:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._entries = _entries(self.path)
+        self._entries = listed(self.path)
         self._left = set(self._entries)
         present = set(files_in(self.path))
         for name in sorted(self._entries.keys() | present):
@@ -116,7 +116,7 @@ def verify(path: str | Path) -> dict[str, str]:
 def is_published(path: str | Path) -> bool:
     """Whether a folder has a manifest of Framefall's, whatever has become of its files."""
     try:
-        return bool(_entries(Path(path)))
+        return bool(listed(Path(path)))
     except ValueError:
         return False
 
@@ -139,8 +139,8 @@ def files_in(path: Path) -> list[str]:
     return sorted(name for name in found if name != MANIFEST)
 
 
-def _entries(path: Path) -> dict[str, tuple[int, str]]:
-    """The manifest: size and SHA-256 of every file."""
+def listed(path: Path) -> dict[str, tuple[int, str]]:
+    """What a folder's manifest says: size and SHA-256 of every file, by name. Raises `Corrupt`."""
     try:
         manifest = bounded.parse(bounded.read(path / MANIFEST, bounded.TABLE, follow=False))
         version = manifest["format_version"]

@@ -4,8 +4,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import chain
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -73,6 +75,28 @@ class Cascade:
     config: CascadeConfig
     stages: tuple[Stage, ...]
     card: Card | None = None  # what it was trained on and what it knows, where that is written
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **how: Any) -> "Cascade":
+        """A model's folder, a shipped model, or one of the Hugging Face hub by its name there, OWNER/NAME.
+
+        `how` are `revision`, `cache_dir`, `token`, `force_download` and `local_files_only` as the hub's library has
+        them, and `device`. Raises `ValueError` for what is no model: nothing is loaded that was not checked.
+        """
+        found: Cascade = _hub().from_pretrained(name, **how).cascade
+        return found
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Publishes the model at `folder`, in one step; what is no model of Framefall's there is never replaced."""
+        _hub()(self).save_pretrained(folder)
+
+    def push_to_hub(self, repo_id: str, **how: Any) -> str:
+        """Commits the model to a repository of the hub, made if it is not there; gives the commit's address.
+
+        `how` are `private`, `token`, `branch`, `create_pr` and `commit_message` as the hub's library has them.
+        """
+        address: str = _hub()(self).push_to_hub(repo_id, **how)
+        return address
 
     def stream(self, request: Request, kept: Kept = NOTHING) -> Iterator[SegmentStep]:
         """Every step of every stage for the clips of a request, as it happens; closing the generator cancels.
@@ -196,6 +220,16 @@ class Cascade:
         if name not in names:
             raise ValueError(f"a stage must be one of {', '.join(names)}; got {name!r}")
         return self.stages[: names.index(name) + 1]
+
+
+def _hub() -> Any:
+    """What speaks with the hub; it knows cascades and is found by its name, and its library is an extra."""
+    try:
+        return import_module("framefall.cascade.hub").Hub
+    except ModuleNotFoundError as error:
+        if error.name != "huggingface_hub":
+            raise
+        raise ValueError("the hub needs huggingface_hub: pip install 'framefall[hub]'") from None
 
 
 def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:

@@ -26,6 +26,7 @@ from framefall.cascade import formats
 from framefall.cascade.card import CARD, LARGEST, Card, StageCard, parse_card, read_card, write_card
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.codec import Codec, Latents, Pixels, build_autoencoder
+from framefall.cascade.hub_header import header
 from framefall.cascade.stage import Stage, StageConfig
 from framefall.cascade.tensors import Network, built, check_shapes, check_tensors, parse_tensors, read_header
 from framefall.config import from_json, to_json
@@ -268,8 +269,8 @@ def fingerprint(cascade: Cascade) -> str:
 
 
 def readme(config: CascadeConfig) -> str:
-    """What the cascade is, for whoever finds its folder."""
-    lines = [f"# {config.name}", "", config.description or "A Framefall video diffusion cascade.", ""]
+    """What the cascade is, for whoever finds its folder, on a disk or on the hub."""
+    lines = [header(config), f"# {config.name}", "", config.description or "A Framefall video diffusion cascade.", ""]
     lines += [
         f"License of the weights: {config.license}. Videos made with it are synthetic and should be called so.",
         "",

@@ -39,6 +39,10 @@ def generate(
     ] = None,
     output: Out = Path("out.mp4"),
     model: Model = DEFAULT,
+    base: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Let a text-to-video pipeline of diffusers make the first clip."),
+    ] = None,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
     frames: Annotated[
@@ -130,6 +134,7 @@ def generate(
       framefall generate "a ball falls" -o between.mp4 --image a.png --image b.png@2.5
       framefall generate "a cup turns" -o cup.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
+      framefall generate "a cup turns" -o cup.mp4 --base my_wan --quality best
       framefall generate --like walk.mp4 -o again.mp4
       framefall generate --like walk.mp4 -o other.mp4 --seed 8
     """
@@ -169,7 +174,19 @@ def generate(
 
         read = [*given.files, *([] if like is None else [like])]
         reports = beside(numbered(output, count), overwrite=overwrite, sources=read)
-    if like is None:
+    if base is not None:
+        from framefall.runs.generation.on_pipeline import generate_on
+
+        named = ("image", "video", "extend", "end", "mask", "save_stages", "accelerate", "batch", "like")
+        if unfit := next((name for name in named if was_given(context, name)), None):
+            option = unfit.replace("_", "-")
+            raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")
+        if settings is not None and settings.keys() == {"scale"} and weaker is None:
+            asked["guidance"] = settings["scale"]
+        run = generate_on.events(
+            Request(**asked), output, base, model, memory=memory, overwrite=overwrite, device=device_of(device)
+        )
+    elif like is None:
         if strength < 1 and video is None:
             raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
         run = make.events(Request(**asked), output, model, given=given, accelerate=accelerate, **how)

@@ -45,6 +45,11 @@ def remake(
     like, made = Path(like), read_made(like)
     output = like.with_name(f"{like.stem}-again{like.suffix}") if output is None else Path(output)
     video_output(output, overwrite=overwrite, sources=[like])  # what is made again must have a name of its own
+    if isinstance(made.get("base"), dict):
+        raise ValueError(
+            f"{like} was made on a pipeline of diffusers ({str(made['base'].get('folder'))[:80]}); generate it anew"
+            " with --base, the same prompt and the same seed"
+        )
     request = _request(like, made, changes)
     found = _model(like, made) if model is None else find(model)
     cascade = load_cascade(found, device)

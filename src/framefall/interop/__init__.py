@@ -1,0 +1,1 @@
+"""Models of other libraries in our place, and ours in theirs; each library is an extra."""
