@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -173,6 +174,12 @@ class Cascade:
                 shape = replace(shape, frames=max(1, shape.frames * longest[small] // own.frames))
             stages.append(replace(stage, config=replace(stage.config, shape=shape)))
         return replace(self, stages=tuple(stages))
+
+    def with_lora(self, folder: str | Path, strength: float = 1.0) -> "Cascade":
+        """The same cascade with a LoRA of `framefall train --lora` added to its weights, `strength` times."""
+        from framefall.cascade.adapters import with_lora
+
+        return with_lora(self, folder, strength)
 
     def guided_by(self, weaker: "Cascade") -> "Cascade":
         """The same cascade whose base has another's base to walk away from (autoguidance)."""

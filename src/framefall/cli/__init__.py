@@ -18,6 +18,7 @@ from framefall.cli.evaluate import evaluate
 from framefall.cli.export import export
 from framefall.cli.generate import generate
 from framefall.cli.lesson import lesson
+from framefall.cli.merge import merge
 from framefall.cli.models import models
 from framefall.cli.plan import plan
 from framefall.cli.prepare import prepare
@@ -34,25 +35,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-_COMMANDS = (
-    *(
-        generate,
-        train,
-        distill,
-        prepare,
-        upscale,
-        evaluate,
-        worlds,
-        compare,
-        bench,
-        models,
-        export,
-        plan,
-        verify,
-        studio,
-    ),
-    lesson,
-)
+_COMMANDS = [generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, plan, models, merge, export]
+_COMMANDS += [verify, studio, lesson]
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(diagnose, name="diagnose")

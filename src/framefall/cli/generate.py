@@ -39,6 +39,7 @@ def generate(
     ] = None,
     output: Out = Path("out.mp4"),
     model: Model = DEFAULT,
+    lora: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A LoRA that was trained on the model.")] = None,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
     frames: Annotated[
@@ -172,8 +173,10 @@ def generate(
     if like is None:
         if strength < 1 and video is None:
             raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
-        run = make.events(Request(**asked), output, model, given=given, accelerate=accelerate, **how)
+        run = make.events(Request(**asked), output, model, given=given, accelerate=accelerate, lora=lora, **how)
     else:
+        if lora is not None:
+            raise ValueError("--lora is for new clips, and --like makes one again; merge it, and name it with --model")
         changes = {name: value for name, value in asked.items() if was_given(context, _OPTIONS.get(name, name))}
         chosen = model if was_given(context, "model") else None
         how["accelerate"] = accelerate if was_given(context, "accelerate") else None

@@ -37,7 +37,7 @@ Interval = tuple[float, float, float]  # low, expected, high
 FIRST = 50  # steps of a real run that correct a plan
 SPREAD = 0.25  # of a step's time that was measured by a probe: others use the machine as well
 TOO_LONG = 60.0  # seconds of two steps on this machine beyond which they are counted instead
-_MOST = 4  # clips of a throw-away step
+_MOST, _QUICK = 4, 0.1  # clips of a throw-away step; four times as many where one takes less than so many seconds
 _OVERLAP = 0.5  # of a step's computing during which gradients travel
 
 
@@ -277,39 +277,59 @@ def probe(name: str, part: StageRecipe, seed: int, clock: Callable[[], float] = 
     """Throw-away steps of one clip and of a few, of random pixels: the faster and the larger of each counts."""
     frames = part.stage.task.example_frames(part.stage.shape.frames)
     shape = (part.stage.shape.channels, frames, part.stage.shape.height, part.stage.shape.width)
-    before = memory.resident()
-    stage = initial(name, part, seed, torch.device("cpu"))
-    network = stage.backbone.train()
-    average, optimizers = optim.AveragedWeights(network, part.optim.ema_width), optim.optimizers(network, part.optim)
     pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-    clips = [Clip(pixels, "a ball falls", None, part.stage.shape.fps, str(at)) for at in range(min(_MOST, part.batch))]
-    seconds, held, kept = {}, {}, 0.0
-    for count in {1, len(clips)}:
-        taken = []
+    first = _Steps(name, part, seed, pixels, clock)  # loads what the others use
+    first.take(1)
+    seconds_of_one = first.take(1)
+    del first
+    before = memory.resident()
+    steps = _Steps(name, part, seed, pixels, clock)
+    many = max(1, min(part.batch, _MOST if seconds_of_one > _QUICK else 4 * _MOST))
+    seconds, held = {}, {}
+    for count in dict.fromkeys((1, many)):
         memory.forget_peak()
-        for step in range(3):
-            began = clock()
-            with _keeping(network) as found, autocast(stage.device):
-                loss = objective.loss(stage, part, clips[:count], seed, step).mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), part.optim.clip_norm)
-            for one in optimizers:
-                one.step()
-                one.zero_grad(set_to_none=True)
-            average.update(network)
-            taken.append(clock() - began)
-            kept = sum(found.values()) / count
-        seconds[count], highest = min(taken[1:]), memory.peak()
+        steps.take(count)
+        seconds[count] = min(steps.take(count), steps.take(count))
+        highest = memory.peak()
         held[count] = None if before is None or highest is None else highest - before
-    weights, moments = state_bytes(network, part)
-    few, many = 1, len(clips)
-    a_clip = (seconds[many] - seconds[few]) / (many - few) if many > few else seconds[few]
+    kept = steps.kept / many
+    weights, moments = state_bytes(steps.network, part)
+    a_clip = (seconds[many] - seconds[1]) / (many - 1) if many > 1 else seconds[1]
     a_clip = a_clip if a_clip > 0 else seconds[many] / many
-    low, high = held[few], held[many]
+    low, high = held[1], held[many]
     if low is None or high is None:  # the system does not say
         return Probe(max(0.0, seconds[many] - many * a_clip), a_clip, kept, 3 * weights + moments, kept)
-    growing = max(kept, (high - low) / (many - few)) if many > few else kept
+    growing = max(0.0, high - low) / (many - 1) if many > 1 else kept
     return Probe(max(0.0, seconds[many] - many * a_clip), a_clip, kept, max(0.0, high - many * growing), growing)
+
+
+class _Steps:
+    """Training steps of a network that is thrown away, on the same random clip as often as it is asked."""
+
+    def __init__(self, name: str, part: StageRecipe, seed: int, pixels: np.ndarray, clock: Callable[[], float]) -> None:
+        self.stage, self.part, self.seed = initial(name, part, seed, torch.device("cpu")), part, seed
+        self.network = self.stage.backbone.train()
+        self.average = optim.AveragedWeights(self.network, part.optim.ema_width)
+        self.optimizers = optim.optimizers(self.network, part.optim)
+        self.pixels, self.clock, self.done, self.kept = pixels, clock, 0, 0
+
+    def take(self, count: int) -> float:
+        """Seconds of a step of so many clips; `kept` then has the bytes that it kept for its backward pass."""
+        rate = self.part.stage.shape.fps
+        clips = [Clip(self.pixels, "a ball falls", None, rate, str(at)) for at in range(count)]
+        began = self.clock()
+        with _keeping(self.network) as found, autocast(self.stage.device):
+            loss = objective.loss(self.stage, self.part, clips, self.seed, self.done).mean()
+        self.kept = sum(found.values())
+        found.clear()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.part.optim.clip_norm)
+        for one in self.optimizers:
+            one.step()
+            one.zero_grad(set_to_none=True)
+        self.average.update(self.network)
+        self.done += 1
+        return self.clock() - began
 
 
 @contextmanager
