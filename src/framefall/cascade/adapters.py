@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,7 +111,7 @@ def read(folder: str | Path) -> tuple[Adapters, dict[str, dict[str, Tensor]]]:
         for name in about.stages:
             file = f"{name}.lora.safetensors"
             place = str(Path(folder) / file)
-            data = published.read(file, _LARGEST, lambda one, place=place: read_header(one, place))
+            data = published.read(file, _LARGEST, partial(read_header, origin=place))
             stages[name] = parse_tensors(data, place)
         published.rest()
         return about, stages
@@ -135,7 +136,7 @@ def with_lora(cascade: "Cascade", folder: str | Path, strength: float = 1.0) -> 
                 f"{folder} was trained on other weights of {stage.name} than {cascade.config.name} has;"
                 f" take the model that it belongs to ({about.base})"
             )
-        backbone, expected = deepcopy(stage.backbone), {}
+        backbone, expected = deepcopy(stage.backbone), dict[str, Tensor]()
         matrices = _matrices(backbone)
         for name, matrix in matrices.items():
             outside, inside = matrix.shape

@@ -5,6 +5,7 @@ Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad 
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -35,7 +36,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-_COMMANDS = [generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, plan, models, merge, export]
+_COMMANDS: list[Callable[..., None]] = [
+    generate,
+    train,
+    distill,
+    prepare,
+    upscale,
+    evaluate,
+    worlds,
+    compare,
+    bench,
+    plan,
+    models,
+    merge,
+    export,
+]
 _COMMANDS += [verify, studio, lesson]
 for _command in _COMMANDS:
     app.command()(_command)

@@ -95,7 +95,7 @@ def export(
                     " allowed: nothing is published; try another format"
                 )
             clip = walked(stage, tried)
-            np.savez(partial / f"{stage.name}.npz", **tried.arrays(), clip=clip.numpy())
+            np.savez(partial / f"{stage.name}.npz", allow_pickle=False, **{**tried.arrays(), "clip": clip.numpy()})
             ours, theirs = _timed(stage, tried, run)
             stages[stage.name] = ExportedStage(
                 file=file,

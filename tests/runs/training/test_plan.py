@@ -75,7 +75,7 @@ def test_the_first_steps_of_a_run_take_the_place_of_what_was_expected(tmp_path: 
     assert after.stages["base"].measured and not before.stages["base"].measured
     assert after.stages["base"].step_seconds[1] == pytest.approx(batch / 4.0)
     assert before.stages["base"].step_seconds[1] < 0.1
-    with pytest.raises(ValueError, match="--run must be MODEL.training of a run"):
+    with pytest.raises(ValueError, match=r"--run must be MODEL\.training of a run"):
         plan(only, "1xH100", run=tmp_path / "nothing")
 
 

@@ -194,7 +194,7 @@ def _probed_plan(name: str, part: StageRecipe, seed: int) -> StagePlan:
         each = passes * forward * part.batch / rate
         seconds: Interval = (1.2 * each, 2 * each, 4 * each)
         own = part.batch // part.accumulate
-        activations = kept * own
+        activations: float = kept * own
         total = 3 * weights + moments + activations
     else:
         with torch.device("meta"):
