@@ -6,7 +6,7 @@ export TOKENIZERS_PARALLELISM := false
 # what is compiled is kept: the tests start many processes, and each would compile the package anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo long-run long-run-weights test test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
+.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -37,7 +37,10 @@ fix: .venv/ready  ## format, sort imports, repair what can be repaired
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
-test: check  ## check, then the fast tests
+test: .venv/ready  ## check, and the fast tests beside it
+	$(MAKE) --no-print-directory -j2 check fast
+
+fast: .venv/ready  # two workers: two cores are busy from the first test to the last, whatever check does meanwhile
 	$(BIN)/pytest -m "not slow and not gpu"
 
 test-full: check  ## everything: the slow tests too, and property tests with their full count of examples

@@ -438,10 +438,12 @@ def found_in(target: Path, writer: str) -> str:
     return "old" if found == OLD else "new" if found == NEW else "corrupt"
 
 
-def fresh(target: Path) -> None:
+def fresh(target: Path, writer: str) -> None:
     for path in target.parent.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     publish_folder(target, OLD)
+    if writer == "output_file":  # an output never lies inside of what was published as a whole
+        (target / publish.MANIFEST).unlink()
 
 
 def faults_of(folder: Path, writer: str) -> Iterator[dict[str, Any]]:
@@ -450,7 +452,7 @@ def faults_of(folder: Path, writer: str) -> Iterator[dict[str, Any]]:
     target = folder / "disk" / "target"
     for shift, fault in enumerate((*KILLS, *ERRORS)):
         for point in struck_points(target, writer, note, shift):
-            fresh(target)
+            fresh(target, writer)
             note.unlink(missing_ok=True)
 
             def work(point: int = point, fault: str = fault) -> None:
@@ -476,7 +478,7 @@ def faults_of(folder: Path, writer: str) -> Iterator[dict[str, Any]]:
 
 def struck_points(target: Path, writer: str, note: Path, shift: int) -> list[int]:
     """Which calls to strike, by number from 1: those around a change of names, and every third one from `shift`."""
-    fresh(target)
+    fresh(target, writer)
     calls: list[str] = []
     put_note = note.write_text
 
@@ -494,7 +496,7 @@ def struck_points(target: Path, writer: str, note: Path, shift: int) -> list[int
 
 def order_of(folder: Path, writer: str) -> list[tuple[str, str]]:
     """(call, path) in order; descriptors are traced back to the path that they were opened for."""
-    fresh(folder / "target")
+    fresh(folder / "target", writer)
     events: list[tuple[str, str]] = []
     opened: dict[int, str] = {}
 
@@ -516,7 +518,7 @@ def order_of(folder: Path, writer: str) -> list[tuple[str, str]]:
 
 def full_disk(folder: Path, writer: str, limit: int) -> dict[str, Any]:
     target = folder / "target"
-    fresh(target)
+    fresh(target, writer)
 
     def work() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

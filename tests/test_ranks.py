@@ -1,13 +1,12 @@
 """What ranks do together, on two real processes over gloo; this file is also the program that each rank runs."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
+from children import program
 
 from framefall import ranks
 
@@ -23,28 +22,25 @@ def test_a_single_process_is_rank_0_of_1_and_keeps_its_values() -> None:
 
 
 @pytest.fixture(scope="module")
-def reports() -> list[dict]:
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What each of two ranks saw."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
+    said = [tmp_path_factory.mktemp("rank") / "said.json" for _ in range(2)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, __file__],
-            env=os.environ | both | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+        program(Path(__file__), output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
+        for rank, output in enumerate(said)
     ]
     try:
-        printed = [process.communicate(timeout=120)[0] for process in processes]
+        for process in processes:
+            process.join(120)
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0]
-    return [json.loads(text) for text in printed]
+    assert [process.exitcode for process in processes] == [0, 0]
+    return [json.loads(output.read_text()) for output in said]
 
 
 def test_two_processes_know_who_they_are(reports: list[dict]) -> None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import kills
+from children import SERVER, Child, command
 from report import Report
 
 from framefall import publish
@@ -53,14 +54,10 @@ class Work:
         words = ("train", "{here}/../world/out", *self.arguments[2:])
         return replace(self, arguments=words)
 
-    def start(self, root: Path) -> kills.Child:
+    def start(self, root: Path) -> Child:
         """Begins with it, or goes on."""
         root.mkdir(parents=True, exist_ok=True)
-        argv = ["framefall", *(word.format(here=root) for word in self.arguments)]
-        code = kills.CHILD.format(argv=argv, errors=str(root / "stderr.txt"))
-        child = kills._SERVER.Process(target=exec, args=(code,))
-        child.start()
-        return child
+        return command(*(word.format(here=root) for word in self.arguments), errors=root / "stderr.txt")
 
 
 def works(count: int, source: Path) -> tuple[Work, ...]:
@@ -174,7 +171,7 @@ def naive(root: Path, shard: Path, count: int, rng: random.Random) -> int:
     used, folder = 0, root / "naive"
     folder.mkdir()
     for _ in range(count):
-        child = kills._SERVER.Process(target=exec, args=(IN_PLACE.format(source=str(shard), folder=str(folder)),))
+        child = SERVER.Process(target=exec, args=(IN_PLACE.format(source=str(shard), folder=str(folder)),))
         child.start()
         try:
             kills._wait(lambda: (folder / "a.records").exists(), child)
@@ -201,7 +198,7 @@ def partials(folder: Path) -> list[Path]:
     return [path for path in _files(folder) if path.name.startswith(".") and ".partial-" in path.name]
 
 
-def _to_the_moment(child: kills.Child, folder: Path, rng: random.Random, aimed: bool) -> bool:
+def _to_the_moment(child: Child, folder: Path, rng: random.Random, aimed: bool) -> bool:
     """Waits for the moment of a kill; false when the work is over by itself."""
     before = len(_files(folder))
     if not kills._wait(lambda: len(_files(folder)) > before, child):

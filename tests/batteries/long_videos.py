@@ -12,16 +12,15 @@ kept under one name for all requests, so that a video is the beginning of one an
 """
 
 import json
-import multiprocessing
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from children import SERVER, Child
 from report import Report
 
 from framefall import publish
@@ -116,7 +115,7 @@ class Video:
         self.starts += 1
         log = self.folder / f"log-{self.starts}"
         log.touch()
-        child = _SERVER.Process(target=child_of, args=(str(self.model), str(self.path), str(log), seed, naive))
+        child = SERVER.Process(target=child_of, args=(str(self.model), str(self.path), str(log), seed, naive))
         child.start()
         killed = _until(child, log, lines)
         child.kill()
@@ -193,7 +192,7 @@ def child_of(model: str, path: str, log: str, seed: int, naive: bool) -> None:
         print("end 0 end", file=stream)
 
 
-def _until(child: BaseProcess, log: Path, lines: int | None) -> bool:
+def _until(child: Child, log: Path, lines: int | None) -> bool:
     """Waits for steps and windows that the child made; false if it ended."""
     last = time.monotonic() + PATIENCE
     while time.monotonic() < last:
@@ -205,10 +204,6 @@ def _until(child: BaseProcess, log: Path, lines: int | None) -> bool:
             return False
         time.sleep(0.001)
     raise AssertionError("the child does nothing")
-
-
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["framefall.runs.generation.generate", "long_videos"])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
 
 Each battery is a module beside this one with `run(count, folder, seed) -> Report` (or several reports). SHARE scales
 all counts (1 by default: less than an hour on two cores); with names only those are run, and the others keep their last
-figures. Two batteries run at a time, those that took longest first, and each is written down as it ends: a run that was
-killed goes on with those that are not yet tried at this commit and this share. Exit code 1 if a promise is broken or a
-control held.
+figures. Two batteries run at a time, those that took longest first, but for those that a clock judges. Each is written
+down as it ends: a run that was killed goes on with those that are not yet tried at this commit and this share. Exit
+code 1 if a promise is broken or a control held.
 """
 
 import json
@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from children import SERVER
 from report import Report
 
 from framefall.provenance import commit, machine
@@ -38,6 +38,7 @@ class Battery:
     module: str
     full: int
     least: int = 1
+    by_itself: bool = False  # its promise has seconds of a clock in it: no other runs beside it
 
     def run(self, share: float, folder: Path, seed: int = 0) -> list[Report]:
         """Its reports at a share of the full count."""
@@ -46,7 +47,7 @@ class Battery:
 
 def alone(module: str, count: int, folder: Path, seed: int = 0) -> list[Report]:
     """A battery's reports out of a process of its own, in which the largest child is one of the battery's."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=SERVER) as pool:
         return pool.submit(_reports, module, count, folder, seed).result()
 
 
@@ -71,22 +72,26 @@ BATTERIES: dict[str, Battery] = {
     "offline": Battery("offline", 3),
     "hostile": Battery("hostile", 100, 12),
     "fuzz": Battery("fuzz", 3000, 30),
-    "studio_jobs": Battery("studio_jobs", 200, 8),
+    "studio_jobs": Battery("studio_jobs", 200, 8, by_itself=True),
     "studio_queue": Battery("studio_queue", 2000, 20),
     "studio_guard": Battery("studio_guard", 5000, 60),
-    "studio_files": Battery("studio_files", 1000, 30),
+    "studio_files": Battery("studio_files", 1000, 30, by_itself=True),
 }
 
 
 def measure(share: float, names: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]] | Exception]]:
     """The reports of the named batteries as they end, two running at a time; or what ended one before it had any."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        begun = {pool.submit(_timed, name, share): name for name in names}
-        for done in as_completed(begun):
-            error = done.exception()
-            if error is not None and not isinstance(error, Exception):
-                raise error
-            yield begun[done], error or done.result()
+    groups = {True: list[str](), False: list[str]()}
+    for name in names:
+        groups[BATTERIES[name].by_itself].append(name)
+    for by_itself, group in groups.items():
+        with ThreadPoolExecutor(1 if by_itself else AT_ONCE) as pool:
+            begun = {pool.submit(_timed, name, share): name for name in group}
+            for done in as_completed(begun):
+                error = done.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield begun[done], error or done.result()
 
 
 def _timed(name: str, share: float) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
         held=count - bool(said),
         control="a queue without fences",
         control_tried=max(count, 200),
-        control_broke=bool(naive),
+        control_broke=int(bool(naive)),  # the first that breaks ends it
         broken=(said,) if said else (),
     )
 

@@ -176,7 +176,7 @@ def spoilt(count: int, folder: Path, source: Folder, recipe: Recipe, seed: int) 
     kinds = list(product(("input", "loss", "gradient", "rate"), (math.nan, math.inf)))
     for number in range(count):
         kind, value = kinds[number % len(kinds)]
-        at, row = rng.randrange(1, 6), 1 + number // len(kinds) % 3
+        at, row = rng.randrange(1, 6), 1 + (number % len(kinds) + number // len(kinds)) % 3
         for naive in (False, True) if number < len(kinds) else (False,):
             here = folder / f"{number}-{naive}"
             with _unchecked() if naive else nullcontext(), _spoiling(kind, value, range(at, at + row)) as loss:

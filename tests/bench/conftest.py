@@ -27,5 +27,5 @@ def lively(trained: Path, once: Callable) -> Path:
 
 @pytest.fixture(scope="session")
 def long_of(lively: Path) -> dict[str, Any]:
-    """Eight seconds of the toy, made in a process of their own."""
-    return long_videos(str(lively), 1, 8.0, 0, "fast", 1)
+    """Five seconds of the toy, made in a process of their own."""
+    return long_videos(str(lively), 1, 5.0, 0, "fast", 1)

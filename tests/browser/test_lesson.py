@@ -269,7 +269,7 @@ def test_nothing_is_wider_than_a_phone(lesson: Open) -> None:
         assert page.evaluate("(([one]) => one.scrollWidth <= one.clientWidth)(document.querySelectorAll('nav.tabs'))")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_has_nothing_serious_to_say(lesson: Open, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = lesson(color_scheme=scheme)

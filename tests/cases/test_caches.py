@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import command
 
 from cases.conftest import Case, refused
-from cases.test_trainings import COMMAND, TOY, until
+from cases.test_trainings import TOY, until
 from examples import examples
 from framefall import publish
 from framefall.data import loader
@@ -119,10 +120,10 @@ def test_a_cache_that_cannot_be_used_is_named_and_no_video_is_blamed(
 def test_what_a_killed_run_left_is_swept_by_the_next(case: Case, own_cache: Path, tmp_path: Path) -> None:
     out = case("killed-while-caching")
     words = ["train", out / "clips", "-o", tmp_path / "new", *TOY]
-    child = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.DEVNULL)
+    child = command(*words)
     until(lambda: own_cache.is_dir() and any(".partial-" in path.name for path in own_cache.iterdir()), child)
     child.kill()
-    child.wait()
+    child.join()
     assert any(".partial-" in path.name for path in own_cache.iterdir())  # the window was hit
     left = next(path.name for path in own_cache.iterdir() if ".partial-" in path.name)
     for place in (own_cache / "shards" / "0123", own_cache / "kernels"):  # as kills elsewhere leave it

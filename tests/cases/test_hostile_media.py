@@ -14,6 +14,7 @@ from PIL import Image
 
 from cases.conftest import Case
 from cases.drawing import clip, huge_gif, pictures, repeated, sound, sparse
+from examples import examples
 from framefall.data.folder import FolderConfig, open_folder
 from framefall.data.media import isolated
 from framefall.data.media.decode import DecodeError, decode, probe
@@ -88,7 +89,9 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
     "h264 of 8 megapixels": lambda folder: repeated(folder / "z.mkv", 3840, 2160, 3000),
     "gif of 2000x2000": lambda folder: huge_gif(folder / "z.gif", 2000, 2000, 5000),
     "gif of 60000x60000": lambda folder: huge_gif(folder / "z.gif", 60_000, 60_000, 2),
-    "gif of 100,000 frames": lambda folder: huge_gif(folder / "z.gif", 64, 64, 100_000, delay=100),
+    "gif of very many frames": lambda folder: huge_gif(
+        folder / "z.gif", 64, 64, examples(40_000, 100_000), delay=examples(250, 100)
+    ),
     "png of 60000x60000": _png_bomb,
     "png with a comment of 1 GB": _text_bomb,
     "sparse gif": lambda folder: sparse(folder / "z.gif", 20 << 30, b"GIF89a"),

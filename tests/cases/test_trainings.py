@@ -6,7 +6,6 @@ Each test that needs a control has it beside the promise: the naive way of the s
 import json
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from children import Child, command
 
 from cases.conftest import Case, refused
 from framefall import locks, publish
@@ -24,7 +24,6 @@ from framefall.cascade.checkpoint import load_cascade, with_stage
 
 Run = Callable[..., object]
 TOY = ("--recipe", "micro", "--stage", "base", "--steps", "1")
-COMMAND = [sys.executable, "-c", "from framefall.cli import main; main()"]
 
 
 def log(model: Path, stage: str = "base") -> list[int]:
@@ -88,7 +87,7 @@ def test_of_two_trainings_into_one_folder_one_is_refused_and_told_who_trains(
 ) -> None:
     out, new = case("two-trainings-one-folder"), tmp_path / "new"
     words = ["train", out / "one", "-o", new, "--recipe", "micro", "--stage", "base", "--steps", "100000"]
-    child = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.DEVNULL)
+    child = command(*words)
     try:
         runs = tmp_path / "new.training" / "base"
         until(lambda: (runs / "log.jsonl").exists() and (runs / "log.jsonl").stat().st_size, child)
@@ -97,8 +96,8 @@ def test_of_two_trainings_into_one_folder_one_is_refused_and_told_who_trains(
             assert refused(said) and said.code == 1, said.err  # type: ignore[attr-defined]
             assert f"base of {new} is being trained by process {child.pid}" in said.err  # type: ignore[attr-defined]
     finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        child.kill()
+        child.join()
     assert framefall("train", out / "one", "-o", tmp_path / "other", *TOY).code == 0  # type: ignore[attr-defined]
     said = framefall("train", out / "two", "-o", new, *TOY, *(("--resume",) if (runs / "checkpoints").exists() else ()))
     assert "is being trained" not in said.err  # type: ignore[attr-defined]  # a lock ends with its process
@@ -236,10 +235,10 @@ def test_the_same_training_again_has_every_step_once(case: Case, framefall: Run,
 
     def start(*more: str, steps: int) -> None:
         words = ["train", out / "clips", "-o", new, "--recipe", "micro", "--stage", "base", "--steps", "100000", *more]
-        child = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.DEVNULL)
+        child = command(*words)
         until(lambda: (run / "log.jsonl").exists() and len(log(new)) >= steps, child)
         child.kill()
-        child.wait()
+        child.join()
 
     start("--set", "save_every=1000", steps=4)
     assert not (run / "checkpoints").exists() and log(new)[:4] == [1, 2, 3, 4]
@@ -252,9 +251,9 @@ def test_the_same_training_again_has_every_step_once(case: Case, framefall: Run,
     assert log(new) == list(range(1, steps + 1))
 
 
-def until(happened: Callable[[], object], child: "subprocess.Popen[bytes]") -> None:
+def until(happened: Callable[[], object], child: Child) -> None:
     """Looks again and again until it happened; a child that ends before is an error."""
     last = time.monotonic() + 120
     while not happened():
-        assert child.poll() is None and time.monotonic() < last
+        assert child.is_alive() and time.monotonic() < last
         time.sleep(0.01)

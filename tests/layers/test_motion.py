@@ -3,6 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from framefall.flow import dense_flow
+from framefall.layers import motion
 from framefall.layers.motion import bidirectional_flow, warp, warp_between
 
 
@@ -126,3 +128,18 @@ def test_motion_that_was_found_wrong_is_not_followed():
     moved = warp_between(before, after, wrong, wrong, half)
     assert torch.equal(moved[0], before) and torch.equal(moved[1], after)
     assert (warp(before, wrong / 4) - before).abs().mean() > 0.01
+
+
+def test_a_motion_that_was_found_a_moment_ago_is_not_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    video, found = torch.rand(1, 3, 4, 16, 16), []
+
+    def spy(*given: object) -> object:
+        found.append(given)
+        return dense_flow(*given)
+
+    monkeypatch.setattr(motion, "dense_flow", spy)
+    first, again = (bidirectional_flow(video) for _ in range(2))
+    assert len(found) == 6 and all(map(torch.equal, first, again))
+    monkeypatch.setattr(motion, "_SMALL", 0)  # what is large is found each time, and is the same
+    assert all(map(torch.equal, first, bidirectional_flow(video))) and len(found) == 12
+    assert not any(map(torch.equal, first, bidirectional_flow(video.flip(2))))  # the control: another video

@@ -1,10 +1,8 @@
 """Our forward pass of MiniLM against the library of all networks, which a process of its own imports: it is heavy."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
+from children import program
 
 from framefall.models.minilm import HEADS, MiniLM, minilm
 
@@ -21,8 +19,9 @@ CAPTIONS = [
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     """What transformers makes of the captions: word pieces, and states in float32 and under bfloat16."""
     path = tmp_path_factory.mktemp("theirs") / "states.pt"
-    said = subprocess.run([sys.executable, "-c", REFERENCE, str(path), *CAPTIONS], capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
+    child = program(REFERENCE, path, *CAPTIONS)
+    child.join()
+    assert child.exitcode == 0
     return torch.load(path, weights_only=True)
 
 

@@ -1,7 +1,9 @@
 """Every route, and every way to ask it that is not this studio's own page or whoever has the token: nothing happens."""
 
 import re
+import socket
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,39 @@ def test_a_request_has_no_more_bytes_than_it_may(studio: Served) -> None:
     assert studio.client.post("/api/jobs", content=large, headers=headers).status_code == 413
     unsaid = (large[at : at + 65536] for at in range(0, len(large), 65536))  # chunked: no length is said
     assert studio.client.post("/api/jobs", content=unsaid, headers=headers).status_code == 413
+
+
+def said_to(address: tuple[str, int], head: bytes, rest: bytes) -> bytes:
+    """What a client reads that sends all of its request, slowly, before it looks at the answer."""
+    with socket.create_connection(address, timeout=10) as line:
+        line.sendall(head)
+        time.sleep(0.2)  # the server has answered
+        for at in range(0, len(rest), 1 << 14):
+            line.sendall(rest[at : at + (1 << 14)])
+            time.sleep(0.01)
+        found = b""
+        while piece := line.recv(1 << 16):
+            found += piece
+    return found
+
+
+def test_whoever_is_refused_before_all_was_sent_reads_why(studio: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, rest = ("127.0.0.1", studio.client.base_url.port), b" " * (3 << 15)
+    lines = ("POST /api/jobs HTTP/1.1", "host: 127.0.0.1:{}", "content-type: application/json", "content-length: {}")
+    head = "\r\n".join((*lines, "", "")).format(address[1], len(rest)).encode()
+    for _ in range(3):
+        found = said_to(address, head, rest)
+        assert found.startswith(b"HTTP/1.1 401") and b"the token must come with the request" in found
+    began = time.monotonic()
+    with socket.create_connection(address, timeout=10) as line:  # whoever sends no more is not waited for
+        line.sendall(head)
+        while line.recv(1 << 16):
+            pass
+    assert time.monotonic() - began < 8
+    monkeypatch.setattr("framefall.studio.security.LINGER", 0.0)  # control: the connection ends at once
+    with pytest.raises(OSError):
+        for _ in range(3):
+            assert said_to(address, head, rest).startswith(b"HTTP/1.1 401")
 
 
 def test_a_websocket_is_refused(studio: Served) -> None:

@@ -1,11 +1,7 @@
-"""Whatever footage is given: a number or a sentence.
-
-Through the installed command in a process of its own: under the type checks of the tests large clips take minutes.
-"""
+"""Whatever footage is given: a number or a sentence."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +9,7 @@ import numpy as np
 from framefall.data.media.writer import write
 
 
-def _framefall(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "framefall"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def test_odd_clips_get_a_number_or_a_sentence(tmp_path: Path) -> None:
+def test_odd_clips_get_a_number_or_a_sentence(framefall: Callable, tmp_path: Path) -> None:
     rows = np.arange(2160, dtype=np.uint16)[None, :, None, None] // 16
     odd = {
         "black": np.zeros((20, 32, 32, 3), np.uint8),
@@ -29,10 +20,10 @@ def test_odd_clips_get_a_number_or_a_sentence(tmp_path: Path) -> None:
     for name, pixels in odd.items():
         write(tmp_path / f"{name}.mkv", [np.ascontiguousarray(pixels, dtype=np.uint8)], 12.0)
     (tmp_path / "text.mp4").write_text("words")
-    said = _framefall("evaluate", tmp_path, "--json", "--report", tmp_path / "report")
-    assert said.returncode == 0, said.stderr
-    assert "Traceback" not in said.stderr
-    values = json.loads(said.stdout)
+    said = framefall("evaluate", tmp_path, "--json", "--report", tmp_path / "report")
+    assert said.code == 0, said.err
+    assert "Traceback" not in said.err
+    values = json.loads(said.out)
     assert values["n"] == 4
     assert "text.mp4" in values["skipped"]
     for clip in ("black.mkv", "one.mkv"):

@@ -39,13 +39,11 @@ def test_help_is_there_at_once_and_loads_nothing_heavy(arguments: list[str]) -> 
     assert json.loads(said.stderr) == []
 
 
-def test_the_check_for_heavy_imports_would_see_one(tmp_path: Path) -> None:
-    said = child(LOADED, "verify", tmp_path)
-    assert said.returncode == 1 and "torch" in json.loads(said.stderr.splitlines()[-1])
-
-
 def test_a_clip_costs_no_import_that_it_does_not_need(trained: Path, tmp_path: Path) -> None:
-    """A compiler, or the library of all networks, takes longer to import than a small clip takes to make."""
+    """A compiler, or the library of all networks, takes longer to import than a small clip takes to make.
+
+    That the libraries which it does need are seen is the control of the test above.
+    """
     arguments = ["generate", "a ball falls", "-o", tmp_path / "a.mp4", "--model", trained, "--device", "cpu"]
     said = child(LOADED, *arguments)
     assert said.returncode == 0, said.stderr

@@ -1,10 +1,7 @@
 """From a folder of real clips to files that another decoder reads, through the command line."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
+from children import command
 
 from framefall import publish
 from framefall.data.media.writer import write
@@ -51,18 +48,15 @@ def tiny(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_run_that_is_resumed_makes_the_model_of_an_unbroken_one(
     clips: Path, framefall: Callable, tmp_path: Path
 ) -> None:
-    code = "from framefall.cli import main; main()"
-    command = [sys.executable, "-c", code, "train", str(clips), "-o", str(tmp_path / "killed" / "model"), *TRAIN]
     log = tmp_path / "killed" / "model.training" / "temporal_sr" / "log.jsonl"
     (tmp_path / "killed").mkdir()
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # another number sums in another order
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | threads)
+    child = command("train", clips, "-o", tmp_path / "killed" / "model", *TRAIN)
     try:
-        while child.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
+        while child.is_alive() and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
             time.sleep(0.001)
     finally:
         child.kill()
-        child.wait()
+        child.join()
     assert not (tmp_path / "killed" / "model.training" / "spatial_sr" / "log.jsonl").exists()  # it was in the middle
     resumed = framefall("train", clips, "-o", tmp_path / "killed" / "model", *TRAIN, "--resume", "--json")
     unbroken = framefall("train", clips, "-o", tmp_path / "whole" / "model", *TRAIN, "--json")
@@ -138,9 +132,10 @@ def test_a_report_is_a_contact_sheet_and_scores(
     assert said.code == 0 and "longest_still" in said.out  # the toy's clip is grey: it has a length, and no motion
     sheet, scores = cv2.imread(str(tmp_path / "a.png")), json.loads((tmp_path / "a.json").read_text())
     assert sheet.shape[0] >= 32 and sheet.shape[1] >= 32 * 3 and scores["n"] == 1
-    quiet = framefall("generate", "-o", tmp_path / f"a{suffix}", "--model", trained, "--report", "--json")
-    (report,) = json.loads(quiet.out)["reports"]
-    assert report["metrics"].keys() == scores["metrics"].keys()
+    if suffix == ".gif":
+        quiet = framefall("generate", "-o", tmp_path / "a.gif", "--model", trained, "--report", "--json")
+        (report,) = json.loads(quiet.out)["reports"]
+        assert report["metrics"].keys() == scores["metrics"].keys()
 
 
 @pytest.mark.parametrize(("time", "space"), [(1, 2), (2, 1), (2, 2)])

@@ -11,4 +11,4 @@ import long_videos
 
 def test_a_killed_video_goes_on_and_the_controls_do_not(tmp_path: Path) -> None:
     report = long_videos.run(examples(3, 50), tmp_path)
-    assert report.passed, report
+    assert report.passed, report.broken

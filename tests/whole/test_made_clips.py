@@ -19,4 +19,4 @@ COUNTS = {battery.same_files: examples(1, 100), battery.remade: examples(2, 100)
 @pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
 def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
     report = promise(COUNTS[promise], tmp_path)
-    assert report.passed, report
+    assert report.passed, report.broken

@@ -20,4 +20,4 @@ COUNTS = {battery.cuts: examples(24, 120), battery.races: examples(6, 100)}
 @pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
 def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
     report = promise(COUNTS[promise], tmp_path)
-    assert report.passed, report
+    assert report.passed, report.broken

@@ -27,8 +27,11 @@ def test_a_public_name_is_the_thing_itself_and_says_what_it_is(name: str) -> Non
         assert found.__module__ == home.__name__ and found.__doc__
 
 
-ROOMS = """
-import framefall
+FRESH = """
+import sys, framefall
+print([name for name in ("torch", "numpy", "av", "pydantic") if name in sys.modules])
+framefall.to_pixels
+print("torch" in sys.modules)
 from importlib import import_module
 print([callable(framefall.train), callable(framefall.evaluate)])
 rooms = [import_module("framefall.train"), import_module("framefall.evaluate")]
@@ -40,10 +43,20 @@ print([room.__name__ for room in rooms], loop.__name__, registry.__name__)
 """
 
 
-def test_what_trains_and_evaluates_keeps_its_name_beside_the_rooms_of_that_name() -> None:
+@pytest.fixture(scope="module")
+def fresh() -> list[str]:
+    """What a fresh interpreter finds."""
+    said = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, timeout=120, check=True)
+    return said.stdout.splitlines()
+
+
+def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used(fresh: list[str]) -> None:
+    assert fresh[:2] == ["[]", "True"]
+
+
+def test_what_trains_and_evaluates_keeps_its_name_beside_the_rooms_of_that_name(fresh: list[str]) -> None:
     """The import system would put a room in its place, as soon as anything loads it."""
-    said = subprocess.run([sys.executable, "-c", ROOMS], capture_output=True, text=True, timeout=120, check=True)
-    assert said.stdout.splitlines() == [
+    assert fresh[2:] == [
         "[True, True]",
         "[True, True, True, True]",
         "['framefall.train', 'framefall.evaluate'] framefall.train.loop framefall.evaluate.sets.registry",
@@ -59,16 +72,3 @@ def test_long_work_can_be_called_or_read() -> None:
 def test_a_name_that_is_not_public_is_refused_as_python_does() -> None:
     with pytest.raises(AttributeError, match="module 'framefall' has no attribute 'magic'"):
         framefall.magic  # noqa: B018
-
-
-LOADED = """
-import sys, framefall
-print([name for name in ("torch", "numpy", "av", "pydantic") if name in sys.modules])
-framefall.to_pixels
-print("torch" in sys.modules)
-"""
-
-
-def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used() -> None:
-    said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120, check=True)
-    assert said.stdout.splitlines() == ["[]", "True"]

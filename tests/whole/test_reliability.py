@@ -58,6 +58,7 @@ def test_a_run_writes_what_it_found_and_keeps_the_rest(tmp_path: Path, monkeypat
     )
     broken = {**other, "held": 7, "passed": False}
     (tmp_path / "reliability.json").write_text(json.dumps({"promises": [broken], "minutes": 5}))
+    monkeypatch.setitem(BATTERIES, "odd_videos", Quick("odd_videos", 800))
     assert main(["0.01", "odd_videos"], tmp_path) == 1
 
 

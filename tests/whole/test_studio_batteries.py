@@ -19,15 +19,15 @@ from serving import place_of, served
 
 @pytest.mark.timeout(600)
 def test_no_accepted_job_is_lost_when_worker_and_server_are_killed(tmp_path: Path) -> None:
-    report = studio_jobs.kills(examples(6, 100), tmp_path / "kills", 0)
-    assert report.passed, report
+    report = studio_jobs.kills(examples(4, 100), tmp_path / "kills", 0)
+    assert report.passed, report.broken
 
 
 @pytest.mark.slow
 def test_cancelled_is_stopped_and_days_on_all_is_well(tmp_path: Path) -> None:
     for promise in (studio_jobs.cancels, studio_jobs.soak):
         report = promise(examples(8, 50), tmp_path / promise.__name__, 0)
-        assert report.passed, report
+        assert report.passed, report.broken
 
 
 def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path) -> None:
@@ -38,9 +38,9 @@ def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path)
             studio_guard.schema(studio, examples(80, 2000), 0),
             studio_files.uploads(studio, examples(24, 200), 0),
         ):
-            assert report.passed, report
+            assert report.passed, report.broken
 
 
 def test_no_name_leaves_its_root(tmp_path: Path) -> None:
     report = studio_files.names(examples(30, 1000), tmp_path, 0)
-    assert report.passed, report
+    assert report.passed, report.broken

@@ -33,9 +33,9 @@ def as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
     source, recipe = battery._clips(tmp_path / "clips"), battery._toy()
     report = promise(COUNTS[promise], tmp_path / "work", source, recipe, 0)
-    assert report.passed, report
+    assert report.passed, report.broken
 
 
 def test_a_loss_of_power_leaves_what_is_whole(tmp_path: Path) -> None:
     report = power.run(examples(20, 50), tmp_path)
-    assert report.passed, report
+    assert report.passed, report.broken

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import os
 import socket
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from children import program
 
 from framefall import ranks
 from framefall.cascade.stage import Stage
@@ -48,22 +47,19 @@ def reports(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
+    said = [where / f"rank-{rank}.json" for rank in range(2)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(clips), str(where)],
-            env=os.environ | both | {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+        program(Path(__file__), clips, where, output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
+        for rank, output in enumerate(said)
     ]
     try:
-        printed = [process.communicate(timeout=200)[0] for process in processes]
+        for process in processes:
+            process.join(200)
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0]
-    return [json.loads(text) for text in printed], where
+    assert [process.exitcode for process in processes] == [0, 0]
+    return [json.loads(output.read_text()) for output in said], where
 
 
 @pytest.mark.parametrize("name", STAGES)

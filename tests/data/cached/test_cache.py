@@ -2,11 +2,10 @@ import dataclasses
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from children import program
 from encodes import clock, encode
 
 from framefall.data import origin
@@ -174,9 +173,11 @@ def test_two_processes_that_open_the_same_folder_decode_it_once(source):
     for index in range(6):
         encode(source / f"{index}.mp4", clock(20, step=index + 1))
     there = [str(source), str(source.parent / "cache")]
-    children = [subprocess.Popen([sys.executable, "-c", OPEN, *there], stdout=subprocess.PIPE) for _ in range(2)]
-    said = [child.communicate(timeout=120)[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0] and said[0] == said[1] != b""
+    said = [source.parent / f"said-{index}" for index in range(2)]
+    children = [program(OPEN, *there, output=one) for one in said]
+    for child in children:
+        child.join(120)
+    assert [child.exitcode for child in children] == [0, 0] and said[0].read_text() == said[1].read_text() != ""
     names = {path.name for path in (source.parent / "cache").iterdir()}
     assert len([name for name in names if name.endswith(".npy")]) == 6 and not [n for n in names if "partial" in n]
 

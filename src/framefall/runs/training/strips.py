@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from framefall.cascade.request import Quality
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder
@@ -15,6 +16,7 @@ from framefall.video import to_frames
 CLIPS = 3
 _SEEN = 100  # clips of training that one more clip of a strip is worth: drawing must not outdo training
 FRAMES = 12  # shown of each clip
+_QUALITIES: tuple[Quality, ...] = ("fast", "best")
 
 
 def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int, step: int) -> None:
@@ -24,7 +26,10 @@ def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path
 
 
 def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int, count: int = CLIPS) -> list[Row]:
-    """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples."""
+    """A few rows for each of some held-out clips: the truth, what interpolation gives, and the stage's own samples.
+
+    Of a single clip, which is what a stage that has hardly seen one gets, there is no slow sample.
+    """
     rows: list[Row] = []
     for clip in loader.validation(source, window(recipe), count, seed):
         truth, low = stage.task.example(stack([clip], stage.device))
@@ -33,7 +38,7 @@ def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed
         shown = {"real": truth}
         if known.prior is not None:
             shown["interpolated"] = known.prior
-        for quality in ("fast", "best"):
+        for quality in _QUALITIES[:count]:
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])
             for step in stage.sample(

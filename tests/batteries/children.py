@@ -1,0 +1,50 @@
+"""Processes that are killed, watched or talk to each other: forked from one that has done the imports once."""
+
+import multiprocessing
+import multiprocessing.process
+import os
+from pathlib import Path
+
+Child = multiprocessing.process.BaseProcess
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
+    ["framefall.cli", "framefall.runs.training.train", "framefall.runs.generation.generate", "torch._dynamo"]
+)
+
+_BEGIN = """
+import os, sys
+os.environ.clear()
+os.environ.update({environment!r})
+sys.argv = {argv!r}
+"""
+# the progress bar's lock would else be a semaphore that a killed process leaves to the system
+_COMMAND = """
+import threading, tqdm
+tqdm.tqdm.set_lock(threading.RLock())
+sys.stderr = open({errors!r}, "a")
+from framefall.cli import main
+main()
+"""
+_PROGRAM = """
+sys.stdout = open({output!r}, "w")
+exec(compile({code!r}, sys.argv[0], "exec"), {{"__name__": "__main__", "__file__": sys.argv[0]}})
+sys.stdout.close()
+"""
+
+
+def command(*words: object, errors: Path | str = os.devnull) -> Child:
+    """`framefall WORDS` as a process of its own."""
+    return _start(["framefall", *map(str, words)], _COMMAND.format(errors=str(errors)))
+
+
+def program(source: Path | str, *words: object, output: Path | str = os.devnull, **environment: str) -> Child:
+    """A Python file, or code as `python -c` takes it, with its arguments; it prints into `output`."""
+    code, name = (source.read_text(), str(source)) if isinstance(source, Path) else (source, "-c")
+    return _start([name, *map(str, words)], _PROGRAM.format(output=str(output), code=code), environment)
+
+
+def _start(argv: list[str], code: str, more: dict[str, str] | None = None) -> Child:
+    begin = _BEGIN.format(argv=argv, environment={**os.environ, **(more or {})})
+    child = SERVER.Process(target=exec, args=(begin + code,))
+    child.start()
+    return child
