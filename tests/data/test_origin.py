@@ -9,7 +9,7 @@ from PIL import Image
 
 from framefall.data.folder import FolderConfig, open_folder
 from framefall.data.media.decode import DecodeError
-from framefall.data.origin import Origin, Plan, Settings, content_hash, walk
+from framefall.data.origin import Plan, Settings, content_hash, walk
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def opened(source, **settings):
 
 def test_looking_at_a_source_says_what_keeping_it_would_say(source: Path) -> None:
     path = encode(source / "a.mp4", clock(20))
-    plan = Plan.of(Origin(path, content_hash(path), Settings()))
+    plan = Plan.of(path, Settings())
     said = walk(plan, None)
     assert said["shape"] == [20, 32, 48, 3] and said["starts"] == [0] and said["sources"] == [*range(20)]
     frames = [frame.pixels for frame, _ in plan.frames()]
     assert plan.nbytes == sum(frame.nbytes for frame in frames) and len(set(said["checksums"])) == 20
     assert all(np.array_equal(one, two.pixels) for one, (two, _) in zip(frames, plan.frames(), strict=True))
     with pytest.raises(DecodeError, match="it is not there"):
-        Plan.of(Origin(source / "b.mp4", "", Settings()))
+        Plan.of(source / "b.mp4", Settings())
 
 
 def test_a_jump_in_time_ends_a_shot(source):

@@ -78,7 +78,7 @@ def test_a_column_of_words_that_nobody_reads_is_named(tmp_path):
         ("any.csv", "x,y\n1,2\n", "column named file or path"),
         ("metadata.json", "{", "left out"),
         ("a.jsonl", "{}\n{", "left out"),
-        ("metadata.parquet", "PAR1", "export it as CSV"),
+        ("metadata.parquet", "PAR1", "no table that can be read"),
         ("captions.csv", b"\xff\xfea", "UTF-16"),
     ],
 )

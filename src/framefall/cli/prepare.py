@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def prepare(
     source: Annotated[
-        str, typer.Argument(help="A folder of videos, images and captions; or a world: fall, occluder, ..., all:20k.")
+        str,
+        typer.Argument(
+            help="A folder of videos and captions; shards, tables, a URL (docs/sources.md); a world: all:20k, fall, ..."
+        ),
     ],
     output: Annotated[
         Path | None,

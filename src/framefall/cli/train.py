@@ -16,7 +16,7 @@ def train(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of videos, images and captions; a world: fall, occluder, ..., all, all@2; shards."
+            help="A folder of videos and captions; shards, tables, a URL (docs/sources.md); a world: all, fall, ..."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],

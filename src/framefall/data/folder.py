@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +14,17 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from framefall.data.cached import cache, store
+from framefall.data.cached import cache, contents, store
 from framefall.data.cached.cache import Entry
 from framefall.data.cached.store import MORE, CacheError, Store
-from framefall.data.captions import Annotation, Captions
+from framefall.data.captions import Annotation
+from framefall.data.item import Item, Items
 from framefall.data.media.decode import DecodeError
 from framefall.data.media.frame import readable
 from framefall.data.origin import Settings, content_hash
-from framefall.data.scan import look
+from framefall.data.remote.kinds import items
+from framefall.data.remote.place import Place, sweep
+from framefall.data.remote.tree import SourceError
 from framefall.noise import Key
 from framefall.ranges import Length, Often, Rate, Share, Size, within
 
@@ -42,6 +46,9 @@ class FolderConfig:
     holdout: Share = 0.0  # the part of the source files that is kept for validation
     cache: str | None = None  # default: $FRAMEFALL_CACHE, or ~/.cache/framefall
     cache_gb: Size | None = None  # what all of it may take; default: $FRAMEFALL_CACHE_GB, or 20
+    numbers: str = (
+        "action"  # of a LeRobot data set: the features that become numbers a frame: "action,observation.state"
+    )
     looks: Often = 4  # of a world: different moments, crops and captions of each scene, before they repeat
 
     def __post_init__(self) -> None:
@@ -108,6 +115,8 @@ class Outcome:
     annotation: Annotation = field(default_factory=Annotation)
     reason: str = ""
     total: int = 1  # how many files there are
+    span: tuple[int, int] | None = None  # which of the file's frames it is: from, to; None: all
+    group: str = ""  # what stands on one side of a split together; empty: the same content
     notes: tuple[str, ...] = ()  # of the first: what there is to say about the folder as a whole
 
 
@@ -157,38 +166,60 @@ def open_folder(path: str | Path, config: FolderConfig | None = None) -> Folder:
 
 
 def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
-    """Every file of a folder in sorted order, as it is decoded or found in the cache; nothing stops the rest."""
-    root, home = Path(path), _store(config)
+    """Every file of a source in sorted order, as it is decoded or found in the cache; nothing stops the rest.
+
+    The source is a folder, shards of WebDataset, tables of Parquet with videos in them, a LeRobot data set, or any of
+    them at a URL that fsspec opens.
+    """
+    home = _store(config)
     home.sweep()
-    found = look(root)
-    words = Captions(root, found.sources)
-    notes, total = words.notes, len(found.sources) + len(found.left_out)
+    sweep(home.root)
+    with items(path, home.root, config.numbers) as found:
+        yield from _ingested(found, config, home, str(path))
+
+
+def _ingested(found: Items, config: FolderConfig, home: Store, source: str) -> Iterator[Outcome]:
+    notes, total = found.notes, len(found.items) + len(found.left_out)
     names = {f.name: getattr(config, f.name) for f in Settings.__dataclass_fields__.values()}
     settings, guard, locks = Settings(**names), threading.Lock(), dict[str, threading.Lock]()
+    before = contents.load(home, source) if any(item.identity for item in found.items) else {}
+    known = dict[str, str]()
 
-    def one(source: Path) -> Outcome:
-        name = readable(source.name if source == root else source.relative_to(root))
-        outcome = Outcome(source=name, total=total)
+    def decoded(item: Item, here: Path) -> tuple[str, Entry]:
+        content = content_hash(here)
+        with guard:
+            lock = locks.setdefault(content, threading.Lock())
+        with lock:  # two copies of one file are decoded once
+            return content, cache.entry(home, item.place, content, settings, here)
+
+    def one(item: Item) -> Outcome:
+        outcome = Outcome(source=item.name, total=total, span=item.span, group=item.group)
         try:
-            content = content_hash(source)
-            with guard:
-                lock = locks.setdefault(content, threading.Lock())
-            with lock:  # two copies of one file are decoded once
-                entry = cache.entry(home, source, content, settings)
+            if isinstance(item.place, Path):
+                content, entry = decoded(item, item.place)
+            elif (content := before.get(item.identity, "")) and (
+                kept := cache.found(home, item.place, content, settings)
+            ):
+                entry = kept
+            else:
+                with item.place.here(home.root) as here:
+                    content, entry = decoded(item, here)
         except DecodeError as error:
             return replace(outcome, reason=error.reason)
-        except CacheError:  # nothing about this file: without a place for its frames there is no going on
-            raise
+        except (CacheError, SourceError):  # nothing about this file: without its bytes, or a place for its frames,
+            raise  # there is no going on
         except OSError as error:
-            return replace(outcome, reason=_plain(source, error))
+            return replace(outcome, reason=_plain(item.place, error))
         except Exception as error:  # one odd file must not cost the others, whatever it found
             return replace(
                 outcome, reason=f"it cannot be used ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
             )
-        return replace(outcome, content=content, entry=entry, annotation=words.annotate(source))
+        if item.identity:
+            known[item.identity] = content
+        return replace(outcome, content=content, entry=entry, annotation=item.annotate())
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(one, source) for source in found.sources]
+        futures = [pool.submit(one, item) for item in found.items]
         try:
             for future in futures:
                 yield replace(future.result(), notes=notes)
@@ -196,6 +227,8 @@ def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
         finally:
             for future in futures:
                 future.cancel()
+    if known and known != before:
+        contents.save(home, source, known)
     for name, reason in found.left_out.items():
         yield Outcome(source=name, reason=reason, total=total)
 
@@ -212,13 +245,17 @@ def collect(path: str | Path, outcomes: Iterable[Outcome], config: FolderConfig)
         found, remarks = _shots(outcome, outcome.entry, config, width)
         notes += [f"{outcome.source}: {remark}" for remark in remarks]
         if not found:
-            skipped.append(Skipped(outcome.source, f"no take in it lasts {config.min_seconds:g} s"))
+            gone = outcome.span and outcome.span[0] > max(outcome.entry.sources, default=0)
+            why = (
+                "it begins after what is read of its file" if gone else f"no take in it lasts {config.min_seconds:g} s"
+            )
+            skipped.append(Skipped(outcome.source, why))
             continue
         used.append(outcome)
         shots += found
     if not used:
         reasons = "; ".join(f"{s.path}: {s.reason}" for s in skipped[:3]) or "it has no video and no image in it"
-        raise ValueError(f"{readable(path)} must hold at least one file that can be used, got none ({reasons})")
+        raise ValueError(f"{readable(str(path))} must hold at least one file that can be used, got none ({reasons})")
     entries = {o.source: o.entry for o in used if o.entry is not None}
     if poor := sum(not one.kept for one in entries.values()):
         notes.append(
@@ -235,28 +272,31 @@ def _store(config: FolderConfig) -> Store:
 
 def _held_out(used: Sequence[Outcome], holdout: float) -> frozenset[str]:
     """The sources of round(n * holdout) of the n distinct contents, ranked by a hash that nothing else moves."""
-    contents = sorted({o.content for o in used}, key=lambda content: (Key(0, "holdout", content).word(), content))
-    chosen = set(contents[: int(len(contents) * holdout + 0.5)])
-    return frozenset(o.source for o in used if o.content in chosen)
+    groups = sorted({o.group or o.content for o in used}, key=lambda one: (Key(0, "holdout", one).word(), one))
+    chosen = set(groups[: int(len(groups) * holdout + 0.5)])
+    return frozenset(o.source for o in used if (o.group or o.content) in chosen)
 
 
 def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | None) -> tuple[list[Shot], list[str]]:
     frames, height, width_, _ = entry.shape
+    begin, end = outcome.span or (0, entry.source_frames)  # by the file's own count, of which not every one is kept
     numbers, remarks = outcome.annotation.numbers, [*entry.notes, *outcome.annotation.notes]
     if numbers is not None and numbers.shape[-1] != width:
         remarks.append(f"its {numbers.shape[-1]} numbers are left out: most files have {width}")
         numbers = None
-    if numbers is not None and numbers.ndim == 2 and len(numbers) != entry.source_frames:
-        remarks.append(f"its {len(numbers)} rows of numbers are left out: it has {entry.source_frames} frames")
+    if numbers is not None and numbers.ndim == 2 and len(numbers) != end - begin:
+        remarks.append(f"its {len(numbers)} rows of numbers are left out: it has {end - begin} frames")
         numbers = None
+    first, last = (bisect_left(entry.sources, one) for one in outcome.span) if outcome.span else (0, frames)
     if numbers is not None and numbers.ndim == 2:
-        numbers = numbers[list(entry.sources)]
+        numbers = numbers[[source - begin for source in entry.sources[first:last]]]
     shots, short = [], 0
-    for start, stop in zip(entry.starts, (*entry.starts[1:], frames), strict=True):
-        if frames > 1 and (stop - start) / entry.fps < config.min_seconds:
+    starts = [first, *(start for start in entry.starts if first < start < last)]
+    for start, stop in zip(starts, (*starts[1:], last), strict=True):
+        if stop <= start or (frames > 1 and (stop - start) / entry.fps < config.min_seconds):
             short += 1
             continue
-        own = numbers[start:stop] if numbers is not None and numbers.ndim == 2 else numbers
+        own = numbers[start - first : stop - first] if numbers is not None and numbers.ndim == 2 else numbers
         key, size = f"{outcome.source}#{start}", (stop - start, height, width_)
         told = outcome.annotation.caption, own, outcome.annotation.where
         shots.append(Shot(key, outcome.source, start, *size, entry.fps, *told))
@@ -272,9 +312,9 @@ def _numbers_width(outcomes: Iterable[Outcome]) -> int | None:
     return max(widths, key=lambda width: (widths[width], width)) if widths else None
 
 
-def _plain(source: Path, error: OSError) -> str:
+def _plain(source: Path | Place, error: OSError) -> str:
     with contextlib.suppress(OSError):
-        if source.is_symlink() and not source.exists():
+        if isinstance(source, Path) and source.is_symlink() and not source.exists():
             return "it is a link to nothing"
     if isinstance(error, PermissionError) and error.filename and Path(error.filename) == source:
         return "this user may not read it"

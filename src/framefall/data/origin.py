@@ -1,5 +1,6 @@
 """Where decoded frames come from, and how they are decoded: as often as need be, always to the same frames."""
 
+import contextlib
 import hashlib
 import math
 import os
@@ -18,6 +19,7 @@ from framefall.data.media.decode import Frame, Limits, VideoInfo, decode, probe,
 from framefall.data.media.frame import target_size
 from framefall.data.media.numbering import RATE, frames_of, is_pattern
 from framefall.data.media.timeline import divisor, rate_for
+from framefall.data.remote.place import Place
 from framefall.data.shots import CutFinder
 
 
@@ -38,9 +40,18 @@ class Settings:
 class Origin:
     """Where frames come from, so that they can be decoded again."""
 
-    path: Path
+    path: Path | Place
     content: str  # SHA-256 of what was decoded
     settings: Settings
+
+    @contextlib.contextmanager
+    def here(self, scratch: Path) -> Iterator[Path]:
+        """A file or folder of this machine that holds it, while the block runs; a copy below `scratch` if need be."""
+        if isinstance(self.path, Path):
+            yield self.path
+            return
+        with self.path.here(scratch) as path:
+            yield path
 
 
 def content_hash(source: Path) -> str:
@@ -63,33 +74,33 @@ def content_hash(source: Path) -> str:
 class Plan:
     """How a source is decoded."""
 
-    origin: Origin
+    path: Path  # of this machine
+    settings: Settings
     info: VideoInfo
     rate: float
     every: int | None  # every which of its frames is kept, by their number; None: by time, at the rate
     limits: Limits
 
     @staticmethod
-    def of(origin: Origin) -> "Plan":
+    def of(path: Path, settings: Settings) -> "Plan":
         """The plan for a source, from its header; raises `DecodeError`."""
-        settings = origin.settings
         limits = Limits(seconds=math.inf, pixels=settings.max_pixels)  # what is longer is cut, not refused
-        info = probe(origin.path, limits)
+        info = probe(path, limits)
         if info.frames == 1:
-            return Plan(origin, info, settings.fps, 1, limits)
+            return Plan(path, settings, info, settings.fps, 1, limits)
         if settings.resample == "auto":
             even = info.steady or math.isclose(info.sustained_fps, info.fps)  # but for where time jumps
             own = info.fps if even else info.sustained_fps
             every = divisor(own, settings.fps)
-            return Plan(origin, info, own / every, every if even else None, limits)
+            return Plan(path, settings, info, own / every, every if even else None, limits)
         rate, one_to_one = rate_for(info.fps, settings.fps)
-        return Plan(origin, info, rate, 1 if one_to_one else None, limits)
+        return Plan(path, settings, info, rate, 1 if one_to_one else None, limits)
 
     def frames(self) -> Iterator[tuple[Frame, bool]]:
         """Each frame that is kept, and whether time jumps before it."""
-        settings = self.origin.settings
+        settings = self.settings
         frames = decode(
-            self.origin.path,
+            self.path,
             fps=self.rate if self.every is None else None,
             short_side=settings.size,
             channels=settings.channels,
@@ -104,7 +115,7 @@ class Plan:
     @property
     def nbytes(self) -> int:
         """Bytes of all frames, about."""
-        settings = self.origin.settings
+        settings = self.settings
         width, height = target_size(self.info.width, self.info.height, settings.size)
         seconds = min(self.info.duration, settings.max_seconds)
         most = -(-self.info.frames // (self.every or 1))
@@ -132,9 +143,9 @@ def walk(plan: Plan, array: npy.FrameFile | None) -> dict[str, Any]:
         shape = frame.pixels.shape
         sources.append(frame.source)
         checksums.append(zlib.crc32(np.ascontiguousarray(frame.pixels).data))
-        if plan.origin.settings.scene_cuts:
+        if plan.settings.scene_cuts:
             finder.look(frame.pixels)
-    if plan.origin.settings.scene_cuts:
+    if plan.settings.scene_cuts:
         breaks.update(finder.cuts())
     return {
         "shape": [len(sources), *shape],
@@ -164,7 +175,7 @@ def _once(frames: Iterator[Frame], longest: float) -> Iterator[tuple[Frame, bool
 
 
 def _notes(plan: Plan, sources: list[int]) -> list[str]:
-    info, every, longest = plan.info, plan.every, plan.origin.settings.max_seconds
+    info, every, longest = plan.info, plan.every, plan.settings.max_seconds
     notes = list(info.notes)
     if every is not None and info.frames > 1 and abs(info.fps / every / plan.rate - 1) > 2e-3:
         notes.append(f"its {info.fps:.3f} frames a second are shown at {plan.rate:g}")

@@ -103,12 +103,10 @@ def read_table(file: Path) -> Table | None:
         return None
     promised = suffix != ".json" or file.stem.lower() in ("captions", "metadata", "prompts")
     try:
-        if suffix == ".parquet":
-            raise ValueError("it is not read here; export it as CSV")
         if not file.is_file():
             raise ValueError("it is no plain file")
-        text, remark = read_text(file)
-        rows = _rows(text, suffix)
+        text, remark = ("", "") if suffix == ".parquet" else read_text(file)
+        rows = _unpacked(file) if suffix == ".parquet" else _rows(text, suffix)
         if not rows:
             raise ValueError("it has no rows")
         table = _table(name, rows, promised)
@@ -116,6 +114,11 @@ def read_table(file: Path) -> Table | None:
         why = " ".join(str(error).split())[:120] or type(error).__name__
         return Table(name, notes=(f" is left out: {why}",)) if promised else None
     return replace(table, notes=(*((f": {remark}",) if remark else ()), *table.notes))
+
+
+def of_rows(name: str, rows: Sequence[tuple[int, dict[str, Any]]]) -> Table:
+    """A table whose rows are at hand, with their numbers; each names its file under `file`."""
+    return _table(name, [(line, {_whole(key): cell for key, cell in row.items()}) for line, row in rows], True)
 
 
 def read_lines(files: Path, captions: Path) -> Table:
@@ -166,6 +169,12 @@ def _rows(text: str, suffix: str) -> list[tuple[int, dict[str, Any]]] | None:
     return (
         None if found is None else [(line, {_whole(name): cell for name, cell in row.items()}) for line, row in found]
     )
+
+
+def _unpacked(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    from framefall.data.remote import parquet  # it reads its captions here
+
+    return [(line, {_whole(name): cell for name, cell in row.items()}) for line, row in parquet.described(file)]
 
 
 def _whole(name: Any) -> Any:
@@ -219,7 +228,7 @@ def _table(name: str, rows: Sequence[tuple[int, dict[Any, Any]]], promised: bool
         notes.append(f": conditioning numbers are read from {', '.join(numeric)}")
     if described:
         notes.append(f": {', '.join(described)} describe the files, and are no conditioning numbers")
-    found, what = {}, "row" if name.lower().endswith(".json") else "line"
+    found, what = {}, "row" if name.lower().endswith((".json", ".parquet", ".arrow")) else "line"
     for line, row in rows:
         numbers, remark = _row_numbers(row, numeric, plain.get(NUMBERS))
         if remark:

@@ -126,6 +126,8 @@ class Supervisor:
         """Ends what is left of the worker; its job waits again, or has ended."""
         name, self._saving = self._name, None
         self.end()
+        for job in self.queue.in_state("running"):  # before anybody is told that it has ended
+            self.tidy(job)
         for job in self.queue.lost(name, blame):
             self.tidy(job)
             self._asked.pop(job.id, None)

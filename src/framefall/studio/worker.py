@@ -75,8 +75,10 @@ def run(queue: Queue, place: Place, job: Job, device: str, log: logging.Logger) 
         )
         log.error("job %s\n%s", job.id, traceback.format_exc())
     values = None if result is None or state != "done" else result.model_dump(mode="json")
+    if state != "done":  # before anybody is told that it has ended
+        shutil.rmtree(work.folder, ignore_errors=True)
     queue.finish(job, state, sentence, values, work.outputs if state == "done" else ())
-    if not queue.holds(job, "done"):  # it failed, was cancelled, or another attempt has the job
+    if not queue.holds(job, "done"):  # another attempt has the job
         shutil.rmtree(work.folder, ignore_errors=True)
 
 

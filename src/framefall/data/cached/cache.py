@@ -21,6 +21,7 @@ from framefall.data.cached import npy
 from framefall.data.cached.store import CacheError, Store, hold, touch
 from framefall.data.media.decode import DecodeError
 from framefall.data.origin import Origin, Plan, Settings, content_hash, walk
+from framefall.data.remote.place import Place
 
 VERSION = 2
 
@@ -90,28 +91,40 @@ class Entry:
 
     def _decode_again(self) -> bool:
         """Puts the entry back in its place; false when the cache has no room for it, or can no longer be written."""
-        try:
-            same = content_hash(self.origin.path) == self.origin.content
-        except (OSError, DecodeError):
-            raise CacheError(self._gone("is not there any more")) from None
-        if not same:
-            raise CacheError(self._gone("has changed"))
-        with contextlib.suppress(CacheError), self.store.only_one(self.file.stem):
-            found = _load(self.file.with_suffix(""), self.store, self.origin)
-            if found is not None and found._is_whole():
-                return True  # another process was faster
-            return _make(self.file.with_suffix(""), self.store, self.origin).kept
+        with self._here() as here:
+            try:
+                same = content_hash(here) == self.origin.content
+            except (OSError, DecodeError):
+                raise CacheError(self._gone("is not there any more")) from None
+            if not same:
+                raise CacheError(self._gone("has changed"))
+            with contextlib.suppress(CacheError), self.store.only_one(self.file.stem):
+                found = _load(self.file.with_suffix(""), self.store, self.origin)
+                if found is not None and found._is_whole():
+                    return True  # another process was faster
+                return _make(self.file.with_suffix(""), self.store, self.origin, here).kept
         return False
+
+    @contextlib.contextmanager
+    def _here(self) -> Iterator[Path]:
+        """The source as a file of this machine; a `CacheError` where it cannot be had."""
+        with contextlib.ExitStack() as stack:
+            try:
+                here = stack.enter_context(self.origin.here(self.store.root))
+            except (OSError, ValueError) as error:
+                raise CacheError(self._gone(f"cannot be had ({error})")) from None
+            yield here
 
     def _decoded(self, frames: Sequence[int]) -> np.ndarray:
         """The frames straight from the source."""
         found: dict[int, np.ndarray] = {}
         try:
-            for number, (frame, _) in enumerate(Plan.of(self.origin).frames()):
-                if number in frames:
-                    found[number] = np.ascontiguousarray(frame.pixels)
-                    if len(found) == len(set(frames)):
-                        break
+            with self._here() as here:
+                for number, (frame, _) in enumerate(Plan.of(here, self.origin.settings).frames()):
+                    if number in frames:
+                        found[number] = np.ascontiguousarray(frame.pixels)
+                        if len(found) == len(set(frames)):
+                            break
         except DecodeError as error:
             raise CacheError(self._gone(f"cannot be read ({error.reason})")) from None
         if any(number not in found or zlib.crc32(found[number].data) != self.checksums[number] for number in frames):
@@ -125,20 +138,38 @@ class Entry:
         )
 
 
-def entry(store: Store, source: Path, content: str, settings: Settings) -> Entry:
+def entry(store: Store, source: Path | Place, content: str, settings: Settings, here: Path | None = None) -> Entry:
     """The decoded source, from the cache if it is there; raises `DecodeError`, or `CacheError`.
 
-    Of several processes that want it one decodes, and the others wait for it.
+    Of several processes that want it one decodes, and the others wait for it. `here` is where a source of another
+    machine has been copied to.
     """
-    name = hashlib.sha256(json.dumps([content, asdict(settings), VERSION]).encode()).hexdigest()
-    path, origin = store.root / name, Origin(source, content, settings)
-    found = _load(path, store, origin)
-    if found is None:
-        with store.only_one(name):
-            found = _load(path, store, origin) or _make(path, store, origin)
-    if found.kept:
-        hold(path.with_suffix(".json"))
-    return found
+    name, origin = _name(content, settings), Origin(source, content, settings)
+    path = store.root / name
+    made = _load(path, store, origin)
+    if made is None:
+        with store.only_one(name), contextlib.ExitStack() as stack:
+            made = _load(path, store, origin)
+            if made is None:
+                local = here or stack.enter_context(origin.here(store.root))
+                made = _make(path, store, origin, local)
+    return _held(made)
+
+
+def found(store: Store, source: Path | Place, content: str, settings: Settings) -> Entry | None:
+    """The decoded source if it is in the cache."""
+    made = _load(store.root / _name(content, settings), store, Origin(source, content, settings))
+    return None if made is None else _held(made)
+
+
+def _name(content: str, settings: Settings) -> str:
+    return hashlib.sha256(json.dumps([content, asdict(settings), VERSION]).encode()).hexdigest()
+
+
+def _held(made: Entry) -> Entry:
+    if made.kept:
+        hold(made.file.with_suffix(".json"))
+    return made
 
 
 def _load(path: Path, store: Store, origin: Origin) -> Entry | None:
@@ -154,8 +185,8 @@ def _load(path: Path, store: Store, origin: Origin) -> Entry | None:
         return None
 
 
-def _make(path: Path, store: Store, origin: Origin) -> Entry:
-    plan = Plan.of(origin)
+def _make(path: Path, store: Store, origin: Origin, here: Path) -> Entry:
+    plan = Plan.of(here, origin.settings)
     array = path.with_suffix(".npy")
     if not store.has_room(plan.nbytes):
         return _entry(array, 0, walk(plan, None), store, origin, kept=False)

@@ -16,11 +16,15 @@ from framefall.data.cached.store import CacheError, Store
 from framefall.data.folder import Folder, FolderConfig, IngestReport, Shot, Skipped
 from framefall.data.media.decode import DecodeError
 from framefall.data.origin import Settings
+from framefall.data.remote.place import as_values, from_values
 
 ABOUT = "prepared.json"
 VERSION = 1
 _FOLDER = "folder.records"
 _FREE = ("cache", "cache_gb")  # settings that decide on nothing that is prepared
+
+
+_SINCE = {"numbers": "action"}  # what a setting was before there was one
 
 
 def is_prepared(path: str | Path) -> bool:
@@ -60,7 +64,7 @@ def check_settings(path: Path, about: dict[str, Any], config: FolderConfig) -> N
     for name, value in settings(config).items():
         if name == "resample" and about.get("kind") == "world":  # which is drawn at the rate that is wanted
             continue
-        if about["data"].get(name) != value:
+        if about["data"].get(name, _SINCE.get(name)) != value:
             raise ValueError(
                 f"{path} must have been prepared as the recipe reads it, data.{name} is {about['data'].get(name)!r}"
                 f" there and {value!r} in the recipe; --set data.{name} alike, or prepare the source for this recipe"
@@ -70,7 +74,7 @@ def check_settings(path: Path, about: dict[str, Any], config: FolderConfig) -> N
 def save_folder(folder: Folder, path: Path) -> None:
     """Writes what a prepared folder's cache does not say: shots, captions, numbers, and what became of each file."""
     entries = {
-        name: [entry.file.stem, str(entry.origin.path.absolute()), entry.origin.content, asdict(entry.origin.settings)]
+        name: [entry.file.stem, as_values(entry.origin.path), entry.origin.content, asdict(entry.origin.settings)]
         for name, entry in folder.entries.items()
     }
     report = asdict(folder.report)
@@ -91,10 +95,10 @@ def load_folder(path: Path, shots: int) -> Folder:
         head, _ = records.unpack(records.read(path / _FOLDER, _FOLDER, 0))
         found = [records.unpack(records.read(path / _FOLDER, _FOLDER, number + 1)) for number in range(shots)]
         entries = {
-            name: cache.entry(store, Path(origin), content, Settings(**settings_))
+            name: cache.entry(store, from_values(origin), content, Settings(**settings_))
             for name, (_, origin, content, settings_) in head["entries"].items()
         }
-    except (records.Damaged, OSError, DecodeError, CacheError) as error:
+    except (records.Damaged, OSError, KeyError, TypeError, DecodeError, CacheError) as error:
         raise ValueError(f"{path} is damaged ({error}): prepare it again, or restore it from a copy") from None
     report = head["report"]
     return Folder(
