@@ -2,9 +2,11 @@
 
 import contextlib
 import ctypes
+import gc
 import math
 import os
 import re
+import sys
 from pathlib import Path
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -62,3 +64,37 @@ def give_back_at_once(least: int = 1 << 20) -> None:
 
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
+
+
+def resident() -> int | None:
+    """Bytes this process has in memory, on Linux; freed memory is given back first."""
+    if not _STATUS.exists():
+        return None
+    _trim()
+    return _status("VmRSS")
+
+
+def forget_peak() -> None:
+    """Begins to measure `peak` anew."""
+    if _STATUS.exists():
+        _trim()
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int | None:
+    """The most bytes this process had in memory since `forget_peak`, on Linux."""
+    return _status("VmHWM") if _STATUS.exists() else None
+
+
+_STATUS = Path("/proc/self/status")
+
+
+def _trim() -> None:
+    gc.collect()
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def _status(key: str) -> int:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(key))
+    return int(line.split()[1]) * 1024

@@ -3,14 +3,10 @@
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from framefall.cascade.stage import StageConfig
 from framefall.models.autoencoder import VideoAutoencoder
-from framefall.models.backbone import Condition
-from framefall.models.registry import BackboneConfig, build
-from framefall.models.text import TEXT_DIM
+from framefall.models.counted import counted
 from framefall.progress import Events, Stepped, operation
 from framefall.recipes.registry import RECIPES
 
@@ -56,32 +52,3 @@ def sized(config: StageConfig) -> dict[str, Any]:
         "training_state_mebibytes": _TRAINED * parameters / 2**20,
         "activations_mebibytes": kept / 2**20,
     }
-
-
-def counted(backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bool = False) -> tuple[int, int, int]:
-    """Parameters of a network, operations of a call on one clip of `grid` (frames, height, width), and bytes kept for
-    the backward pass. Nothing is computed, so that no clip is too large to be asked about.
-    """
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.device("meta"):
-        network = build(backbone)
-        count = backbone.words if backbone.text_dim else 0
-        low = backbone.low_res_channels
-        told = Condition(
-            seconds=torch.empty(1, grid[0]),
-            text=torch.empty(1, count, TEXT_DIM) if count else None,
-            text_mask=torch.ones(1, count, dtype=torch.bool) if count else None,
-            low_res=torch.empty(1, low, *grid) if low else None,
-            low_res_noise=torch.empty(1) if low else None,
-            prior=torch.empty(1, backbone.channels, *grid) if bridged else None,
-        )
-        counter = FlopCounterMode(display=False)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
-            network(torch.empty(1, backbone.channels, *grid), torch.empty(1), told)
-    parameters = sum(each.numel() for each in network.parameters())
-    return parameters, counter.get_total_flops(), sum(kept.values())

@@ -12,6 +12,7 @@ from framefall.bench.engines import engines_bench
 from framefall.bench.generate import generate_bench
 from framefall.bench.guidance import guidance_bench
 from framefall.bench.limits import limits_bench
+from framefall.bench.plan import plan_bench
 from framefall.bench.presets import presets_bench
 from framefall.bench.render import render_bench
 from framefall.bench.table import report
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "generate": lambda given: generate_bench.inside(given.model, max(1, round(given.seconds)), seed=given.seed),
     "guidance": lambda given: guidance_bench.inside(given.model, given.clips, given.seed, given.weaker),
     "limits": lambda given: limits_bench.inside(given.seconds),
+    "plan": lambda given: plan_bench.inside(given.clips),
     "presets": lambda given: presets_bench.inside(),
     "render": lambda given: render_bench.inside(given.seconds),
     "trackers": lambda given: trackers_bench.inside(given.clips, given.seed),

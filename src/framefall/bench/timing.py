@@ -3,12 +3,9 @@
 On shared cores only this is steady: what others do does not count, beyond caches and memory that are shared.
 """
 
-import ctypes
 import gc
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,37 +96,3 @@ MORE_FLOPS: dict[Any, Callable[..., int]] = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops,
 }
-
-
-def resident() -> int | None:
-    """Bytes this process has in memory, on Linux; freed memory is given back first."""
-    if not _STATUS.exists():
-        return None
-    _trim()
-    return _status("VmRSS")
-
-
-def forget_peak() -> None:
-    """Begins to measure `peak` anew."""
-    if _STATUS.exists():
-        _trim()
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak() -> int | None:
-    """The most bytes this process had in memory since `forget_peak`, on Linux."""
-    return _status("VmHWM") if _STATUS.exists() else None
-
-
-_STATUS = Path("/proc/self/status")
-
-
-def _trim() -> None:
-    gc.collect()
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
-        library.malloc_trim(0)
-
-
-def _status(key: str) -> int:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(key))
-    return int(line.split()[1]) * 1024

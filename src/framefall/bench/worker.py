@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from framefall import memory
 from framefall.bench import timing
 from framefall.bench.contestants import CONTESTANTS, Call, open_peers
 
@@ -91,7 +92,7 @@ def main(name: str, frames: str, size: str, peers: str | None = None) -> None:
         open_peers(Path(peers))
     network, call = _answered(lambda: CONTESTANTS[name].make(int(frames), int(size)))
     held = sum(one.numel() * one.element_size() for one in network.parameters())
-    resident = timing.resident()
+    resident = memory.resident()
     imports = None if resident is None else resident - held
     weights = sum(one.numel() for one in network.parameters())
     _say({"parameters": weights, "gflops": _answered(lambda: timing.flops(call)) / 1e9})
@@ -101,9 +102,9 @@ def main(name: str, frames: str, size: str, peers: str | None = None) -> None:
 
 
 def _timed(network: nn.Module, call: Call, work: str, dtype: torch.dtype, imports: int | None) -> None:
-    timing.forget_peak()
+    memory.forget_peak()
     seconds = timing.cpu_seconds(lambda: one_pass(network, call, work, dtype))
-    most = timing.peak()
+    most = memory.peak()
     _say({"seconds": seconds, "mib": None if most is None or imports is None else (most - imports) / 2**20})
 
 

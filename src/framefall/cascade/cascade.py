@@ -198,6 +198,12 @@ class Cascade:
             stages.append(replace(stage, config=replace(stage.config, shape=shape)))
         return replace(self, stages=tuple(stages))
 
+    def with_lora(self, folder: str | Path, strength: float = 1.0) -> "Cascade":
+        """The same cascade with a LoRA of `framefall train --lora` added to its weights, `strength` times."""
+        from framefall.cascade.adapters import with_lora
+
+        return with_lora(self, folder, strength)
+
     def guided_by(self, weaker: "Cascade") -> "Cascade":
         """The same cascade whose base has another's base to walk away from (autoguidance)."""
         base, *others = self.stages

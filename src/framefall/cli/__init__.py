@@ -5,6 +5,7 @@ Progress goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad 
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -15,9 +16,12 @@ from framefall.cli.console import collect_seldom, keep_memory
 from framefall.cli.diagnose import diagnose
 from framefall.cli.distill import distill
 from framefall.cli.evaluate import evaluate
+from framefall.cli.export import export
 from framefall.cli.generate import generate
 from framefall.cli.lesson import lesson
+from framefall.cli.merge import merge
 from framefall.cli.models import models
+from framefall.cli.plan import plan
 from framefall.cli.prepare import prepare
 from framefall.cli.studio import studio
 from framefall.cli.train import train
@@ -32,7 +36,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Framefall: video diffusion cascades. Make clips, train on your own, and measure what comes out.",
 )
-_COMMANDS = generate, train, distill, prepare, upscale, evaluate, worlds, compare, bench, models, verify, studio, lesson
+_COMMANDS: list[Callable[..., None]] = [
+    generate,
+    train,
+    distill,
+    prepare,
+    upscale,
+    evaluate,
+    worlds,
+    compare,
+    bench,
+    plan,
+    models,
+    merge,
+    export,
+]
+_COMMANDS += [verify, studio, lesson]
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(diagnose, name="diagnose")

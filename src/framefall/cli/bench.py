@@ -14,7 +14,7 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="attention, backbones, engines, generate, guidance, limits, presets, render, trackers, train,"
+            help="attention, backbones, engines, generate, guidance, limits, plan, presets, render, trackers, train,"
             " uses, validity, worlds.",
         ),
     ],
@@ -63,7 +63,7 @@ def bench(
     command beside no, one and two busy cores: it wants an idle machine, and takes minutes. guidance makes the same
     clips with and without each kind of guidance, and says what it buys. uses makes clips of everything that can be
     given of one, long ones and endless ones, and says what holds. presets, trackers, validity and worlds measure
-    no time.
+    no time. plan says how far `framefall plan` is from a step's time and memory.
 
     \b
     Examples:

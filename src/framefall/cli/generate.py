@@ -43,6 +43,7 @@ def generate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Let a text-to-video pipeline of diffusers make the first clip."),
     ] = None,
+    lora: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A LoRA that was trained on the model.")] = None,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
     frames: Annotated[
@@ -177,7 +178,7 @@ def generate(
     if base is not None:
         from framefall.runs.generation.on_pipeline import generate_on
 
-        named = ("image", "video", "extend", "end", "mask", "save_stages", "accelerate", "batch", "like")
+        named = ("image", "video", "extend", "end", "mask", "save_stages", "accelerate", "batch", "like", "lora")
         if unfit := next((name for name in named if was_given(context, name)), None):
             option = unfit.replace("_", "-")
             raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")
@@ -189,8 +190,10 @@ def generate(
     elif like is None:
         if strength < 1 and video is None:
             raise ValueError(f"--strength {strength:g} needs a video to begin from, got none; give one with --video")
-        run = make.events(Request(**asked), output, model, given=given, accelerate=accelerate, **how)
+        run = make.events(Request(**asked), output, model, given=given, accelerate=accelerate, lora=lora, **how)
     else:
+        if lora is not None:
+            raise ValueError("--lora is for new clips, and --like makes one again; merge it, and name it with --model")
         changes = {name: value for name, value in asked.items() if was_given(context, _OPTIONS.get(name, name))}
         chosen = model if was_given(context, "model") else None
         how["accelerate"] = accelerate if was_given(context, "accelerate") else None

@@ -30,6 +30,9 @@ def train(
     init: Annotated[
         str | None, typer.Option(metavar="NAME|FOLDER", help="Start from this model's weights instead of fresh ones.")
     ] = None,
+    lora: Annotated[
+        int, typer.Option(min=0, metavar="RANK", help="Learn a LoRA beside the weights of --init; MODEL is its folder.")
+    ] = 0,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
     ] = None,
@@ -52,6 +55,7 @@ def train(
       framefall train my_clips -o my_model --minutes 30
       framefall train my_clips -o my_model --minutes 30 --resume
       framefall train my_clips -o mine --recipe worlds --stage base --init worlds --minutes 60
+      framefall train my_clips -o my_lora --recipe pico --stage base --init pico --lora 8 --minutes 10
       framefall train projectile,occluder -o physics --recipe worlds --stage base --steps 20000
       framefall train my_clips -o wide --set stages.base.stage.task.buckets=auto --set stages.base.batch=8
     """
@@ -73,6 +77,7 @@ def train(
             minutes=minutes,
             resume=resume,
             init=init,
+            lora=lora,
             device=device_of(device),
         )
     )

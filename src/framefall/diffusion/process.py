@@ -110,4 +110,4 @@ PROCESSES: dict[str, Process] = {"rectified_flow": RectifiedFlow(), "cosine": Co
 
 def over_video(values: Time, like: Video) -> Float[Tensor, "clips 1 instants 1 1"]:
     """One value a clip, or one a frame, shaped and typed to be multiplied with a video."""
-    return values.to(like.dtype).reshape(len(values), 1, -1, 1, 1)
+    return values.to(like.dtype).reshape(values.shape[0], 1, -1, 1, 1)

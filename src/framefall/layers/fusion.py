@@ -101,7 +101,11 @@ class WindowedAttention(JointAttention):
 def _words(layer: MultiHeadAttention, context: Context) -> tuple[Tensor, Tensor]:
     """Keys and values `[batch, heads, words, head_dim]` of tokens that have no place."""
     dim = context.shape[-1]
-    parts = nn.functional.linear(context, layer.qkv.weight[dim:]).unflatten(-1, (2, layer.heads, -1))
+    if type(layer.qkv) is nn.Linear:
+        packed = nn.functional.linear(context, layer.qkv.weight[dim:])
+    else:  # with a LoRA its weight is not all that it does
+        packed = layer.qkv(context)[..., dim:]
+    parts = packed.unflatten(-1, (2, layer.heads, -1))
     key, value = parts.transpose(1, 3).unbind(2)
     return layer.k_norm(key).to(value.dtype), value
 

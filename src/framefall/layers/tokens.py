@@ -50,7 +50,7 @@ def coordinates(
     down = (torch.arange(h, device=seconds.device) + 0.5) * patch[1]
     right = (torch.arange(w, device=seconds.device) + 0.5) * patch[2]
     parts = (times[:, :, None, None], down[None, None, :, None], right[None, None, None, :])
-    return torch.stack([part.expand(len(seconds), f, h, w).flatten(1) for part in parts], dim=-1)
+    return torch.stack([part.expand(seconds.shape[0], f, h, w).flatten(1) for part in parts], dim=-1)
 
 
 # shortest and longest wavelength of each axis: from about two frames at 12 a second to a long clip,

@@ -47,11 +47,11 @@ class Engine(Backbone):
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
         """What the network gives, in float32."""
-        tensors = [x_t, t, *_tensors(condition).values()]
+        tensors = [x_t, t, *tensors_of(condition).values()]
         if torch.is_grad_enabled() or any(one.device.type != "cpu" for one in tensors):
             return self.backbone(x_t, t, condition)
         sizes = tuple((tuple(one.shape), one.dtype) for one in tensors)
-        key = (tuple(_tensors(condition)), sizes, torch.get_num_threads())
+        key = (tuple(tensors_of(condition)), sizes, torch.get_num_threads())
         if key not in self.compiled:
             self.compiled[key] = _checked(self.backbone, x_t, t, condition)
         return (self.compiled[key] or self.backbone)(x_t, t, condition)
@@ -61,8 +61,8 @@ def openvino_engine(backbone: Backbone, x_t: Video, t: Time, condition: Conditio
     """The network compiled for inputs of just these sizes; products are of `dtype`. Raises whatever OpenVINO raises."""
     from openvino import convert_model
 
-    tensors = (x_t, t, *_tensors(condition).values())
-    network = _Flat(backbone, tuple(_tensors(condition))).eval()
+    tensors = (x_t, t, *tensors_of(condition).values())
+    network = Flat(backbone, tuple(tensors_of(condition))).eval()
     with torch.no_grad(), torch.autocast("cpu", enabled=False), _Constants(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(network, tensors, check_trace=False)
@@ -71,7 +71,7 @@ def openvino_engine(backbone: Backbone, x_t: Video, t: Time, condition: Conditio
     waves, rest = _compiled(early, torch.float32), _compiled(late, dtype)
 
     def run(x_t: Video, t: Time, condition: Condition) -> Video:
-        given = [one.detach().contiguous().numpy() for one in (x_t, t, *_tensors(condition).values())]
+        given = [one.detach().contiguous().numpy() for one in (x_t, t, *tensors_of(condition).values())]
         known = waves.infer(given, share_inputs=True)
         made = rest.infer([*given, *(known[at] for at in range(len(known)))], share_inputs=True)
         return torch.from_numpy(np.array(made[0]))  # a copy: the engine reuses its memory
@@ -107,7 +107,7 @@ def _checked(backbone: Backbone, x_t: Video, t: Time, condition: Condition) -> N
     try:
         engine = openvino_engine(backbone, x_t, t, condition, fast_dtype(x_t.device))
         # on other inputs than those it was traced with, so that what the trace took for constant shows
-        changed = {name: one * 0.9 if one.is_floating_point() else one for name, one in _tensors(condition).items()}
+        changed = {name: one * 0.9 if one.is_floating_point() else one for name, one in tensors_of(condition).items()}
         other = (x_t.flip(-1, 2) * 0.9 + 0.05, t * 0.8, Condition(**changed))
         made = engine(*other)
     except Exception:  # whatever goes wrong in another's compiler: torch can do it
@@ -117,12 +117,13 @@ def _checked(backbone: Backbone, x_t: Video, t: Time, condition: Condition) -> N
     return engine if (made - expected).norm() <= TOLERANCE * expected.norm() else None
 
 
-def _tensors(condition: Condition) -> dict[str, Tensor]:
+def tensors_of(condition: Condition) -> dict[str, Tensor]:
+    """What a condition has, by its names."""
     values = {field.name: getattr(condition, field.name) for field in fields(condition)}
     return {name: value for name, value in values.items() if value is not None}
 
 
-class _Flat(nn.Module):
+class Flat(nn.Module):
     """The network as a function of tensors alone."""
 
     def __init__(self, backbone: Backbone, names: tuple[str, ...]) -> None:
@@ -130,6 +131,7 @@ class _Flat(nn.Module):
         self.backbone, self.names = backbone, names
 
     def forward(self, x_t: Tensor, t: Tensor, *tensors: Tensor) -> Tensor:
+        """What the network gives; `tensors` are those of its condition, in the order of their names."""
         return self.backbone(x_t, t, Condition(**dict(zip(self.names, tensors, strict=True))))
 
 

@@ -19,12 +19,13 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
         id(p)
         for block in network.modules()
         if isinstance(block, TransformerBlock)
-        for p in block.parameters()
-        if p.ndim == 2
+        for name, p in block.named_parameters()
+        if p.ndim == 2 and ".lora_" not in name  # thin matrices of a LoRA are not Muon's
     }
     tables = {id(p) for name, p in network.named_parameters() if name.endswith("table")}
-    matrices = [p for p in network.parameters() if id(p) in inside - tables]
-    rest = [p for p in network.parameters() if id(p) not in inside - tables]
+    learnt = [p for p in network.parameters() if p.requires_grad]
+    matrices = [p for p in learnt if id(p) in inside - tables]
+    rest = [p for p in learnt if id(p) not in inside - tables]
     chosen: list[Optimizer] = [
         AdamW(rest, lr=optim.adam_lr, betas=optim.adam_betas, weight_decay=optim.weight_decay, fused=True)
     ]

@@ -70,6 +70,7 @@ class StageRecipe:
     image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
     optim: Optim = field(default_factory=Optim)
+    lora: Annotated[int, within(0, 1024)] = 0  # rank of a LoRA that is learnt in the place of the weights; 0: none
     distillation: Distillation | None = None  # what it learns of a teacher; None: of data
 
     def __post_init__(self) -> None:

@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from framefall.bench.presets import counted, sized
+from framefall.bench.presets import sized
 from framefall.cascade.checkpoint import load_cascade
+from framefall.models.counted import counted
 from framefall.studio.lesson.cascade import above, planned
 from framefall.studio.lesson.examples import examples
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from framefall import memory
 from framefall.bench import timing
 from framefall.bench.uses.cases import window_edges
 from framefall.bench.uses.continuity import Frames, join_ratio, light
@@ -231,10 +232,10 @@ def main() -> None:
     """Makes the job on the standard input."""
     job = Job(**json.load(sys.stdin))
     given = np.load(job.given)
-    before = timing.resident()
-    timing.forget_peak()
+    before = memory.resident()
+    memory.forget_peak()
     generate(job.request, job.output, job.model, given=Given(video=given))
-    peak = timing.peak()
+    peak = memory.peak()
     found = {"mib_before": before, "mib": peak}
     print(json.dumps({name: float("nan") if value is None else value / 2**20 for name, value in found.items()}))
 

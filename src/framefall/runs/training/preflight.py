@@ -21,6 +21,7 @@ from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.data.sides import side
+from framefall.outputs import FolderKind
 from framefall.runs.sources import WorldSource
 from framefall.train import objective, resume
 from framefall.train.loop import identity
@@ -56,7 +57,7 @@ def one_writer(model: Path, runs: Path, names: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def check_places(model: Path, runs: Path, source: object = None) -> None:
+def check_places(model: Path, runs: Path, source: object = None, kind: FolderKind = MODEL) -> None:
     """Refuses places that cannot be written, that hold something else, or that lie in the source."""
     for place in (model, runs):
         for parent in place.parents:
@@ -68,7 +69,7 @@ def check_places(model: Path, runs: Path, source: object = None) -> None:
         raise ValueError(
             f"{runs} must be free for checkpoints and logs, and is a file; remove it, or choose another name"
         )
-    outputs.folder(model, MODEL, overwrite=None)
+    outputs.folder(model, kind, overwrite=None)
     for place in (model, runs):
         outputs.check_container(place, [source] if isinstance(source, str | Path) and Path(source).exists() else ())
     for folder in {_standing(one) for one in (model.parent, runs)} if ranks.rank() == 0 else ():

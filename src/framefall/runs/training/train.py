@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from framefall import publish, ranks
-from framefall.cascade import card, checkpoint
+from framefall.cascade import adapters, card, checkpoint
 from framefall.cascade.cascade import Cascade, CascadeConfig
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
@@ -73,6 +73,7 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     init: str | Path | Cascade | None = None,
+    lora: int = 0,
     device: str | torch.device = "cpu",
 ) -> Events[Trained]:
     """Trains the stages one after another and publishes the model at `output` after each.
@@ -81,18 +82,25 @@ def train(
     are shared among the stages by their `share`. What a run needs to go on lies in `MODEL.training/STAGE`:
     checkpoints, log, TensorBoard, strips of samples. A latent stage's autoencoder comes first, in
     `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes. `init` is a model, by its name
-    or folder, whose stages of the same names and networks the training starts from instead of fresh weights.
+    or folder, whose stages of the same names and networks the training starts from instead of fresh weights. With
+    `lora` above 0 these weights stay, a LoRA of that rank is learnt, and `output` is its folder
+    (`Cascade.with_lora`).
     """
     model, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
     names = list(stages or recipe.stages)
     for name in names:
         if name not in recipe.stages:
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
+    if lora:
+        if init is None:
+            raise ValueError("--lora adapts a model that there is, and none is given; name it with --init")
+        recipe = replace(recipe, stages={**recipe.stages, **{n: replace(recipe.stages[n], lora=lora) for n in names}})
     shares = budgets(recipe, names, steps, minutes)
     runs = model.with_name(model.name + ".training")
-    preflight.check_places(model, runs, source)
+    preflight.check_places(model, runs, source, adapters.ADAPTERS if lora else checkpoint.MODEL)
     with preflight.one_writer(model, runs, names):
-        preflight.check_model(model, recipe, names)
+        if not lora:
+            preflight.check_model(model, recipe, names)
         preflight.check_free(model, runs, names, resume)
         preflight.check_space(recipe, names, runs)
         start = load_cascade(init) if isinstance(init, str | Path) else init
@@ -186,6 +194,9 @@ def _train_stage(
         if isinstance(network, TransformerConfig):
             weights = deepened(weights, network.depth)
         stage.backbone.load_state_dict(weights)
+    if part.lora:
+        base = adapters.digest(stage.backbone)
+        adapters.attach(stage, part.lora, recipe.seed)
     if ranks.rank() == 0:
         (runs / name).mkdir(parents=True, exist_ok=True)
         for parent in (model.parent, runs / name):  # what killed runs left behind
@@ -200,7 +211,10 @@ def _train_stage(
     look = held_out(source, part, recipe.seed, count)
     strip = _strip(recipe, source.split("validation") if look.kept_back else training, runs / name)
     yield from train_stage(stage, recipe, training, budget, runs / name, strip=strip, held_out=look)
-    if ranks.rank() == 0:
+    if part.lora:
+        if ranks.rank() == 0 and start is not None:
+            _publish_lora(model, start.config.name, stage, adapters.Adapter(rank=part.lora, base=base))
+    elif ranks.rank() == 0:
         config = CascadeConfig(
             name=model.name,
             stages={one: recipe.stages[one].stage for one in recipe.stages},
@@ -212,6 +226,16 @@ def _train_stage(
         knows = knowledge.concluded(knows, found, part.stage.task.kind, step * part.batch)
         checkpoint.with_stage(model, name, stage, config, dtype, knows)
     ranks.barrier()
+
+
+def _publish_lora(folder: Path, base: str, stage: Stage, adapter: adapters.Adapter) -> None:
+    """Publishes a LoRA's folder with this stage's, beside those that are there."""
+    stages, tensors = {stage.name: adapter}, {stage.name: adapters.attached(stage.backbone)}
+    if folder.exists():
+        about, before = adapters.read(folder)
+        stages, tensors = about.stages | stages, before | tensors
+    with publish.folder(folder) as partial:
+        adapters.write(partial, adapters.Adapters(base=base, stages=stages), tensors)
 
 
 def named(recipe: str) -> Recipe:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from framefall.bench.presets import counted, sized
+from framefall.bench.presets import sized
 from framefall.cascade.cascade import Cascade, SegmentStep, finished
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
@@ -18,6 +18,7 @@ from framefall.data.loader import validation
 from framefall.data.window import Window
 from framefall.evaluate.stages import blame as blaming
 from framefall.evaluate.stages.faults import measure_quantities, plain
+from framefall.models.counted import counted
 from framefall.recipes.registry import RECIPES
 from framefall.studio.lesson.media import Media
 from framefall.video import Video, from_pixels

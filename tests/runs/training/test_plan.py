@@ -1,0 +1,88 @@
+"""What a plan says, against counts by hand and against a run's own log."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from framefall.models.registry import build
+from framefall.recipes.presets import micro, nano
+from framefall.recipes.systems import imagen_video, sora_like
+from framefall.runs.training.plan import FIRST, plan, probe, state_bytes
+from framefall.train import optim
+
+
+def test_state_is_what_the_optimisers_really_hold() -> None:
+    part = micro().stages["base"]
+    network = build(part.stage.backbone)
+    chosen = optim.optimizers(network, part.optim)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for one in chosen:
+        one.step()
+    held = sum(
+        value.nbytes
+        for one in chosen
+        for state in one.state.values()
+        for value in state.values()
+        if torch.is_tensor(value) and value.ndim
+    )
+    weights, moments = state_bytes(network, part)
+    assert moments == held and weights == sum(one.nbytes for one in network.parameters())
+
+
+@pytest.mark.parametrize("recipe", [imagen_video, sora_like])
+def test_more_devices_take_less_time_and_no_less_money_for_the_same_clips(recipe) -> None:  # type: ignore[no-untyped-def]
+    whole = recipe()
+    first, part = next(iter(whole.stages.items()))
+    small = replace(whole, stages={first: replace(part, batch=1024)})
+    found = [plan(small, machine).stages[first] for machine in ("8xH100", "64xH100", "1024xH100")]
+    assert [one.steps * one.batch for one in found] == [found[0].steps * 1024] * 3
+    assert found[0].hours[1] > found[1].hours[1] > found[2].hours[1]
+    for one in found:
+        low, middle, high = one.hours
+        assert low < middle < high and one.cost is not None and one.cost[0] < one.cost[1] < one.cost[2]
+        assert one.flops > 3 * 2 * 1024 * 1e9
+    assert found[2].cost[1] >= found[0].cost[1] * 0.99  # type: ignore[index]
+
+
+def test_what_does_not_fit_is_split_and_what_fits_is_not() -> None:
+    recipe = imagen_video()
+    one = {"base": recipe.stages["base"]}
+    large, small = plan(replace(recipe, stages=one), "8xL40S").stages["base"], plan(micro(), "8xL40S").stages["base"]
+    assert large.sharded and not small.sharded and small.fits
+    assert large.weights * 8 == pytest.approx(4 * large.parameters)
+    assert small.weights == 4 * small.parameters
+
+
+def test_a_plan_says_what_it_takes_for_granted() -> None:
+    sentences = " ".join(plan(nano(), "64xA100", steps=10).assumptions)
+    for word in ("312 TFLOP/s", "US dollars an hour", "assumption", "autoencoder", "half of a step's computing"):
+        assert word in sentences
+
+
+def test_the_first_steps_of_a_run_take_the_place_of_what_was_expected(tmp_path: Path) -> None:
+    part = micro()
+    only = replace(part, stages={"base": part.stages["base"]})
+    (tmp_path / "base").mkdir()
+    rows = [{"step": at + 1, "clips_a_second": 1.0 if at < 3 else 4.0} for at in range(FIRST)]
+    rows += [{"step": FIRST + 1 + at, "clips_a_second": 400.0} for at in range(50)]  # later ones do not count
+    (tmp_path / "base" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"torn')
+    before, after = plan(only, "1xH100"), plan(only, "1xH100", run=tmp_path)
+    batch = part.stages["base"].batch
+    assert after.stages["base"].measured and not before.stages["base"].measured
+    assert after.stages["base"].step_seconds[1] == pytest.approx(batch / 4.0)
+    assert before.stages["base"].step_seconds[1] < 0.1
+    with pytest.raises(ValueError, match=r"--run must be MODEL\.training of a run"):
+        plan(only, "1xH100", run=tmp_path / "nothing")
+
+
+def test_a_probe_grows_with_its_clips_and_changes_nothing_outside() -> None:
+    part = micro().stages["base"]
+    before = torch.random.get_rng_state()
+    found = probe("base", part, 0)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert found.a_clip > 0 and found.kept > 0
+    assert found.seconds(32) > found.seconds(4) and found.nbytes(4) >= 0
