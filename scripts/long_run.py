@@ -46,10 +46,10 @@ ABOUT = (
 )
 
 
-FAILURES = {  # looked at (docs/log.md): of the base after 109,808 clips
+FAILURES = {  # looked at (docs/log.md): of the base after 295,952 clips
     "base": (
         "Two or three copies of a thing show in some clips where one was asked for.",
-        "What goes on from given frames keeps their light, and often not the way of the thing in them.",
+        "What goes on from given frames keeps their light and direction; boxes lose their shape, arcs end early.",
         "What goes behind a screen does not come back in most clips.",
     )
 }

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -172,7 +173,7 @@ def _rows(text: str, suffix: str) -> list[tuple[int, dict[str, Any]]] | None:
 
 
 def _unpacked(file: Path) -> list[tuple[int, dict[str, Any]]]:
-    from framefall.data.remote import parquet  # it reads its captions here
+    parquet = import_module("framefall.data.remote.parquet")  # which reads its captions here
 
     return [(line, {_whole(name): cell for name, cell in row.items()}) for line, row in parquet.described(file)]
 
