@@ -200,9 +200,8 @@ class Cascade:
 
     def with_lora(self, folder: str | Path, strength: float = 1.0) -> "Cascade":
         """The same cascade with a LoRA of `framefall train --lora` added to its weights, `strength` times."""
-        from framefall.cascade.adapters import with_lora
-
-        return with_lora(self, folder, strength)
+        added: Cascade = import_module("framefall.cascade.adapters").with_lora(self, folder, strength)
+        return added
 
     def guided_by(self, weaker: "Cascade") -> "Cascade":
         """The same cascade whose base has another's base to walk away from (autoguidance)."""

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -63,7 +64,7 @@ class Cell:
 
     def copy(self, path: Path) -> None:
         """Writes the bytes to a file."""
-        from framefall.data.remote import parquet
+        parquet = import_module("framefall.data.remote.parquet")  # whose rows lead to places
 
         with reading(self.url):
             content = parquet.cell(self.url, self.column, self.row)
