@@ -28,7 +28,7 @@ def export(
     \b
     Examples:
       framefall export pico -o pico_onnx --format onnx --prompt "a cup turns"
-      python examples/run_onnx.py pico_onnx base clip.npy
+      python examples/run_exported.py pico_onnx base clip.npy
     """
     from dataclasses import asdict
 

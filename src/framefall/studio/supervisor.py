@@ -129,7 +129,6 @@ class Supervisor:
         for job in self.queue.in_state("running"):  # before anybody is told that it has ended
             self.tidy(job)
         for job in self.queue.lost(name, blame):
-            self.tidy(job)
             self._asked.pop(job.id, None)
 
     def _sweep(self) -> None:

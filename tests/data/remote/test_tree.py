@@ -25,7 +25,7 @@ def test_what_is_a_url(tmp_path: Path) -> None:
             is_url,
             (
                 Path("s3://b/c"),
-                "/root/zip::http://host/a",
+                "/a/zip::http://host/a",
                 "clips",
                 "/a/b",
                 "all:20k",
