@@ -171,8 +171,11 @@ def _write(docs: Path, found: list[dict[str, Any]], minutes: float) -> None:
         "minutes": minutes,
         "promises": found,
     }
-    (docs / "reliability.json").write_text(json.dumps(result, indent=1) + "\n")
-    (docs / "reliability.md").write_text(page(result))
+    text = json.dumps(result, indent=1) + "\n"
+    (docs / "reliability.json").write_text(text)
+    (docs / "reliability.md").write_text(
+        page(json.loads(text))
+    )  # as whoever reads the other one has it: names are text
 
 
 if __name__ == "__main__":
