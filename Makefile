@@ -6,7 +6,7 @@ export TOKENIZERS_PARALLELISM := false
 # what is compiled is kept: the tests start many processes, and each would compile the package anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity clean
+.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity scale clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -48,6 +48,11 @@ test-full: check  ## everything: the slow tests too, and property tests with the
 
 test-browser: .venv/ready  ## every test of the studio's pages in a real browser; needs Debian's chromium
 	$(BIN)/pytest -n 0 tests/browser
+
+# their packages are too big for every test run
+scale: .venv/ready  ## what goes beyond one machine and one file format, at full counts, with every extra installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,export,lora]'
+	FRAMEFALL_FULL=1 $(BIN)/pytest -n 0 tests/runs/test_exports.py tests/scale
 
 smoke: .venv/ready  ## train all three stages for a few steps on real clips, generate, evaluate
 	$(BIN)/python tests/batteries/smoke.py
