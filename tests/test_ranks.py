@@ -51,6 +51,12 @@ def test_all_ranks_agree_on_rank_0s_values(reports: list[dict]) -> None:
     assert [report["agreed"] for report in reports] == [[0.1, -3.0]] * 2
 
 
+def test_all_ranks_hear_what_each_says_and_whether_it_is_so_for_all(reports: list[dict]) -> None:
+    for report in reports:
+        assert report["said"] == ["", "rank 1 says more: Grüße"]
+        assert (report["some"], report["all"]) == (False, True)
+
+
 def main() -> None:
     ranks.join()
     mine = ranks.rank()
@@ -68,6 +74,8 @@ def main() -> None:
     own = [0.1 + mine, -3.0]
     report |= {"fine": fine.item(), "weight": weight.tolist(), "nothing": nothing}
     report |= {"own": own, "agreed": ranks.agree(own)}
+    report["said"] = ranks.gather("rank 1 says more: Grüße" if mine else "")
+    report |= {"some": ranks.all_of(mine == 0), "all": ranks.all_of(mine < 2)}
     ranks.barrier()
     ranks.leave()
     print(json.dumps(report))

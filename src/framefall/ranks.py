@@ -1,4 +1,4 @@
-"""Rank, world size and means over ranks; each of them does nothing in a single process."""
+"""Rank, world size, and what ranks tell each other; each of them does nothing in a single process."""
 
 import os
 from collections.abc import Iterable
@@ -51,11 +51,38 @@ def average_(tensors: Iterable[Tensor]) -> None:
         tensor.detach().copy_(mean.view_as(tensor))
 
 
+def gather(text: str) -> list[str]:
+    """What every rank says, in their order."""
+    if world_size() == 1:
+        return [text]
+    data = torch.tensor(list(text.encode()), dtype=torch.uint8, device=_device())
+    size = torch.tensor([len(data)], device=data.device)
+    sizes = [torch.empty_like(size) for _ in range(world_size())]
+    dist.all_gather(sizes, size)
+    longest = max(int(one) for one in sizes)
+    texts = [data.new_empty(longest) for _ in sizes]
+    dist.all_gather(texts, torch.nn.functional.pad(data, (0, longest - len(data))))
+    return [bytes(one[: int(size)].tolist()).decode() for one, size in zip(texts, sizes, strict=True)]
+
+
 def agree(values: list[float]) -> list[float]:
     """Rank 0's values on every rank: for decisions that all must take alike."""
     if world_size() == 1:
         return values
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"  # nccl carries nothing that lies on the CPU
-    tensor = torch.tensor(values, dtype=torch.float64, device=device)
+    tensor = torch.tensor(values, dtype=torch.float64, device=_device())
     dist.broadcast(tensor, 0)
     return [float(value) for value in tensor]
+
+
+def all_of(true: bool) -> bool:
+    """Whether it is true on every rank."""
+    if world_size() == 1:
+        return true
+    tensor = torch.tensor([float(true)], device=_device())
+    dist.all_reduce(tensor, dist.ReduceOp.MIN)
+    return bool(tensor)
+
+
+def _device() -> str:
+    """Where messages lie: nccl carries nothing that lies on the CPU."""
+    return "cuda" if dist.get_backend() == "nccl" else "cpu"

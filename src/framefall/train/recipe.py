@@ -70,6 +70,7 @@ class StageRecipe:
     image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
     optim: Optim = field(default_factory=Optim)
+    sharding: Literal["none", "full"] = "none"  # full: the ranks share weights, moments and averages out (FSDP2)
     lora: Annotated[int, within(0, 1024)] = 0  # rank of a LoRA that is learnt in the place of the weights; 0: none
     distillation: Distillation | None = None  # what it learns of a teacher; None: of data
 
@@ -78,6 +79,9 @@ class StageRecipe:
             raise ValueError(
                 f"batch must be a multiple of accumulate, got batch={self.batch}, accumulate={self.accumulate}"
             )
+        if self.sharding == "full" and (self.lora or self.distillation):
+            what = "a LoRA" if self.lora else "distilling"
+            raise ValueError(f"{what} needs whole weights on every rank, got sharding='full'; set it to none")
 
 
 @dataclass(frozen=True, kw_only=True)
