@@ -1,11 +1,18 @@
 """Rank, world size, and what ranks tell each other; each of them does nothing in a single process."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from framefall import heartbeat
+
+
+_beating: list[heartbeat.Heartbeat] = []  # of this process, while it is one of several
 
 
 def rank() -> int:
@@ -24,12 +31,38 @@ def join() -> None:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # one GPU each, or all share the first
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        _beating.append(heartbeat.Heartbeat(rank(), world_size()))
 
 
-def leave() -> None:
-    """Leaves the group again, if there is one."""
+def leave(failed: str | None = None) -> None:
+    """Leaves the group again, if there is one; the others are told what this rank `failed` of."""
+    while _beating:
+        _beating.pop().end(failed)
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[None]:
+    """One of the ranks for the length of the block. Where another is dead or frozen the process ends with its name."""
+    join()
+    try:
+        yield
+    except BaseException as error:
+        if _beating and _broke(error):  # one that is dead is soon known by name, and that is said instead
+            time.sleep(heartbeat.LIMIT + 5 * heartbeat.EVERY)
+        leave(" ".join(str(error).split()) or type(error).__name__)
+        raise
+    barrier()  # nobody leaves whom another still waits for
+    leave()
+
+
+def _broke(error: BaseException) -> bool:
+    """Whether a message to the others did not come through."""
+    words = ("gloo", "nccl", "connection", "store")
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
 
 
 def barrier() -> None:

@@ -66,29 +66,28 @@ def train(
     from framefall.runs.training.train import train as run
 
     chosen = override(named(recipe), settings or [])
-    ranks.join()
-    trained = watched(
-        run.events(
-            source,
-            output,
-            chosen,
-            stages=None if stage == "all" else [stage],
-            steps=steps,
-            minutes=minutes,
-            resume=resume,
-            init=init,
-            lora=lora,
-            device=device_of(device),
+    with ranks.joined():
+        trained = watched(
+            run.events(
+                source,
+                output,
+                chosen,
+                stages=None if stage == "all" else [stage],
+                steps=steps,
+                minutes=minutes,
+                resume=resume,
+                init=init,
+                lora=lora,
+                device=device_of(device),
+            )
         )
-    )
-    if ranks.rank() == 0:
-        say(f"{trained.said()}; logs, checkpoints and sample strips are in {output}.training")
-    if json and ranks.rank() == 0:
-        stages = {name: _stage(trained, name) for name in trained.steps}
-        skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
-        found = {"model": trained.model, "stages": stages, "skipped": skipped, "enough": trained.enough}
-        print(json_text(found | {"said": trained.said()}), end="")
-    ranks.leave()
+        if ranks.rank() == 0:
+            say(f"{trained.said()}; logs, checkpoints and sample strips are in {output}.training")
+        if json and ranks.rank() == 0:
+            stages = {name: _stage(trained, name) for name in trained.steps}
+            skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
+            found = {"model": trained.model, "stages": stages, "skipped": skipped, "enough": trained.enough}
+            print(json_text(found | {"said": trained.said()}), end="")
 
 
 def _stage(trained: "Trained", name: str) -> dict[str, Any]:
