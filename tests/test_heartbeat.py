@@ -39,9 +39,7 @@ CASES: dict[str, tuple[Callable[[int], None] | None, int, str]] = {
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[int | None], list[str], float]]:
     """Of each case the exit codes, what the ranks said, and the seconds until all had ended."""
     folders = {name: tmp_path_factory.mktemp("case") for name in CASES}
-    jobs = {
-        name: children.ranks(Path(__file__), 3, folder, name, folder=folder) for name, folder in folders.items()
-    }
+    jobs = {name: children.ranks(Path(__file__), 3, folder, name, folder=folder) for name, folder in folders.items()}
     found = {}
     try:
         for name, (strike, rank, _) in CASES.items():

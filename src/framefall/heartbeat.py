@@ -49,7 +49,7 @@ class Who:
 
 
 class Heartbeat:
-    """This rank's word to the others, and its ear for theirs, from when it is made until it is ended."""
+    """A rank's word to the others, and its ear for theirs, from when it is made until it is ended."""
 
     def __init__(self, rank: int, world_size: int) -> None:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
@@ -62,7 +62,7 @@ class Heartbeat:
         self.store.set(self.beats[rank], "0")
         self.ranks = [Who(**json.loads(self.store.get(f"who/{one}"))) for one in range(world_size)]
         self.word, self.ended = b"", threading.Event()
-        self.found, self.answered = [b""] * world_size, time.monotonic()  # what all said, and when the store said so
+        self.news = [b""] * world_size, time.monotonic()  # what all said, and when the store was asked
         self.wakened, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
         self._signals = threading.current_thread() is threading.main_thread()
@@ -81,7 +81,7 @@ class Heartbeat:
         with contextlib.suppress(OSError):
             os.write(self._wake, b"\0")
         for thread in self.threads:
-            thread.join(GRACE)
+            thread.join(LIMIT / 2)
         if self._signals:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, self._before)
@@ -102,10 +102,11 @@ class Heartbeat:
             beat += 1
             try:
                 self.store.set(self.beats[self.rank], str(beat))
-                self.found, self.answered = list(self.store.multi_get(self.beats)), time.monotonic()
+                asked = time.monotonic()
+                self.news = list(self.store.multi_get(self.beats)), asked
             except Exception:  # in the end whoever serves the store may be gone first
                 self.ended.wait(GRACE)
-                self.answered = -LIMIT
+                self.news = self.news[0], -LIMIT
                 return
             self.ended.wait(EVERY)
         with contextlib.suppress(Exception):  # nobody may be left to hear it
@@ -115,18 +116,18 @@ class Heartbeat:
         looked = time.monotonic()
         words = [b""] * len(self.ranks)
         heard, worked, ending = [looked] * len(words), [0] * len(words), [math.inf] * len(words)
-        told = math.inf
+        told, rested = math.inf, looked
         while True:
             woken, _, _ = select.select([self.wakened], [], [], EVERY)
-            now, found = time.monotonic(), self.found
+            now, (found, asked) = time.monotonic(), self.news
             if woken and signal.SIGTERM in os.read(self.wakened, 64):  # as torchrun does when a rank has died
                 told = min(told, now)
             if self.ended.is_set():
                 return
             if now - looked > LIMIT / 2:  # this process stood still itself: nobody's silence counts
-                heard, self.answered = [now] * len(words), max(self.answered, now) if self.answered > 0 else 0.0
+                heard, rested = [now] * len(words), now
             lost = {}
-            if now - self.answered > LIMIT:
+            if now - max(asked, rested) > LIMIT or asked < 0:
                 lost[0] = "serves the ranks' store, which does not answer: it is dead or frozen, or its machine is"
             for who in self.ranks:
                 at, stat = who.rank, _stat(who.process) if who.here else None
@@ -134,8 +135,10 @@ class Heartbeat:
                 gone = stat is not None and not stat.is_of(who) and word != _LEFT
                 if gone or word.startswith(_FAILED):  # both may be the end of a rank that has said why, or will
                     ending[at] = min(ending[at], now)
-                    if now - ending[at] > (GRACE if word.startswith(_FAILED) else GRACE / 2):
-                        lost[at] = word.decode() if word.startswith(_FAILED) else "is dead"
+                    if word.startswith(_FAILED):
+                        lost |= {at: word.decode()} if now - ending[at] > GRACE else {}
+                    elif asked > ending[at] and now - ending[at] > GRACE / 2:  # its last word is known
+                        lost[at] = "is dead"
                 elif word == _LEFT or word != words[at] or (stat and stat.worked > worked[at]):
                     heard[at] = now
                 elif now - heard[at] > LIMIT and not lost:
@@ -150,7 +153,7 @@ class Heartbeat:
         alive = [who for who in self.ranks if who.rank not in lost]
         self.word = _LEFT  # others that see this one go shall not count it as lost
         self.ended.set()
-        self.threads[0].join(EVERY)
+        self.threads[0].join(GRACE)
         if lost and alive and alive[0].rank == self.rank:
             names = "; ".join(f"{self.ranks[rank].said()} {why}" for rank, why in sorted(lost.items()))
             after = "a training goes on from its newest checkpoint with --resume"

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from framefall import heartbeat
 
-
 _beating: list[heartbeat.Heartbeat] = []  # of this process, while it is one of several
 
 
@@ -30,7 +29,11 @@ def join() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # one GPU each, or all share the first
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        store, own, count = next(dist.rendezvous("env://"))
+        # torchrun's store outlives a restart: without a name for each attempt a rank may be told a dead one's address
+        store = dist.PrefixStore(f"framefall/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=own, world_size=count)
         _beating.append(heartbeat.Heartbeat(rank(), world_size()))
 
 

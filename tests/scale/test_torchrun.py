@@ -73,7 +73,9 @@ def test_a_lost_rank_ends_the_job_within_thirty_seconds_with_its_name(
     rank: int, what: signal.Signals, clips: Path, tmp_path: Path
 ) -> None:
     code, said, process, seconds = struck(clips, tmp_path / "model", rank, what)
-    sentences = [line for line in said.splitlines() if re.search(rf"framefall: .*rank {rank} \(.+, process \d+\)", line)]
+    sentences = [
+        line for line in said.splitlines() if re.search(rf"framefall: .*rank {rank} \(.+, process \d+\)", line)
+    ]
     assert code != 0 and len(sentences) == 1 and f"process {process})" in sentences[0]
     assert seconds < 30
 

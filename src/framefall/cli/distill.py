@@ -67,5 +67,7 @@ def distill(
         if ranks.rank() == 0:
             say(f"{made.said()}; logs, checkpoints and sample strips are in {output}.training")
         if json and ranks.rank() == 0:
-            distances = {steps: {"student": mine, "teacher": theirs} for steps, (mine, theirs) in made.distances.items()}
+            distances = {
+                steps: {"student": mine, "teacher": theirs} for steps, (mine, theirs) in made.distances.items()
+            }
             print(json_text({**vars(made), "distances": distances}), end="")
