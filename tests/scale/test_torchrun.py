@@ -91,3 +91,22 @@ def test_torchrun_starts_it_again_and_it_ends_with_the_same_weights(
     rows = [json.loads(line) for line in (tmp_path / "model.training/base/log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, STEPS + 1))
     assert publish.sha256(model / "base.safetensors") == unbroken
+
+
+@pytest.mark.slow
+def test_groups_of_ranks_train_the_stages_at_the_same_time(clips: Path, tmp_path: Path) -> None:
+    def run(name: str, count: int, *words: str) -> Path:
+        model = tmp_path / name
+        started = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+        code = ["--no-python", sys.executable, "-c", COMMAND, "train", str(clips), "-o", str(model)]
+        settings = ["--recipe", "micro", "--steps", "3", "--device", "cpu", *words]
+        done = subprocess.run([*started, *code, *settings], stderr=subprocess.PIPE, text=True, timeout=280)
+        assert done.returncode == 0, done.stderr
+        return model
+
+    together = run("together", 4, "--ranks", "base=2,temporal_sr=1,spatial_sr=1", "--set", "stages.base.sharding=full")
+    base = run("base", 2, "--stage", "base", "--set", "stages.base.sharding=full")
+    temporal = run("temporal", 1, "--stage", "temporal_sr")
+    for alone, name in ((base, "base"), (temporal, "temporal_sr")):
+        assert publish.sha256(together / f"{name}.safetensors") == publish.sha256(alone / f"{name}.safetensors")
+    assert publish.verify(together).keys() >= {f"{name}.safetensors" for name in ("base", "temporal_sr", "spatial_sr")}

@@ -43,7 +43,7 @@ def split(network: nn.Module, device: torch.device) -> None:
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
     for weight in network.parameters():  # rows can be kept of what lies row by row, and channels_last does not
         weight.data = weight.data.contiguous()
-    mesh = DeviceMesh(device.type, torch.arange(ranks.world_size()))
+    mesh = DeviceMesh.from_group(ranks.group(), device.type)
     dtype = fast_dtype(device)
     inside = MixedPrecisionPolicy(
         param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32, cast_forward_inputs=False
