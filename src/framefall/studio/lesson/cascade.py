@@ -1,24 +1,23 @@
 """The cascade: a clip through its stages step by step, what a stage is worth, and what one single model would cost."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from framefall.bench.cascade import SIDES, above, planned
 from framefall.bench.presets import sized
 from framefall.cascade.cascade import Cascade, SegmentStep, finished
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
-from framefall.cascade.stage import StageConfig
 from framefall.data.folder import open_folder
 from framefall.data.loader import validation
 from framefall.data.window import Window
 from framefall.evaluate.stages import blame as blaming
 from framefall.evaluate.stages.faults import measure_quantities, plain
-from framefall.models.counted import counted
 from framefall.recipes.registry import RECIPES
 from framefall.studio.lesson.media import Media
 from framefall.video import Video, from_pixels
@@ -26,7 +25,6 @@ from framefall.video import Video, from_pixels
 PROMPT, SEED = "people walk across a square seen from above", 5
 STEPS = (0, 1, 2, 4, 6, 9, 12, 15)  # of the base's walk, those that are shown
 MEASURED = ("stutter", "cadence", "flicker", "blur", "grain", "jitter")
-SIZES = (64, 128, 256, 512, 1024)  # pixels a side of the finished clip
 LENGTH, SPAN, LARGER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the SSR's factor
 SOME, MIDDLE = slice(0, 48), slice(64, 192)  # frames and pixels of it that are shown where clips are compared
 FILMED, JUDGED = 3, 17  # clips that say which stage is to blame, and frames of each
@@ -140,22 +138,10 @@ def _larger(video: Video, side: int) -> Video:
     return plain(video, 1, side // video.shape[-1])
 
 
-def above(temporal: StageConfig, spatial: StageConfig, frames: int, side: int) -> dict[str, float]:
-    """Operations of the stages above the base, in 10^9, for a finished clip of `frames` of `side` x `side`.
-
-    The network of spatial super-resolution is convolutional: it costs as much for every pixel as in its own example.
-    """
-    small = side // LARGER
-    _, between, _ = counted(temporal.backbone, (frames, small, small), bridged=True)
-    shape = spatial.shape
-    share = frames * side**2 / (shape.frames * shape.height * shape.width)
-    calls = temporal.best.calls * temporal.best.guidance.calls
-    return {"temporal": calls * between / 1e9, "spatial": sized(spatial)["gflops_a_clip"] * share}
-
-
 def planner(media: Media) -> dict[str, Any]:
     """What a clip costs by a cascade, and by its base network alone at the final size, for several sizes."""
     shipped = {stage.name: stage.config for stage in load_cascade("pico").stages}
+    temporal, spatial = shipped["temporal_sr"], shipped["spatial_sr"]
     bases = {"pico": shipped["base"], "vdm": RECIPES["vdm"]().stages["base"].stage}
     return {
         "frames": LENGTH,
@@ -163,28 +149,9 @@ def planner(media: Media) -> dict[str, Any]:
         "base_frames": SPAN,
         "larger": LARGER,
         "networks": {
-            name: {"of": whose, "rows": [planned(bases[whose], shipped, side) for side in SIZES]}
+            name: {"of": whose, "rows": [planned(bases[whose], temporal, spatial, side) for side in SIDES]}
             for name, whose in NETWORKS.items()
         },
-    }
-
-
-def planned(own: StageConfig, shipped: Mapping[str, StageConfig], side: int) -> dict[str, Any]:
-    """One row: the three stages of a cascade to `LENGTH` frames of `side`, beside the base network at that size."""
-    calls = own.best.calls * own.best.guidance.calls
-    _, base, base_kept = counted(own.backbone, (SPAN, side // LARGER, side // LARGER))
-    _, single, single_kept = counted(own.backbone, (LENGTH, side, side))
-    stages = {"base": calls * base / 1e9, **above(shipped["temporal_sr"], shipped["spatial_sr"], LENGTH, side)}
-    together = sum(stages.values())
-    return {
-        "side": side,
-        "base_side": side // LARGER,
-        "stages": stages,
-        "cascade": together,
-        "single": calls * single / 1e9,
-        "times": calls * single / 1e9 / together,
-        "base_gibibytes": base_kept / 2**30,
-        "single_gibibytes": single_kept / 2**30,
     }
 
 
