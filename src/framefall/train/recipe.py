@@ -69,6 +69,9 @@ class StageRecipe:
     text_dropout: Share = 0.1  # of the clips lose their caption, for guidance
     image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
+    errors: Share = (
+        0.0  # of super-resolution: as much as this of what a base gets wrong is in the clips that it is given
+    )
     optim: Optim = field(default_factory=Optim)
     sharding: Literal["none", "full"] = "none"  # full: the ranks share weights, moments and averages out (FSDP2)
     lora: Annotated[int, within(0, 1024)] = 0  # rank of a LoRA that is learnt in the place of the weights; 0: none
@@ -82,6 +85,11 @@ class StageRecipe:
         if self.sharding == "full" and (self.lora or self.distillation):
             what = "a LoRA" if self.lora else "distilling"
             raise ValueError(f"{what} needs whole weights on every rank, got sharding='full'; set it to none")
+        if self.errors and self.stage.task.kind != "spatial_sr":
+            kind = self.stage.task.kind
+            raise ValueError(
+                f"errors are of spatial super-resolution, whose clips are drawn; got a {kind}, set it to 0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
