@@ -69,11 +69,11 @@ def prepare(
     publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
     if there and not prepared.is_prepared(path) and not {one.name for one in path.iterdir()} <= {_BUSY, "lock"}:
         raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
-    path.mkdir(parents=True, exist_ok=True)
-    with _alone(path):
-        with spread(on) as each:
+    with spread(on) as each:
+        path.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
             done = yield from _prepared(source, path, recipe, parts, config, there, each)
-        Store(path).sweep()  # what killed workers left
+            Store(path).sweep()  # what killed workers left
     return replace(done, nbytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
 
 
