@@ -39,7 +39,7 @@ from framefall.runs.generation.prompts import generate_each
 from framefall.runs.on_ray import spread
 from framefall.runs.prepare import prepare
 
-PATIENCE = 120.0  # seconds for a worker to be at work; a new one loads torch first
+PATIENCE = 3.0  # seconds for a worker to be at work, before others are waited for
 _NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 _OWN = {"lock", "used", "prepared.json"}  # say where the source is, and nothing about clips
 _SECONDS = re.compile(r" \([^()]* s\)$")  # that each stage took
@@ -56,14 +56,14 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
         words[0][name] = [*_notes(work)]
     with cluster() as nodes:
         killer = Killer(nodes, random.Random(seed), folder / "ray")
+        strikes = max(1, count // 40)
         for name, work in _works(folder, count, "ray", "ray").items():
-            strikes = max(1, count // 40)
             words[1][name] = [*_notes(killer.at(work, count, strikes, remove=name == "generate"))]
         figures |= {"kills": killer.kills, "nodes removed": killer.removed}
         with spread("ray") as each:
             assert each is not None
             control = Killer(nodes, random.Random(seed), folder / "naive")
-            numbers, strikes = range(max(6, count // 10)), max(1, count // 40)
+            numbers = range(max(6, count // 10))
             done = (Stepped(one + 1, None, "") for one in each(partial(naive, folder / "naive"), numbers))
             for _ in control.at(done, len(numbers), strikes, aimed=False):
                 pass
@@ -75,6 +75,8 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
     listed = [json.loads(line) for line in (folder / "ray" / "generate" / "a.jsonl").read_text().splitlines()]
     if [one["number"] for one in listed] != list(range(count)) or len({one["sha256"] for one in listed}) != count:
         broken.append("the listing has not each clip once")
+    if killer.kills < 2 * strikes or not killer.removed:
+        broken.append(f"only {killer.kills} workers were killed, and {killer.removed} nodes removed")
     made = _hashes(folder / "naive")
     expected = {str(number): str(number) for number in numbers}
     return Report(
@@ -102,11 +104,12 @@ def cluster() -> Iterator[Any]:
     before, nodes = os.environ.get("RAY_ADDRESS"), Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(2):
-            nodes.add_node(**_NODE)
+            nodes.add_node(wait=False, **_NODE)
+        nodes.wait_for_nodes(120)
         os.environ["RAY_ADDRESS"] = nodes.address
         yield nodes
     finally:
-        os.environ.pop("RAY_ADDRESS")
+        os.environ.pop("RAY_ADDRESS", None)
         if before is not None:
             os.environ["RAY_ADDRESS"] = before
         nodes.shutdown()
@@ -121,17 +124,14 @@ class Killer:
 
     def at(self, work: Any, total: int, strikes: int, remove: bool = False, aimed: bool = True) -> Iterator[Any]:
         """The events of a work, a worker killed after some of them."""
-        last = max(1, total - 2)  # as long as there is a part to be done
-        moments = sorted(self.draw.sample(range(1, last + 1), min(strikes, last)))
-        middle = moments[len(moments) // 2] if remove else 0
+        moments = sorted(self.draw.sample(range(1, total), min(strikes, total - 1)))
+        middle, before = len(moments) // 2, self.kills
         for event in work:
             yield event
-            if isinstance(event, Stepped) and event.done in moments and event.done < total:
-                moments.remove(event.done)
-                self._kill(aimed and self.kills % 2 == 0)
-                if event.done == middle:
+            if isinstance(event, Stepped) and moments and event.done >= moments[0] and self._kill(aimed):
+                moments.pop(0)
+                if remove and self.kills - before == middle + 1:
                     self._remove()
-        assert not moments, "the work was over before its workers could be killed"
 
     def _remove(self) -> None:
         """A node with a core, with all that it has: not the one that this process is connected to."""
@@ -142,24 +142,19 @@ class Killer:
         self.nodes.remove_node(other, allow_graceful=False)
         self.removed += 1
 
-    def _kill(self, aimed: bool) -> None:
-        """One that is at work; an aimed kill waits a little for a file that is being written."""
-        last = time.monotonic() + PATIENCE
-        while not (found := self._at_work()) and time.monotonic() < last:
-            time.sleep(0.002)
-        assert found, "no worker is at work"
-        if aimed:
-            soon = time.monotonic() + 20
-            while not (found := [one for one in self._at_work() if self._writing(one)]) and time.monotonic() < soon:
-                pass
-        found = found or self._at_work()
-        if found:
-            victim = self.draw.choice(found)
-            inside = self._writing(victim)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+    def _kill(self, aimed: bool) -> bool:
+        """Ends one that is at work, every second time one that writes a file; false where nobody is for a while."""
+        aimed, last = aimed and self.kills % 2 == 0, time.monotonic() + PATIENCE
+        while time.monotonic() < last:
+            if victims := [one for one in self._at_work() if not aimed or self._writing(one)]:
+                victim = self.draw.choice(victims)
+                inside = self._writing(victim)
+                os.kill(victim, signal.SIGKILL)  # its number is nobody else's before its parent has missed it
                 self.kills += 1
                 self.inside += inside
+                return True
+            time.sleep(0.001)
+        return False
 
     def _at_work(self) -> list[int]:
         """The processes of our nodes that do a part."""

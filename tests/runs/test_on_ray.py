@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,14 +130,17 @@ def test_a_node_with_another_version_is_named(cluster: Cluster, monkeypatch: pyt
         list(cluster(abs, [0]))
 
 
-@pytest.mark.parametrize("source", ["folder", "uniform,fall:6"])
+@pytest.mark.parametrize("source", ["folder", "shards", "uniform,fall:6"])
 def test_a_source_is_prepared_as_it_is_here(source: str, cluster: Cluster, tmp_path: Path) -> None:
-    if source == "folder":
-        source = str(tmp_path / "videos")
+    if source in ("folder", "shards"):
         for number in range(3):
             frames = np.random.default_rng(number % 2).integers(0, 255, (8, 32, 32, 3), np.uint8)  # one is there twice
             write(tmp_path / "videos" / f"a ball {number}.mp4", [frames], 12.0)
         (tmp_path / "videos" / "broken.mp4").write_bytes(b"no video")
+        with tarfile.open(tmp_path / "videos.tar", "w") as shard:
+            for video in sorted((tmp_path / "videos").iterdir()):
+                shard.add(video, video.name)
+        source = str(tmp_path / ("videos" if source == "folder" else "videos.tar"))
     words = []
     for name, on in (("here", None), ("ray", "ray")):
         out = tmp_path / name

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,6 +23,7 @@ Result = TypeVar("Result")
 Place = Literal["ray"]  # where a work can be done beside here
 
 RETRIES = 10  # times that a part is begun anew after its worker died; one that ends every worker must end too
+_AHEAD = 8  # parts for each core that are begun or wait their turn
 PATIENCE = 30.0  # seconds for a cluster to answer
 _CLEARING = 10.0  # seconds for parts that are no longer wanted to clear up behind themselves
 _STORE = 100 << 20  # bytes of shared memory of a Ray of our own: results are small, and clips are files
@@ -42,19 +44,28 @@ class Cluster:
     def __call__(
         self, function: Callable[[Item], Result], items: Sequence[Item], /, *, gpu: bool = False
     ) -> Iterator[Result]:
-        """The results, in the order of the items; what is no longer wanted is cancelled."""
+        """The results, in the order of the items; what is no longer wanted is cancelled.
+
+        So many parts are with Ray at a time as keep every core busy, so that one that is done again is not the last.
+        """
         from framefall import __version__
 
         part = self.ray.remote(num_cpus=1, num_gpus=int(gpu), max_retries=RETRIES, max_calls=0)(_part)
-        waiting = deque(part.remote(__version__, os.getcwd(), function, item) for item in items)
+        coming, waiting = iter(items), deque[Any]()
         try:
-            while waiting:
-                yield _result(self.ray, waiting[0])
+            while True:
+                ahead = max(1, _AHEAD * int(self.ray.cluster_resources().get("CPU", 1)) - len(waiting))
+                for item in islice(coming, ahead):
+                    waiting.append(part.remote(__version__, os.getcwd(), function, item))
+                if not waiting:
+                    break
+                result = _result(self.ray, waiting[0])
                 waiting.popleft()
+                yield result
         finally:
-            for one in waiting:
-                self.ray.cancel(one)
-            if waiting:
+            if waiting and self.ray.is_initialized():  # otherwise they have ended with it
+                for one in waiting:
+                    self.ray.cancel(one)
                 self.ray.wait(list(waiting), num_returns=len(waiting), timeout=_CLEARING)
 
 
