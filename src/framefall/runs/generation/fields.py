@@ -3,7 +3,7 @@
 What goes in as metres a second comes out so, on the same coordinates; a missing value is never a number in silence.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +139,41 @@ class Opened:
     name: str
     said: tuple[str, ...]
 
+    def fps(self, field: Field) -> float:
+        """Frames a second of the networks' time."""
+        return field.rate * field.clock.step / (usual_step(self.recording.times) or field.clock.step)
+
+    def chunks(self, field: Field, size: int) -> Iterator[Video]:
+        """Its frames as the networks see them, some at a time."""
+        for first in range(0, len(self.places), size):
+            values = field.scaled(self.recording.at(self.places[first : first + size]))
+            yield torch.from_numpy(np.nan_to_num(values, nan=0.0))[None]
+
+    def absent(self) -> Absent:
+        """Where its values are missing."""
+        return np.isnan(self.recording.at(self.places))
+
+
+def whole(path: str | Path, field: Field) -> Opened:
+    """All frames of a recording, evenly spaced, for super-resolution; what is missing of it is said."""
+    given = opened(path, field)
+    count = int(given.absent().sum())
+    said = f"{count:,} missing values of {given.name} are given to the networks as their channel's mean, and what is"
+    return replace(given, said=(*given.said, *([f"{said} made of them is missing"] if count else [])))
+
+
+def enlarged(given: Opened, field: Field, factors: tuple[int, int]) -> Where:
+    """Where frames lie that are made of a recording's, `factors` times as large and as many a second."""
+    (space, time), own, times = factors, given.recording.field, given.recording.times
+    absent = given.absent()
+    frames = np.arange((len(given.places) - 1) * time + 1)
+    absent = absent[:, frames // time] | absent[:, -(-frames // time)]  # beside a missing frame nothing is known
+    rows, columns = (
+        axis.part(0.0, float(len(axis.values)), len(axis.values) * space) for axis in (own.rows, own.columns)
+    )
+    start = float(np.interp(given.places[0], np.arange(len(times)), times))
+    return Where(rows=rows, columns=columns, start=start, dated=True, absent=absent if absent.any() else None)
+
 
 def opened(path: str | Path, field: Field, fps: float | None = None) -> Opened:
     """A file of a model's channels; with `fps`, its frames at that rate of the networks' time.
@@ -189,7 +224,7 @@ def place(path: str | Path | None, field: Field, canvas: Canvas, size: tuple[int
     own, times = given.recording.field, given.recording.times
     rows, columns = _region(given.recording.size, canvas)
     _, valid = _seen(given.recording, given.places, field, canvas)
-    absent = None if valid is None else ~valid.any(axis=1, keepdims=True)
+    absent: np.ndarray | None = None if valid is None else np.asarray(~valid.any(axis=1, keepdims=True))
     first = float(np.interp(given.places[0], np.arange(len(times)), times))
     return Where(
         rows=own.rows.part(*rows, size[0]),

@@ -287,6 +287,10 @@ class ClipFile:
         """Its name."""
         return self.output.path
 
+    def writer(self) -> VideoWriter | fields.Collected:
+        """What takes its frames."""
+        return VideoWriter(self.output, self.fps, self.made_with) if self.into is None else self.into
+
     def pixels(self, video: Video) -> np.ndarray:
         """A segment of one clip as a file shows it."""
         return to_frames(video) if self.field is None else fields.coloured(video)
@@ -306,9 +310,7 @@ def write_clips(
     keeps = any(clip.stages for clip in clips)
     seconds: dict[str, float] = {}
     with ExitStack() as files:
-        writers = [
-            files.enter_context(clip.into or VideoWriter(clip.output, clip.fps, clip.made_with)) for clip in clips
-        ]
+        writers = [files.enter_context(clip.writer()) for clip in clips]
         parts: dict[tuple[ClipFile, str], VideoWriter] = {}
         began = time.perf_counter()
         for event in events:
