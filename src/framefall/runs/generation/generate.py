@@ -310,7 +310,9 @@ def write_clips(
     keeps = any(clip.stages for clip in clips)
     seconds: dict[str, float] = {}
     with ExitStack() as files:
-        writers = [files.enter_context(clip.writer()) for clip in clips]
+        writers = [clip.writer() for clip in clips]
+        for writer in writers:
+            files.enter_context(writer)
         parts: dict[tuple[ClipFile, str], VideoWriter] = {}
         began = time.perf_counter()
         for event in events:
