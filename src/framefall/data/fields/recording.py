@@ -10,7 +10,7 @@ from jaxtyping import Float
 from framefall.data.fields.field import Field
 
 Times = Float[np.ndarray, " frames"]  # in units of the field's clock
-Places = Float[np.ndarray, " places"]  # numbers of frames, with what lies between two of them
+Places = Float[np.ndarray, "_"]  # numbers of frames, with what lies between two of them
 Frames = Float[np.ndarray, "channels _ height width"]  # physical; NaN is missing
 EVEN = 0.05  # of a step: what a frame may be off and still be taken for one of even steps
 GAP = 2.0  # steps: over a longer gap nothing is interpolated
@@ -103,4 +103,4 @@ def takes(times: Times, step: float) -> list[Places]:
 
 def interpolated(places: Sequence[Places]) -> bool:
     """Whether any of these places lies between two frames."""
-    return any((one != np.rint(one)).any() for one in places)
+    return any(bool((one != np.rint(one)).any()) for one in places)
