@@ -86,9 +86,11 @@ def recipe() -> Recipe:
 
 
 def learn(folder: Path, steps: int) -> None:
-    """Simulates movies and trains on them."""
-    write_movies(folder / "movies", 64, 65, seed=0)
-    for event in train.events(folder / "movies", folder / "model", recipe(), steps=steps):
+    """Simulates movies and trains on them; a training that was stopped is gone on with."""
+    begun = (folder / "model.training").exists()
+    if not begun:
+        write_movies(folder / "movies", 64, 65, seed=0)
+    for event in train.events(folder / "movies", folder / "model", recipe(), steps=steps, resume=begun):
         if text := getattr(event, "text", ""):
             print(text, flush=True)
 
