@@ -1,10 +1,9 @@
 """Stages in a row: each hands its finished frames to the next, window by window."""
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -40,7 +39,7 @@ class CascadeConfig:
     stages: Annotated[dict[str, StageConfig], listed(32)]
     license: str = "Apache-2.0"
     description: str = ""
-    trained_on: list[str] = dataclasses.field(default_factory=list)  # what the clips were and where they came from
+    trained_on: list[str] = field(default_factory=list)  # what the clips were and where they came from
     distilled_from: str = ""  # the model whose many steps a stage does in few, and by which method
     field: Field | None = None  # what its channels are, of a model of fields; None: it makes videos
     format: Annotated[int, within(1, 1000)] = FORMAT  # of this config and of the weights' names beside it
@@ -48,11 +47,8 @@ class CascadeConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a cascade must have a stage, got none; try one named base")
-        if self.field is not None and any(
-            one.shape.channels != len(self.field.channels) for one in self.stages.values()
-        ):
-            count = next(iter(self.stages.values())).shape.channels
-            raise ValueError(f"a model of {', '.join(self.field.names)} must have as many channels, got {count}")
+        if self.field is not None:
+            self.field.check_channels(one.shape.channels for one in self.stages.values())
         for name in self.stages:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # it becomes the name of a file
                 raise ValueError(f"a stage's name must be made of letters, digits, _ and -, got {name!r}; try base")

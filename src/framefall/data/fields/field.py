@@ -5,6 +5,7 @@ A network sees each channel as `(value - centre) / spread`, and 0 where a value 
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
@@ -109,6 +110,11 @@ class Field:
             for one in self.channels
         ]
         return replace(self, channels=channels)
+
+    def check_channels(self, counts: Iterable[int]) -> None:
+        """Refuses stages that make more or fewer channels than it has."""
+        if odd := [count for count in counts if count != len(self.channels)]:
+            raise ValueError(f"a model of {', '.join(self.names)} must have as many channels, got {odd[0]}")
 
     def check_alike(self, other: "Field", what: str, whose: str) -> None:
         """Refuses another field whose channels or times mean something else."""
