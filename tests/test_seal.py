@@ -38,6 +38,7 @@ PLAIN: dict[str, Callable[[], bytes]] = {
     # what reads NetCDF is an extra: that it does not mind is tested with the format
     **dict.fromkeys((".nc", ".nc4"), lambda: b"\x89HDF\r\n\x1a\n" + FRAMES.tobytes()),
     **dict.fromkeys((".tif", ".tiff"), lambda: _picture("TIFF")),
+    ".jsonl": lambda: b'{"number": 0}\n{"number": 1}\n',
     ".html": lambda: b"<!doctype html><p>hello</p>\n",
 }
 

@@ -11,7 +11,7 @@ import typer.main
 from framefall.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("export", "lora", "plan")
+PAGES = ("export", "lora", "plan", "ray")
 
 
 def lines(page: str) -> list[list[str]]:
