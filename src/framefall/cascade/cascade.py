@@ -22,6 +22,7 @@ from framefall.cascade.limits import PIXELS
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
+from framefall.data.fields.field import Field
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
 from framefall.noise import Key
@@ -40,11 +41,14 @@ class CascadeConfig:
     description: str = ""
     trained_on: list[str] = field(default_factory=list)  # what the clips were and where they came from
     distilled_from: str = ""  # the model whose many steps a stage does in few, and by which method
+    field: Field | None = None  # what its channels are, of a model of fields; None: it makes videos
     format: Annotated[int, within(1, 1000)] = FORMAT  # of this config and of the weights' names beside it
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a cascade must have a stage, got none; try one named base")
+        if self.field is not None:
+            self.field.check_channels(one.shape.channels for one in self.stages.values())
         for name in self.stages:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # it becomes the name of a file
                 raise ValueError(f"a stage's name must be made of letters, digits, _ and -, got {name!r}; try base")
