@@ -114,6 +114,15 @@ class Cascade:
             raise ValueError(
                 f"this model takes {takes} numbers, got {request.numbers.shape[-1]}; give as many, or none"
             )
+        for what, given, taken in (
+            ("structure", bool(request.structure), bool(base.task.structure)),
+            ("content", request.content is not None, bool(base.config.backbone.content_dim)),
+        ):
+            if given and not taken:
+                raise ValueError(
+                    f"{self.config.name} cannot be told {what}; take a model that was trained with it"
+                    " (framefall train --recipe gen1_pico)"
+                )
         if request.strength < 1:
             _check_beginning(stages, request)
         keys = [Key(request.seed, "sample", name) for name in request.clips]
@@ -243,6 +252,8 @@ def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:
     for name, there, what in (
         ("weaker_scale", base.weaker is not None, "a weaker model; name one"),
         ("history_scale", bool(request.known), "something that is known of the clip; give some"),
+        ("structure_scale", bool(request.structure), "a structure; give one"),
+        ("content_scale", request.content is not None, "a content; give one"),
     ):
         if name in asked and not there:
             raise ValueError(f"{name} needs {what}, or leave it out; got {asked[name]!r}")

@@ -10,7 +10,7 @@ from torch import Tensor
 from framefall import checks
 from framefall.cascade import limits
 from framefall.cascade.codec import Codec, Pixels
-from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
+from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds, told_structure
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
 from framefall.cascade.tasks import Segment, SuperResolution, Task
@@ -24,6 +24,7 @@ from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, T
 from framefall.diffusion.times import LogitNormal, following, grid
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.backbone import Backbone, Condition, Predict, frame_by_frame
+from framefall.models.content import CONTENT_DIM
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
@@ -117,6 +118,17 @@ class StageConfig:
                 f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
             )
 
+        takes = (1 if self.latent is None else self.latent.latent_channels) + 1 if self.task.structure else 0
+        if self.backbone.structure_channels != takes:
+            raise ValueError(
+                f"backbone and task must agree on structure: {self.task.structure or 'none'} is {takes} channels,"
+                f" got structure_channels={self.backbone.structure_channels}; set both"
+            )
+        if self.backbone.content_dim not in (0, CONTENT_DIM):
+            raise ValueError(
+                f"content_dim must be 0, or {CONTENT_DIM} as a content's embedding has, got {self.backbone.content_dim}"
+            )
+
     def check(self, sampling: Sampling) -> None:
         """Refuses a way to sample that is not for this stage."""
         if sampling.guidance.threshold is not None and self.latent is not None:
@@ -189,8 +201,9 @@ class Stage:
         numbers: Tensor | None = None,
         text_dtype: torch.dtype = torch.float32,
         states: Sequence[Tensor | None] | None = None,
+        content: Tensor | None = None,
     ) -> Condition:
-        """What the network is told of clips: moments, captions and numbers, each as far as this network takes them.
+        """What the network is told of clips: moments, captions, numbers, content, as far as this network takes them.
 
         `fps` is one rate, or one a clip; `numbers` are `[clips, instants, count]`, zeros if a network that takes some
         is given none. A caption of `None` is the null caption; one whose `states` are given is not encoded again.
@@ -209,7 +222,13 @@ class Stage:
             raise ValueError(f"{self.name} takes {count} numbers, got {numbers.shape[-1]}; give as many, or none")
         if numbers is not None:
             numbers = numbers.to(self.device).expand(len(captions), -1, -1)
-        return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
+        if not self.config.backbone.content_dim:
+            content = None
+        elif content is not None:
+            content = content.to(self.device).expand(len(captions), -1)
+        return Condition(
+            seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers, content=content
+        )
 
     def conditioned(self, condition: Condition, known: Conditioning, low_res_noise: Time) -> Condition:
         """The same with what is known of the frames, all as the network sees it: pixels or latents.
@@ -221,6 +240,7 @@ class Stage:
             self.codec.condition(condition),
             low_res=known.low_res,
             prior=known.prior,
+            structure=known.structure,
             low_res_noise=low_res_noise if self.task.super_resolution else None,
         )
 
@@ -292,6 +312,8 @@ class Stage:
             without_text=side(null),
             per_frame=side(condition, frame_by_frame(self.x0)),
             per_frame_without_text=side(null, frame_by_frame(self.x0)),
+            without_structure=None if condition.structure is None else side(condition.without_structure()),
+            without_content=None if condition.content is None else side(condition.without_content()),
             without_history=side(replace(condition, low_res=None), forgets=True) if remembers else None,
             weaker=None if self.weaker is None else side(condition, self.weaker.x0),
         )
@@ -313,12 +335,14 @@ class Stage:
         sampling: Sampling,
         known: Known | None = None,
         strength: float = 1.0,
+        structure: Known | None = None,
     ) -> Iterator[Step]:
         """Every step of one window: `frames` are absolute, so that noise does not depend on the window.
 
         What is `known` of these frames comes out as it is. With a `strength` below 1 the walk begins at that diffusion
         time from the known video with noise on it, also where its mask is 0 (SDEdit, Meng et al. 2021). The last step
-        is frames; the steps before it are latents where the stage works on latents.
+        is frames; the steps before it are latents where the stage works on latents. `structure` says where things are
+        to be, and its mask how exactly.
         """
 
         def noise(purpose: str, channels: int, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
@@ -335,6 +359,9 @@ class Stage:
             span = range(first, first + low.shape[2])
             corrupted = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
         conditioning = self.task.conditioning(low, len(frames), corrupted, known)
+        if structure is not None and self.task.structure:
+            told = told_structure(structure.video, structure.weights)
+            conditioning = replace(conditioning, structure=told.to(self.device))
         seen = self.codec.conditioning(conditioning)
         condition = self.conditioned(condition, seen, level)
         places, area = self.codec.grid(frames, size)
@@ -381,4 +408,6 @@ _ALIKE: dict[str, Callable[[StageConfig], object]] = {
     "channels": lambda config: (config.channels, config.backbone.low_res_channels),
     "words": lambda config: (config.backbone.text_dim, config.backbone.words),
     "numbers": lambda config: config.backbone.numbers,
+    "structure": lambda config: (config.task.structure, config.backbone.structure_channels),
+    "content": lambda config: config.backbone.content_dim,
 }

@@ -68,6 +68,21 @@ def generate(
     strength: Annotated[
         float, typer.Option(help="Below 1: draw --video again, so far away from it (0.3 a little, 0.8 a lot).")
     ] = 1.0,
+    structure: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Put things where they are in this video, for a model that is told structure."),
+    ] = None,
+    structure_kind: Annotated[
+        Literal["edges", "mask"] | None,
+        typer.Option(help="--structure holds these already: take it as it is."),
+    ] = None,
+    structure_blur: Annotated[
+        int, typer.Option(min=0, max=7, help="How roughly to follow --structure: 0 exactly, 7 hardly.")
+    ] = 0,
+    content: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Let it look like this image or video, for a model that is told content."),
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the clip end where it begins.")] = False,
     prompt_at: Annotated[
         list[str] | None,
@@ -123,6 +138,8 @@ def generate(
       oscillate=1:4       a low scale at every second step, after the first 4
       temporal_scale=1.2  frames go together, beyond the model itself
       history_scale=1.3   frames follow from the given ones, beyond the model itself
+      structure_scale=1.5 things lie as in --structure, beyond the model itself
+      content_scale=1.5   it looks like --content, beyond the model itself
       reconstruction_scale=1  of a model that cannot be told what is known: led to it by a gradient
       weaker=MODEL        away from a weaker model of its kind (autoguidance)
       weaker_scale=1.5    how far
@@ -136,6 +153,7 @@ def generate(
       framefall generate "a cup turns" -o cup.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
       framefall generate "a cup turns" -o cup.mp4 --base my_wan --quality best
+      framefall generate "a cup of clay" -o clay.mp4 --model my_gen1 --structure cup.mp4 --content clay.png
       framefall generate --like walk.mp4 -o again.mp4
       framefall generate --like walk.mp4 -o other.mp4 --seed 8
     """
@@ -165,7 +183,10 @@ def generate(
         "loop": loop,
         "prompts_at": prompts_of(prompt_at or []),
     }
-    given = Given(images=tuple(map(image_of, image or [])), video=video, extend=extend, end=end, mask=mask)
+    told: dict[str, Any] = {"structure": structure, "structure_blur": structure_blur, "content": content}
+    told |= {"structure_kind": structure_kind or ""}
+    images = tuple(map(image_of, image or []))
+    given = Given(images=images, video=video, extend=extend, end=end, mask=mask, **told)
     how: dict[str, Any] = {"batch": batch, "weaker": weaker, "save_stages": save_stages, "device": device_of(device)}
     how |= {"memory": memory, "overwrite": overwrite}
     reports: list[Beside] = []
@@ -178,7 +199,8 @@ def generate(
     if base is not None:
         from framefall.runs.generation.on_pipeline import generate_on
 
-        named = ("image", "video", "extend", "end", "mask", "save_stages", "accelerate", "batch", "like", "lora")
+        named = ["image", "video", "extend", "end", "mask", "structure", "content"]
+        named += ["save_stages", "accelerate", "batch", "like", "lora"]
         if unfit := next((name for name in named if was_given(context, name)), None):
             option = unfit.replace("_", "-")
             raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")

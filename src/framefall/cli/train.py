@@ -21,7 +21,10 @@ def train(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
     recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="nano, pico, worlds, micro; vdm, imagen_video, sora_like, gen1_like.")
+        str,
+        typer.Option(
+            metavar="NAME", help="nano, pico, gen1_pico, worlds, micro; vdm, imagen_video, sora_like, gen1_like."
+        ),
     ] = "nano",
     stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,

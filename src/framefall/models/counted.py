@@ -30,6 +30,8 @@ def counted(backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bo
             low_res=torch.empty(1, low, *grid) if low else None,
             low_res_noise=torch.empty(1) if low else None,
             prior=torch.empty(1, backbone.channels, *grid) if bridged else None,
+            structure=torch.empty(1, shape, *grid) if (shape := backbone.structure_channels) else None,
+            content=torch.empty(1, backbone.content_dim) if backbone.content_dim else None,
         )
         counter = FlopCounterMode(display=False)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:

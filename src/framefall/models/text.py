@@ -84,14 +84,15 @@ def _compute(captions: Sequence[str], words: int, dtype: torch.dtype) -> dict[st
     states = {caption: torch.zeros(0, TEXT_DIM, dtype=dtype) for caption in captions}
     for together in alike.values():
         # the same states inside training and outside: never under the caller's autocast
-        with torch.no_grad(), _one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.no_grad(), one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             found = minilm().states(torch.stack([tokens[caption] for caption in together]))
         states |= {caption: one.to(dtype) for caption, one in zip(together, found.unbind(), strict=True)}
     return states
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """One thread while it lasts: two split a small product elsewhere."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

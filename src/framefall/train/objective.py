@@ -1,7 +1,7 @@
 """The loss of a stage on a batch of clips. All randomness is keyed by clip and step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
 from framefall.models.text import CaptionEncoder
 from framefall.noise import Key, normal
+from framefall.train.conditions import contents, structures
 from framefall.train.known import told
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Time, Video, from_pixels
@@ -96,8 +97,10 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
     elif task.known:
         given = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
         known = Conditioning(low_res=shown(video, first_frames(video, given)))
-    known = stage.codec.conditioning(known)
+    known = stage.codec.conditioning(replace(known, structure=structures(stage, video, keys, recipe.conditions)))
     condition = stage.conditioned(describe(stage, recipe, clips, keys, video.shape[2]), known, level)
+    content = contents(stage, video, keys, recipe.conditions)
+    condition = condition if content is None else replace(condition, content=content.to(device))
     return Example(keys=keys, x0=x0, endpoint=stage.endpoint(noise, known), t=t, condition=condition, counts=counts)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from framefall.cascade.stage import Sampling, StageConfig
 from framefall.data.folder import FolderConfig
 from framefall.ranges import Often, Share, Size, listed, within
+from framefall.train.conditions import ConditionShares
 from framefall.train.known import KnownShares
 
 
@@ -69,6 +70,7 @@ class StageRecipe:
     text_dropout: Share = 0.1  # of the clips lose their caption, for guidance
     image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
+    conditions: ConditionShares = field(default_factory=ConditionShares)  # of a base told structure or content
     optim: Optim = field(default_factory=Optim)
     lora: Annotated[int, within(0, 1024)] = 0  # rank of a LoRA that is learnt in the place of the weights; 0: none
     distillation: Distillation | None = None  # what it learns of a teacher; None: of data

@@ -15,7 +15,7 @@ from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.models.deeper import deepened
+from framefall.models.deeper import deepened, told_more
 from framefall.models.transformer import TransformerConfig
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
@@ -193,6 +193,7 @@ def _train_stage(
         weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
         if isinstance(network, TransformerConfig):
             weights = deepened(weights, network.depth)
+        weights = told_more(weights, stage.backbone.state_dict(), network.structure_channels)
         stage.backbone.load_state_dict(weights)
     if part.lora:
         base = adapters.digest(stage.backbone)
@@ -261,13 +262,20 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
         if isinstance(network, TransformerConfig) and isinstance(wanted.backbone, TransformerConfig):
             # what is deeper begins with blocks that change nothing
             network = replace(network, depth=max(network.depth, wanted.backbone.depth))
+        # and one that is told more, with inputs that count nothing yet
+        added = {one for one in _TOLD if not getattr(network, one)}
         for field_ in fields(wanted.backbone):
+            if field_.name in added:
+                continue
             ours, theirs = (getattr(one, field_.name, None) for one in (wanted.backbone, network))
             if ours != theirs and field_.name != "checkpoint_activations":
                 raise ValueError(
                     f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"
                     f" {start.config.name} and {ours!r} in {recipe.name}; --set it alike, or take another recipe"
                 )
+
+
+_TOLD = ("structure_channels", "content_dim")
 
 
 def _skipped(source: Folder | Source) -> dict[str, str]:
