@@ -24,6 +24,7 @@ from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
+from framefall.models.tower import open_tower
 from framefall.noise import Key
 from framefall.progress import Stepped
 from framefall.ranges import listed, within
@@ -211,6 +212,12 @@ class Cascade:
         """The same cascade with a LoRA of `framefall train --lora` added to its weights, `strength` times."""
         added: Cascade = import_module("framefall.cascade.adapters").with_lora(self, folder, strength)
         return added
+
+    def with_text(self, folder: str | Path) -> "Cascade":
+        """The same cascade with the text tower in a folder, which must be the one that it was trained with."""
+        tower = open_tower(folder)
+        stages = (stage.told_by(tower) if stage.config.backbone.text_dim else stage for stage in self.stages)
+        return replace(self, stages=tuple(stages))
 
     def guided_by(self, weaker: "Cascade") -> "Cascade":
         """The same cascade whose base has another's base to walk away from (autoguidance)."""

@@ -28,6 +28,7 @@ from framefall.models.content import CONTENT_DIM
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
+from framefall.models.tower import TextTower, Tower
 from framefall.noise import Key, normal_field
 from framefall.ranges import Scale, Share, Some, within
 from framefall.video import Time, Video, VideoShape
@@ -72,6 +73,7 @@ class StageConfig:
     shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
     backbone: BackboneConfig
     latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
+    text: TextTower | None = None  # the tower whose states of captions the network reads; None: MiniLM
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
@@ -124,6 +126,11 @@ class StageConfig:
                 f"backbone and task must agree on structure: {self.task.structure or 'none'} is {takes} channels,"
                 f" got structure_channels={self.backbone.structure_channels}; set both"
             )
+        if self.text is not None and self.backbone.text_dim != self.text.dim:
+            raise ValueError(
+                f"backbone and text tower must agree on text_dim, got {self.backbone.text_dim} and {self.text.dim};"
+                " set both"
+            )
         if self.backbone.content_dim not in (0, CONTENT_DIM):
             raise ValueError(
                 f"content_dim must be 0, or {CONTENT_DIM} as a content's embedding has, got {self.backbone.content_dim}"
@@ -159,6 +166,7 @@ class Stage:
     config: StageConfig
     backbone: Backbone
     codec: Codec = field(default_factory=Pixels)  # what the network sees of a video
+    tower: Tower | None = None  # that of its config, where that names one
     weaker: "Stage | None" = None  # a worse one of its kind, which guidance walks away from
     tile: int = 0  # pixels a side that a network with a known reach is given at a time; 0: the usual; no bits change
 
@@ -213,7 +221,8 @@ class Stage:
         rates = torch.as_tensor(fps, dtype=torch.float32, device=self.device).expand(len(captions))
         text, mask = None, None
         if reads:
-            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype, known=states)
+            words, tower = self.config.backbone.words, self._reader()
+            text, mask = encode(captions, self.device, words, dtype=text_dtype, known=states, tower=tower)
         if not count:
             numbers = None
         elif numbers is None:
@@ -380,6 +389,22 @@ class Stage:
         for step in walk:
             yield self.codec.finish(step, conditioning, len(frames), size)
 
+    def _reader(self) -> Tower | None:
+        """The tower that the network was trained with; None: MiniLM. Raises `ValueError` where it is not here."""
+        if self.config.text is not None and self.tower is None:
+            raise ValueError(
+                f"{self.name} reads captions by the text tower {self.config.text}, which does not come with the model;"
+                " name its folder with --text, or in Python with Cascade.with_text"
+            )
+        return self.tower
+
+    def told_by(self, tower: Tower) -> "Stage":
+        """The same stage with the text tower that it was trained with. Raises `ValueError` for another one."""
+        if self.config.text != replace(tower.about, name=self.config.text.name if self.config.text else ""):
+            own = "MiniLM, which comes with Framefall" if self.config.text is None else f"{self.config.text}"
+            raise ValueError(f"{self.name} was trained with the text tower {own}, got {tower.about}; name that one")
+        return replace(self, tower=tower)
+
     def _baked(self, scale: float, condition: Condition) -> Tensor:
         """A guidance scale as the network takes it, one a clip; refuses one that it was not trained on."""
         low, high = self.config.backbone.baked_guidance or (1.0, 1.0)
@@ -406,7 +431,7 @@ _ALIKE: dict[str, Callable[[StageConfig], object]] = {
     "process": lambda config: config.process,
     "latents": lambda config: config.latent,
     "channels": lambda config: (config.channels, config.backbone.low_res_channels),
-    "words": lambda config: (config.backbone.text_dim, config.backbone.words),
+    "words": lambda config: (config.backbone.text_dim, config.backbone.words, config.text),
     "numbers": lambda config: config.backbone.numbers,
     "structure": lambda config: (config.task.structure, config.backbone.structure_channels),
     "content": lambda config: config.backbone.content_dim,

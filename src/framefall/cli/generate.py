@@ -44,6 +44,10 @@ def generate(
         typer.Option(metavar="FOLDER", help="Let a text-to-video pipeline of diffusers make the first clip."),
     ] = None,
     lora: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A LoRA that was trained on the model.")] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The text encoder that the model was trained with (docs/text.md)."),
+    ] = None,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
     frames: Annotated[
@@ -187,7 +191,13 @@ def generate(
     told |= {"structure_kind": structure_kind or ""}
     images = tuple(map(image_of, image or []))
     given = Given(images=images, video=video, extend=extend, end=end, mask=mask, **told)
-    how: dict[str, Any] = {"batch": batch, "weaker": weaker, "save_stages": save_stages, "device": device_of(device)}
+    how: dict[str, Any] = {
+        "text": text,
+        "batch": batch,
+        "weaker": weaker,
+        "save_stages": save_stages,
+        "device": device_of(device),
+    }
     how |= {"memory": memory, "overwrite": overwrite}
     reports: list[Beside] = []
     if report:
@@ -200,7 +210,7 @@ def generate(
         from framefall.runs.generation.on_pipeline import generate_on
 
         named = ["image", "video", "extend", "end", "mask", "structure", "content"]
-        named += ["save_stages", "accelerate", "batch", "like", "lora"]
+        named += ["save_stages", "accelerate", "batch", "like", "lora", "text"]
         if unfit := next((name for name in named if was_given(context, name)), None):
             option = unfit.replace("_", "-")
             raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")
@@ -223,9 +233,9 @@ def generate(
     records, tables = watched(run), []
     for record, into in zip(records, reports, strict=False):
         path = Path(record.path)
-        text, values = judge(path, into)
+        table, values = judge(path, into)
         if not json:
-            print(text, end="")
+            print(table, end="")
         tables.append(values)
         say(f"contact sheet {path.with_suffix('.png')}, scores {path.with_suffix('.json')}")
     if json:

@@ -36,6 +36,10 @@ def train(
     lora: Annotated[
         int, typer.Option(min=0, metavar="RANK", help="Learn a LoRA beside the weights of --init; MODEL is its folder.")
     ] = 0,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Let this text encoder read the captions (docs/text.md), and not MiniLM."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
     ] = None,
@@ -81,6 +85,7 @@ def train(
             resume=resume,
             init=init,
             lora=lora,
+            text=text,
             device=device_of(device),
         )
     )

@@ -15,6 +15,7 @@ from framefall.data.window import Window
 from framefall.diffusion.loss import denoising_loss
 from framefall.models.backbone import Condition
 from framefall.models.text import CaptionEncoder
+from framefall.models.tower import Tower
 from framefall.noise import Key, normal
 from framefall.train.conditions import contents, structures
 from framefall.train.known import told
@@ -39,10 +40,11 @@ def window(recipe: StageRecipe) -> Window:
     )
 
 
-def encoder(recipe: StageRecipe) -> CaptionEncoder | None:
-    """What encodes the stage's captions beforehand; None for a network that reads none."""
+def encoder(recipe: StageRecipe, tower: Tower | None = None) -> CaptionEncoder | None:
+    """What encodes the stage's captions beforehand; None for a network that reads none, or whose tower is not here."""
     backbone = recipe.stage.backbone
-    return CaptionEncoder(backbone.words) if backbone.text_dim else None
+    here = recipe.stage.text is None or tower is not None
+    return CaptionEncoder(backbone.words, tower) if backbone.text_dim and here else None
 
 
 def stack(clips: Sequence[Clip], device: torch.device) -> Video:
