@@ -18,7 +18,7 @@ setup: .venv/ready  ## install Framefall and everything its development needs
 	touch $@
 
 demo: .venv/ready  ## generate a clip with the shipped cascade, score it, lay it out as a contact sheet
-	$(BIN)/framefall generate "people walk across a square seen from above" -o demo/walk.mp4 --seed 5 --quality best --report
+	$(BIN)/framefall generate "a large red ball falls and bounces on the floor" -o demo/ball.mp4 --seed 4 --quality best --report
 	@echo "see it, play with it, understand it: $(BIN)/framefall studio"
 
 long-run: .venv/ready  ## start the training that takes days, or go on with it, in the background; say where it stands

@@ -41,8 +41,8 @@ SHIPPED = ROOT / "src" / "framefall" / "weights" / MODEL
 TOTALS = ROOT / "docs" / "long_run.json"  # clips and minutes behind the committed weights, over all runs
 BEFORE = "before.json"  # in `runs/long`: the totals of the weights that its run began with
 ABOUT = (
-    "Simulated scenes from a caption, and around whatever frames or parts of them are given, still in training: a base"
-    " of 16 frames of 32 x 32, and the stages above it as far as they are. docs/log.md says how far that is."
+    "Simulated scenes from a caption, and around whatever frames or parts of them are given: coloured things fall,"
+    " fly, collide, swing, slide and pass behind screens, in 60 frames of 256 x 256. docs/log.md says how it was made."
 )
 
 
@@ -51,7 +51,9 @@ FAILURES = {  # looked at (docs/log.md): of the base after 295,952 clips
         "Two or three copies of a thing show in some clips where one was asked for.",
         "What goes on from given frames keeps their light and direction; boxes lose their shape, arcs end early.",
         "What goes behind a screen does not come back in most clips.",
-    )
+    ),
+    "temporal_sr": ("What is small and fast comes apart between two given frames.",),
+    "spatial_sr": ("Outlines are as sharp as the renderer's, and waver as the base drew them.",),
 }
 
 

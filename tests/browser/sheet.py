@@ -17,7 +17,7 @@ from conftest import CHROMIUM, FLAGS, TOKEN, Server
 
 PAGES = ("generate", "compare", "train", "measure", "history")
 LOOKS = {"readme": (1280, 1560), "light": (1280, 1000), "dark": (1280, 1000), "phone": (360, 1000)}
-PROMPT = "people walk across a square seen from above"
+PROMPT = "a large red ball falls and bounces on the floor"
 SCALE = 0.5  # of a picture on the sheet
 
 

@@ -25,7 +25,7 @@ def test_a_damaged_model_hides_no_other(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "manifest.json").write_text("{}")
-    assert [one.id for one in about_models(place_of(tmp_path / "home", (broken,)))] == ["pico", "worlds"]
+    assert [one.id for one in about_models(place_of(tmp_path / "home", (broken,)))] == ["worlds", "pico"]
 
 
 def test_recipes_are_those_of_the_library() -> None:

@@ -31,7 +31,7 @@ from framefall.threads import VARIABLES
 from framefall.train.loop import initial
 from framefall.weights import DEFAULT, SHIPPED
 
-PROMPT = "people walk across a square seen from above"
+PROMPT = "a large red ball falls and bounces on the floor"
 BESIDE = {"idle": 0, "beside_one": 1, "beside_two": 2}  # busy cores
 ACTIVE = {"GOMP_SPINCOUNT": "300000"}  # libgomp's own count of looks before it sleeps, where nobody says anything
 

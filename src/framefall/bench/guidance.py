@@ -136,7 +136,7 @@ def guidance_bench(
     settings = list(dict.fromkeys(one for row in chosen.values() for one in (row.on, row.off)))
     made: dict[Setting, Clips] = {one: Clips() for one in settings}
     done, total = 0, len(settings) * len(todo)
-    for batch in _batches(todo):
+    for batch in batches(todo):
         for setting in settings:  # in turns, so that a machine that slows down slows all of them
             yield Stepped(done, total, f"clips of {len(settings)} settings")
             used = walked if setting.weaker and walked is not None else cascade
@@ -216,7 +216,7 @@ def _beginnings(batch: Sequence[Case]) -> Tensor:
     return torch.cat([case.video[:, :, : case.protocol.given] for case in batch])
 
 
-def _batches(todo: Sequence[Case]) -> Iterator[list[Case]]:
+def batches(todo: Sequence[Case]) -> Iterator[list[Case]]:
     """Cases of as many frames, and of one size, together."""
     alike: dict[tuple[int, ...], list[Case]] = {}
     for case in todo:

@@ -8,6 +8,7 @@ from typing import Any
 from framefall import outputs
 from framefall.bench.attention import attention_bench
 from framefall.bench.backbones import backbones_bench
+from framefall.bench.cascade import cascade_bench
 from framefall.bench.engines import engines_bench
 from framefall.bench.generate import generate_bench
 from framefall.bench.guidance import guidance_bench
@@ -32,6 +33,7 @@ class Options:
     """What a benchmark may be told; each reads what concerns it."""
 
     seconds: float = 5.0  # for about how long each thing is timed
+    minutes: float = 5.0  # for how long each thing is trained, of a benchmark that trains
     model: str | None = None  # a shipped model or a folder
     weaker: str | None = None  # a weaker model of the same kind, for guidance to walk away from
     recipe: str | None = None  # a recipe's name
@@ -50,6 +52,7 @@ class Options:
 BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
     "attention": lambda given: attention_bench.inside(given.seconds / ROUNDS, picture=given.picture),
     "backbones": lambda given: backbones_bench.inside(given.peers, given.seconds),
+    "cascade": lambda given: cascade_bench.inside(given.model, given.minutes, given.clips, given.seed),
     "engines": lambda given: engines_bench.inside(given.seconds),
     "generate": lambda given: generate_bench.inside(given.model, max(1, round(given.seconds)), seed=given.seed),
     "guidance": lambda given: guidance_bench.inside(given.model, given.clips, given.seed, given.weaker),

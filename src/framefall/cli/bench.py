@@ -14,8 +14,8 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="attention, backbones, engines, generate, guidance, limits, plan, presets, render, trackers, train,"
-            " uses, validity, worlds.",
+            help="attention, backbones, cascade, engines, generate, guidance, limits, plan, presets, render, trackers,"
+            " train, uses, validity, worlds.",
         ),
     ],
     model: Annotated[
@@ -33,6 +33,7 @@ def bench(
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Clips of each kind.")] = 12,
     seconds: Annotated[float, typer.Option(min=0.1, help="For about how long each thing is timed.")] = 5.0,
+    minutes: Annotated[float, typer.Option(min=0.01, help="cascade: for how long each of the two is trained.")] = 5.0,
     peers: Annotated[
         Path | None, typer.Option(metavar="DIR", help="backbones: where the peers were installed; without, says how.")
     ] = None,
@@ -63,13 +64,15 @@ def bench(
     command beside no, one and two busy cores: it wants an idle machine, and takes minutes. guidance makes the same
     clips with and without each kind of guidance, and says what it buys. uses makes clips of everything that can be
     given of one, long ones and endless ones, and says what holds. presets, trackers, validity and worlds measure
-    no time. plan says how far `framefall plan` is from a step's time and memory.
+    no time. cascade counts what three stages cost beside one model of the finished size, and trains both in miniature
+    for as long. plan says how far `framefall plan` is from a step's time and memory.
 
     \b
     Examples:
       framefall bench presets
       framefall bench render --json
       framefall bench train --recipe worlds --stage base
+      framefall bench cascade --minutes 10 --json
       framefall bench generate --json
       framefall bench guidance --count 30 --weaker an_earlier_model
       framefall bench uses --count 36 --sheet uses.png
@@ -81,6 +84,7 @@ def bench(
 
     options = Options(
         seconds=seconds,
+        minutes=minutes,
         model=model,
         weaker=weaker,
         recipe=recipe,

@@ -26,7 +26,7 @@ from framefall.cli.options import (
     size_of,
     was_given,
 )
-from framefall.weights import DEFAULT
+from framefall.weights import DEFAULT, FILMED
 
 if TYPE_CHECKING:
     from framefall.runs.evaluation.clip_report import Beside
@@ -150,16 +150,16 @@ def generate(
 
     \b
     Examples:
-      framefall generate "people walk across a square" -o walk.mp4 --seed 7
-      framefall generate "a cup turns" -o cup.mp4 --count 4 --quality best
+      framefall generate "a large red ball falls and bounces" -o ball.mp4 --seed 4
+      framefall generate "a blue box slides down a ramp" -o box.mp4 --count 4 --quality best
       framefall generate "a ball falls" -o after.mp4 --video start.mp4 --extend after --seconds 8
       framefall generate "a ball falls" -o between.mp4 --image a.png --image b.png@2.5
-      framefall generate "a cup turns" -o cup.mp4 --guidance scale=4,threshold=99.5
+      framefall generate "a green ball swings" -o swing.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
       framefall generate "a cup turns" -o cup.mp4 --base my_wan --quality best
       framefall generate "a cup of clay" -o clay.mp4 --model my_gen1 --structure cup.mp4 --content clay.png
-      framefall generate --like walk.mp4 -o again.mp4
-      framefall generate --like walk.mp4 -o other.mp4 --seed 8
+      framefall generate --like ball.mp4 -o again.mp4
+      framefall generate --like ball.mp4 -o other.mp4 --seed 8
     """
     from framefall.cascade.request import Request
     from framefall.runs.generation.generate import generate as make
@@ -216,8 +216,9 @@ def generate(
             raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")
         if settings is not None and settings.keys() == {"scale"} and weaker is None:
             asked["guidance"] = settings["scale"]
+        above = model if was_given(context, "model") else FILMED
         run = generate_on.events(
-            Request(**asked), output, base, model, memory=memory, overwrite=overwrite, device=device_of(device)
+            Request(**asked), output, base, above, memory=memory, overwrite=overwrite, device=device_of(device)
         )
     elif like is None:
         if strength < 1 and video is None:

@@ -8,7 +8,7 @@ import typer
 
 from framefall.cli.console import say, watched
 from framefall.cli.options import Device, Json, Memory, Model, Out, Overwrite, Quality, Seed, device_of
-from framefall.weights import DEFAULT
+from framefall.weights import FILMED
 
 
 def upscale(
@@ -16,7 +16,7 @@ def upscale(
     output: Out,
     space: Annotated[int, typer.Option(min=1, help="Times the height and width.")] = 4,
     time: Annotated[int, typer.Option(min=1, help="Times the frames a second.")] = 4,
-    model: Model = DEFAULT,
+    model: Model = FILMED,
     seed: Seed = 0,
     quality: Quality = "fast",
     memory: Memory = None,

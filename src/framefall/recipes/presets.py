@@ -146,6 +146,7 @@ def worlds() -> Recipe:
         ),
         "spatial_sr": replace(
             spatial,
+            errors=1.0,  # shapes that a base draws waver
             stage=replace(
                 spatial.stage,
                 task=SpatialSR(factor=8, bridge=0.35, low_res_noise=0.1, relative_loss=True),

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from framefall import publish
 from framefall.cascade.card import StageCard
 from framefall.cascade.checkpoint import Described, describe, find, makes
-from framefall.weights import SHIPPED
+from framefall.weights import shipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,7 @@ def about_model(model: str | Path) -> ModelAbout:
 
 def models(*folders: str | Path) -> list[ModelAbout]:
     """The shipped models, and those of the folders given."""
-    shipped = sorted(path.parent for path in SHIPPED.glob(f"*/{publish.MANIFEST}"))
-    return [about_model(folder) for folder in (*shipped, *folders)]
+    return [about_model(folder) for folder in (*shipped(), *folders)]
 
 
 def _stage(name: str, described: Described) -> StageAbout:

@@ -11,7 +11,7 @@ from framefall import publish
 from framefall.studio.files import Roots
 from framefall.studio.home import Home
 from framefall.studio.queue import Refused
-from framefall.weights import SHIPPED
+from framefall.weights import shipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ class Place:
 
     def known_models(self) -> Iterator[tuple[str, str, Path]]:
         """Every model that may be asked for: its id, where it is from, and its folder."""
-        for manifest in sorted(SHIPPED.glob(f"*/{publish.MANIFEST}")):
-            yield manifest.parent.name, "shipped", manifest.parent
+        for folder in shipped():
+            yield folder.name, "shipped", folder
         for number, folder in enumerate(self.models):
             yield f"given.{number}.{self.home.keyed('model', str(folder))[:8]}", "given", folder
         for manifest in sorted((self.home.path / "models").glob(f"*/*/{publish.MANIFEST}")):

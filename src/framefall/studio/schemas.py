@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from framefall.weights import DEFAULT
+
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,2000}$", description="a name that the server has made")]
 Model = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$", description="one of GET /api/models, by its id")]
 Prompt = Annotated[str, Field(max_length=1000)]
@@ -56,7 +58,7 @@ class Use(Asked):
 class Setting(Asked):
     """How clips are made."""
 
-    model: Model = "pico"
+    model: Model = DEFAULT
     prompt: Prompt | None = None
     seconds: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] | None = None
     frames: Annotated[int, Field(ge=1, le=20_000)] | None = None
@@ -172,7 +174,7 @@ Submission = Annotated[
 class Completion(Asked):
     """A prompt that is being written."""
 
-    model: Model = "pico"
+    model: Model = DEFAULT
     prompt: Prompt = ""
 
 

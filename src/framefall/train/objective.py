@@ -18,6 +18,7 @@ from framefall.models.text import CaptionEncoder
 from framefall.models.tower import Tower
 from framefall.noise import Key, normal
 from framefall.train.conditions import contents, structures
+from framefall.train.errors import mistaken
 from framefall.train.known import told
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Time, Video, from_pixels
@@ -84,6 +85,11 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
     video, low = task.example(stack(clips, device))
     x0 = stage.codec.encode(video)
     noise = _noise("noise", keys, x0)
+    if low is not None and recipe.errors:
+        shares = torch.tensor([recipe.errors * key.named("share").uniform() for key in keys])
+        channels, frames, height, width = low.shape[1:]
+        errors = normal([key.named("errors") for key in keys], (channels + 1, frames + 1, height, width))
+        low = mistaken(low, errors.to(device), shares.to(device))
     level, corrupted = torch.zeros(len(clips), device=device), None
     if low is not None and task.low_res_noise:
         levels = [task.low_res_noise * _level(key.named("level").uniform()) for key in keys]

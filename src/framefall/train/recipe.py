@@ -71,6 +71,9 @@ class StageRecipe:
     image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
     conditions: ConditionShares = field(default_factory=ConditionShares)  # of a base told structure or content
+    errors: Share = (
+        0.0  # of super-resolution: as much as this of what a base gets wrong is in the clips that it is given
+    )
     optim: Optim = field(default_factory=Optim)
     lora: Annotated[int, within(0, 1024)] = 0  # rank of a LoRA that is learnt in the place of the weights; 0: none
     distillation: Distillation | None = None  # what it learns of a teacher; None: of data
@@ -79,6 +82,11 @@ class StageRecipe:
         if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
             raise ValueError(
                 f"batch must be a multiple of accumulate, got batch={self.batch}, accumulate={self.accumulate}"
+            )
+        if self.errors and self.stage.task.kind != "spatial_sr":
+            kind = self.stage.task.kind
+            raise ValueError(
+                f"errors are of spatial super-resolution, whose clips are drawn; got a {kind}, set it to 0"
             )
 
 

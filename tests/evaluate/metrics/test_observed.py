@@ -27,7 +27,7 @@ def fall() -> Tensor:
 @pytest.fixture(scope="module")
 def crowd() -> Tensor:
     """People on a square, seen from above: the clip in the README."""
-    frames = islice(decode(Path(__file__).parents[3] / "docs" / "demo.gif", short_side=128), 24)
+    frames = islice(decode(Path(__file__).parents[3] / "docs" / "pico.gif", short_side=128), 24)
     return from_pixels(np.stack([frame.pixels for frame in frames])).permute(3, 0, 1, 2)[None]
 
 

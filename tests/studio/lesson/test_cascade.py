@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
+from framefall.bench.cascade import above, planned
 from framefall.bench.presets import sized
 from framefall.cascade.checkpoint import load_cascade
 from framefall.models.counted import counted
-from framefall.studio.lesson.cascade import above, planned
 from framefall.studio.lesson.examples import examples
 
 
@@ -18,7 +18,7 @@ def shipped():
 
 def test_a_row_of_the_planner_is_what_the_library_counts(shipped):
     rows = examples()["cascade-planner"]["networks"]["transformer"]["rows"]
-    made = planned(shipped["base"], shipped, rows[0]["side"])
+    made = planned(*shipped.values(), rows[0]["side"])
     assert made.pop("stages") == pytest.approx(rows[0]["stages"], rel=1e-5)
     assert made == pytest.approx({name: value for name, value in rows[0].items() if name != "stages"}, rel=1e-5)
     # at its own size a stage costs what the presets say

@@ -14,7 +14,7 @@ def test_the_studio_says_what_it_is(studio: Served) -> None:
 
 def test_models_and_recipes_are_listed(studio: Served, toy: str) -> None:
     models = studio.client.get("/api/models").json()
-    assert [one["id"] for one in models][:2] == ["pico", "worlds"] and toy in [one["id"] for one in models]
+    assert [one["id"] for one in models][:2] == ["worlds", "pico"] and toy in [one["id"] for one in models]
     assert [one["name"] for one in studio.client.get("/api/recipes").json()] == list(RECIPES)
 
 

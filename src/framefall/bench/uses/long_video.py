@@ -197,7 +197,7 @@ def streaming(model: str, rounds: int = 3, seed: int = 0) -> dict[str, Any]:
     """
     cascade = load_cascade(model)
     canvas = Canvas.of(cascade)
-    chunks = stream(Request("people walk across a square seen from above", seed=seed), cascade)
+    chunks = stream(Request("a large red ball falls and bounces on the floor", seed=seed), cascade)
     next(chunks)
     wall, cpu = list[float](), list[float]()
     for _ in range(rounds):

@@ -21,7 +21,7 @@ from framefall.runs.generation.generate import ClipFile, Record, numbered
 from framefall.runs.generation.tags import plain, provenance, tagged
 from framefall.runs.generation.workload import bounded
 from framefall.video import Video, to_frames
-from framefall.weights import DEFAULT
+from framefall.weights import FILMED
 
 BASE = "base"  # the name of what a pipeline makes, as of a cascade's own first stage
 FAST = 25  # steps of a pipeline; the best are its own
@@ -32,7 +32,7 @@ def generate_on(
     request: Request,
     output: str | Path,
     base: str | Path,
-    model: str | Path | Cascade = DEFAULT,
+    model: str | Path | Cascade = FILMED,
     *,
     memory: str | int | None = None,
     overwrite: bool = False,

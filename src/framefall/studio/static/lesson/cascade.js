@@ -97,7 +97,7 @@ class CascadePlanner extends Diagram {
         curves: [{ name: "one model", kind: "two", values: rows.map((row) => row.single) }, { name: "cascade", kind: "one", values: rows.map((row) => row.cascade) }] }));
     };
     this.append(h("div", { class: "diagram" },
-      choice("Network of the base", { transformer: "transformer (pico)", "U-Net": "U-Net (VDM)" }, network, (chosen) => { network = chosen; draw(); }),
+      choice("Network of the base", { transformer: "transformer (worlds)", "U-Net": "U-Net (VDM)" }, network, (chosen) => { network = chosen; draw(); }),
       h("div", { class: "field" }, h("label", { htmlFor: id }, "Finished clip: ", side, " pixels a side"), slider), said,
       h("div", { class: "pair" }, curves, h("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "GFLOP for one clip" }, h("table", {}, h("caption", {}, "GFLOP for one clip"), body)))));
     draw();
