@@ -3,7 +3,7 @@ from contextlib import closing
 
 import pytest
 
-from framefall.progress import Done, Events, Note, Started, Stepped, finish, operation
+from framefall.progress import Done, Events, Note, Started, Stepped, finish, noted, operation
 
 
 @pytest.fixture
@@ -71,3 +71,7 @@ def test_an_error_reaches_whoever_reads_and_whoever_calls() -> None:
     for fails in (lambda: next(events), broken):
         with pytest.raises(ValueError, match="no such clip"):
             fails()
+
+
+def test_work_done_elsewhere_sends_back_its_notes_and_its_result() -> None:
+    assert noted(count.inside, 3) == ([Note("past one")], 3)

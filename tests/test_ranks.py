@@ -1,12 +1,11 @@
 """What ranks do together, on two real processes over gloo; this file is also the program that each rank runs."""
 
 import json
-import socket
 from pathlib import Path
 
+import children
 import pytest
 import torch
-from children import program
 
 from framefall import ranks
 
@@ -24,23 +23,8 @@ def test_a_single_process_is_rank_0_of_1_and_keeps_its_values() -> None:
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What each of two ranks saw."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
-    said = [tmp_path_factory.mktemp("rank") / "said.json" for _ in range(2)]
-    processes = [
-        program(Path(__file__), output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
-        for rank, output in enumerate(said)
-    ]
-    try:
-        for process in processes:
-            process.join(120)
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
-    return [json.loads(output.read_text()) for output in said]
+    where = tmp_path_factory.mktemp("ranks")
+    return children.reports(children.ranks(Path(__file__), 2, folder=where), where)
 
 
 def test_two_processes_know_who_they_are(reports: list[dict]) -> None:
@@ -67,6 +51,12 @@ def test_all_ranks_agree_on_rank_0s_values(reports: list[dict]) -> None:
     assert [report["agreed"] for report in reports] == [[0.1, -3.0]] * 2
 
 
+def test_all_ranks_hear_what_each_says_and_whether_it_is_so_for_all(reports: list[dict]) -> None:
+    for report in reports:
+        assert report["said"] == ["", "rank 1 says more: Grüße"]
+        assert (report["some"], report["all"]) == (False, True)
+
+
 def main() -> None:
     ranks.join()
     mine = ranks.rank()
@@ -84,6 +74,8 @@ def main() -> None:
     own = [0.1 + mine, -3.0]
     report |= {"fine": fine.item(), "weight": weight.tolist(), "nothing": nothing}
     report |= {"own": own, "agreed": ranks.agree(own)}
+    report["said"] = ranks.gather("rank 1 says more: Grüße" if mine else "")
+    report |= {"some": ranks.all_of(mine == 0), "all": ranks.all_of(mine < 2)}
     ranks.barrier()
     ranks.leave()
     print(json.dumps(report))

@@ -35,6 +35,7 @@ PLAIN: dict[str, Callable[[], bytes]] = {
     ".png": _picture,
     ".npz": _archive,
     ".json": lambda: (json.dumps({"a": [1, 2]}, indent=2) + "\n").encode(),
+    ".jsonl": lambda: b'{"number": 0}\n{"number": 1}\n',
     ".html": lambda: b"<!doctype html><p>hello</p>\n",
 }
 

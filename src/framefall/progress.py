@@ -4,15 +4,16 @@ Whoever reads the events decides what becomes of them: a bar, a web page, a log.
 work; what it was about to publish is then left as it was.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from framefall.video import Video
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,27 @@ def finish(run: Generator[Any, None, Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+
+@runtime_checkable
+class Each(Protocol):
+    """Does a function for each of many items, wherever that is; the results come in the order of the items."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Sequence[Item], /) -> Iterator[Result]:
+        """The results."""
+        ...
+
+
+def noted(work: Callable[[Item], Events[Result]], item: Item) -> tuple[list[Note], Result]:
+    """What work on an item says in sentences, and its result: for whoever does it elsewhere, and sends back both."""
+    run, notes = work(item), list[Note]()
+    while True:
+        try:
+            event = next(run)
+            if isinstance(event, Note):
+                notes.append(event)
+        except StopIteration as end:
+            return notes, end.value
 
 
 class Operation(Generic[Parameters, Result]):

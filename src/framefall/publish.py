@@ -24,7 +24,7 @@ from pathlib import Path
 
 from framefall.published import FORMAT_VERSION, MANIFEST, Corrupt, files_in, sha256, verify
 
-__all__ = ["MANIFEST", "Corrupt", "Taken", "file", "folder", "kind", "sha256", "sweep", "try_out", "verify"]
+__all__ = ["MANIFEST", "Corrupt", "Taken", "file", "folder", "kind", "sha256", "sweep", "sync", "try_out", "verify"]
 
 
 class Taken(FileExistsError):
@@ -49,12 +49,12 @@ def file(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]:
     make_folder(path.parent)
     with _partial(path) as partial:
         yield partial
-        _sync(partial)
+        sync(partial)
         if replaces is None:
             os.replace(partial, path)
         else:
             _put(partial, path, replaces)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -70,14 +70,14 @@ def folder(path: str | Path, replaces: Replaces | None = None) -> Iterator[Path]
         yield partial
         _write_manifest(partial)
         for name in files_in(partial):
-            _sync(partial / name)
+            sync(partial / name)
         for inner in [partial, *(p for p in partial.rglob("*") if p.is_dir())]:
-            _sync(inner)
+            sync(inner)
         if replaces is None:
             _move(partial, path)
         else:
             _put(partial, path, replaces)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def sweep(parent: str | Path) -> None:
@@ -166,7 +166,7 @@ def make_folder(path: Path) -> None:
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def _alive(process: int) -> bool:
@@ -184,10 +184,11 @@ def _write_manifest(path: Path) -> None:
     listed = {name: {"bytes": (path / name).stat().st_size, "sha256": sha256(path / name)} for name in files_in(path)}
     text = json.dumps({"format_version": FORMAT_VERSION, "files": listed}, indent=2) + "\n"
     (path / MANIFEST).write_text(text)
-    _sync(path / MANIFEST)
+    sync(path / MANIFEST)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until what was written to a file, or into a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -93,5 +93,6 @@ FORMS: dict[str, tuple[Form, ...]] = {
         Form(b',\n  "' + LABEL + b'": "', after=b'"\n}\n', end=b"\n}\n"),
         Form(b', "' + LABEL + b'": "', after=b'"}\n', end=b"}\n"),
     ),
+    ".jsonl": (Form(b', "' + LABEL + b'": "', after=b'"}\n', end=b"}\n"),),  # a name more in the last line
     ".html": (Form(b"<!-- " + LABEL + b" ", after=b" -->\n"),),
 }

@@ -1,9 +1,13 @@
 """Processes that are killed, watched or talk to each other: forked from one that has done the imports once."""
 
+import json
 import multiprocessing
 import multiprocessing.process
 import os
+import socket
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 Child = multiprocessing.process.BaseProcess
 SERVER = multiprocessing.get_context("forkserver")
@@ -41,6 +45,38 @@ def program(source: Path | str, *words: object, output: Path | str = os.devnull,
     """A Python file, or code as `python -c` takes it, with its arguments; it prints into `output`."""
     code, name = (source.read_text(), str(source)) if isinstance(source, Path) else (source, "-c")
     return _start([name, *map(str, words)], _PROGRAM.format(output=str(output), code=code), environment)
+
+
+def ranks(source: Path, count: int, *words: object, folder: Path) -> list[Child]:
+    """`program` as the ranks of one job, as torchrun would start them; rank N prints into `folder/rank-N.json`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [
+        program(
+            source,
+            *words,
+            output=folder / f"rank-{rank}.json",
+            **shared,
+            CUDA_VISIBLE_DEVICES="",
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+        )
+        for rank in range(count)
+    ]
+
+
+def reports(started: Sequence[Child], folder: Path, seconds: float = 200) -> list[Any]:
+    """What each of the ranks printed, as JSON; all of them must end well."""
+    try:
+        for process in started:
+            process.join(seconds)
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.exitcode for process in started] == [0] * len(started)
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(len(started))]
 
 
 def _start(argv: list[str], code: str, more: dict[str, str] | None = None) -> Child:

@@ -7,7 +7,7 @@ from framefall.progress import Done, Stepped
 
 def test_the_names_are_those_that_are_promised() -> None:
     promised = {"limits", "attention", "backbones", "render", "validity", "worlds", "presets", "engines", "trackers"}
-    promised |= {"generate", "guidance", "train", "uses", "plan"}
+    promised |= {"generate", "guidance", "train", "uses", "plan", "cascade"}
     assert BENCHMARKS.keys() == promised and list(BENCHMARKS) == sorted(BENCHMARKS)
 
 

@@ -17,7 +17,7 @@ from framefall.data.buckets import Bucket
 from framefall.diffusion.guidance_config import Guidance
 from framefall.publish import MANIFEST, folder
 from framefall.recipes.registry import RECIPES
-from framefall.weights import DEFAULT, SHIPPED
+from framefall.weights import FILMED, SHIPPED
 
 # what every stage had beside its task in format 1, whatever the task: these were the defaults
 BESIDE = {
@@ -111,10 +111,10 @@ def rescaled(stage: StageConfig) -> StageConfig:
     return replace(stage, **ways)
 
 
-def test_the_shipped_model_is_of_before_and_is_what_its_recipe_says() -> None:
-    path = SHIPPED / DEFAULT / "config.json"
+def test_the_older_shipped_model_is_of_before_and_is_what_its_recipe_says() -> None:
+    path = SHIPPED / FILMED / "config.json"
     found = read_config(path)
-    recipe = {name: rescaled(part.stage) for name, part in RECIPES[DEFAULT]().stages.items()}
+    recipe = {name: rescaled(part.stage) for name, part in RECIPES[FILMED]().stages.items()}
     assert found.format == FORMAT
     above = {name: stage for name, stage in recipe.items() if name != "base"}
     assert {name: stage for name, stage in found.stages.items() if name != "base"} == above

@@ -6,6 +6,7 @@ import pytest
 from encodes import clock, encode, number_of, textured
 from PIL import Image
 
+from examples import examples
 from framefall.data.folder import FolderConfig, open_folder
 from framefall.data.loader import batches, streams, validation
 from framefall.data.window import Window, usable
@@ -70,6 +71,28 @@ def test_order_does_not_depend_on_ranks_or_workers(folder, world_size, workers):
         [parts[place % world_size][step][place // world_size] for place in range(4)] for step in range(len(whole))
     ]
     assert equal(merged, whole)
+
+
+def test_any_number_of_ranks_and_workers_reads_one_order_from_anywhere(folder):
+    draw = np.random.default_rng(0)
+    for _ in range(examples(4, 100)):
+        world_size, each, workers, start = (
+            int(draw.integers(low, high)) for low, high in ((1, 9), (1, 4), (0, 4), (0, 30))
+        )
+        batch = world_size * each
+        whole = take(folder, steps=3, batch=batch, start=start)
+        parts = [
+            take(folder, steps=3, batch=batch, start=start, rank=rank, world_size=world_size, workers=workers)
+            for rank in range(world_size)
+        ]
+        assert equal(
+            [[parts[at % world_size][step][at // world_size] for at in range(batch)] for step in range(3)], whole
+        )
+        # the control: ranks that do not know of each other read the same clips again and again
+        if world_size > 1:
+            alone = [take(folder, steps=3, batch=each, start=start)] * world_size
+            merged = [[alone[at % world_size][step][at // world_size] for at in range(batch)] for step in range(3)]
+            assert not equal(merged, whole)
 
 
 @pytest.mark.parametrize("start", range(24))

@@ -6,6 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from framefall.studio.schemas import Estimate, Generate, Submission, plain
+from framefall.weights import DEFAULT
 
 SUBMISSION: Any = TypeAdapter(Submission)
 
@@ -13,7 +14,7 @@ SUBMISSION: Any = TypeAdapter(Submission)
 def test_what_is_left_out_is_as_the_command_line_has_it() -> None:
     asked = SUBMISSION.validate_python({"kind": "generate", "request": {}}).request
     assert isinstance(asked, Generate) and (asked.model, asked.seed, asked.count, asked.quality) == (
-        "pico",
+        DEFAULT,
         0,
         1,
         "fast",

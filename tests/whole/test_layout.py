@@ -1,7 +1,7 @@
 """The tests mirror the package: `src/framefall/a/b.py` is tested by `tests/a/test_b.py`, and there are no others.
 
 What is about the whole (end to end, the README, the floors) lies in `tests/whole`, what users met in `tests/cases`,
-what a browser shows in `tests/browser`.
+what a browser shows in `tests/browser`, full counts of what needs big extras in `tests/scale`.
 """
 
 import shutil
@@ -21,7 +21,7 @@ def wanted(package: Path) -> set[str]:
 def found(tests: Path) -> set[str]:
     """The test files there are, but for those about the whole, about users' cases and in the browser."""
     files = (path.relative_to(tests) for path in tests.rglob("test_*.py"))
-    return {path.as_posix() for path in files if path.parts[0] not in ("whole", "cases", "browser")}
+    return {path.as_posix() for path in files if path.parts[0] not in ("whole", "cases", "browser", "scale")}
 
 
 @pytest.fixture

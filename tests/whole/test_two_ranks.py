@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import children
 import pytest
 import torch
-from children import program
 
 from framefall import ranks
 from framefall.cascade.stage import Stage
@@ -43,23 +42,7 @@ def trained(name: str, folder: Folder, where: Path) -> tuple[list[float], Stage]
 def reports(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict], Path]:
     """What each of two ranks saw, and their run's folder."""
     where = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
-    said = [where / f"rank-{rank}.json" for rank in range(2)]
-    processes = [
-        program(Path(__file__), clips, where, output=output, **both, RANK=str(rank), LOCAL_RANK=str(rank))
-        for rank, output in enumerate(said)
-    ]
-    try:
-        for process in processes:
-            process.join(200)
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
-    return [json.loads(output.read_text()) for output in said], where
+    return children.reports(children.ranks(Path(__file__), 2, clips, where, folder=where), where), where
 
 
 @pytest.mark.parametrize("name", STAGES)

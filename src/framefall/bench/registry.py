@@ -26,6 +26,7 @@ from framefall.bench.worlds import worlds_bench
 from framefall.cascade.request import Quality
 from framefall.outputs import Output
 from framefall.progress import Events, operation
+from framefall.weights import DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
         given.model, given.clips, given.seed, given.quality, given.videos, given.picture
     ),
     "validity": lambda given: validity_bench.inside(given.clips, given.seed),
-    "worlds": lambda given: worlds_bench.inside(given.model, given.clips, given.seed, version=given.version),
+    "worlds": lambda given: worlds_bench.inside(given.model or DEFAULT, given.clips, given.seed, version=given.version),
 }
 
 

@@ -76,7 +76,7 @@ def bench(
       framefall bench generate --json
       framefall bench guidance --count 30 --weaker an_earlier_model
       framefall bench uses --count 36 --sheet uses.png
-      framefall bench worlds --model my_world_model --count 24
+      framefall bench worlds --count 24
     """
     from framefall.bench.registry import Options, benchmark
     from framefall.bench.table import lines

@@ -1,6 +1,7 @@
 """What the terminal shows while a command works. Progress and sentences go to stderr; heavy imports wait."""
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import os
@@ -52,7 +53,15 @@ def bar(**options: Any) -> Any:
 
 
 def watched(run: "Events[Result]") -> Result:
-    """The result of long work, with a progress bar while it is done and its notes above the bar."""
+    """The result of long work, with a progress bar while it is done and its notes above the bar.
+
+    Whatever libraries print meanwhile goes to stderr: stdout is for the result.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        return _watched(run)
+
+
+def _watched(run: "Events[Result]") -> Result:
     from framefall.progress import Note, Stepped
 
     what = None

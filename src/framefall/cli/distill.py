@@ -49,24 +49,25 @@ def distill(
     from framefall.jsonable import json_text
     from framefall.runs.training.distill import distill as run
 
-    ranks.join()
-    made = watched(
-        run.events(
-            model,
-            output,
-            source,
-            method=method,
-            stage=stage,
-            steps=steps,
-            minutes=minutes,
-            resume=resume,
-            settings=tuple(settings or ()),
-            device=device_of(device),
+    with ranks.joined():
+        made = watched(
+            run.events(
+                model,
+                output,
+                source,
+                method=method,
+                stage=stage,
+                steps=steps,
+                minutes=minutes,
+                resume=resume,
+                settings=tuple(settings or ()),
+                device=device_of(device),
+            )
         )
-    )
-    if ranks.rank() == 0:
-        say(f"{made.said()}; logs, checkpoints and sample strips are in {output}.training")
-    if json and ranks.rank() == 0:
-        distances = {steps: {"student": mine, "teacher": theirs} for steps, (mine, theirs) in made.distances.items()}
-        print(json_text({**vars(made), "distances": distances}), end="")
-    ranks.leave()
+        if ranks.rank() == 0:
+            say(f"{made.said()}; logs, checkpoints and sample strips are in {output}.training")
+        if json and ranks.rank() == 0:
+            distances = {
+                steps: {"student": mine, "teacher": theirs} for steps, (mine, theirs) in made.distances.items()
+            }
+            print(json_text({**vars(made), "distances": distances}), end="")

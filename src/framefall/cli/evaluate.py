@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Json, Overwrite
+from framefall.cli.options import Json, On, Overwrite
 
 
 def evaluate(
@@ -25,6 +25,7 @@ def evaluate(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Score clips: clips in, report out.
@@ -41,6 +42,7 @@ def evaluate(
       framefall evaluate clip.mp4
       framefall evaluate generated --reference real --report report
       framefall evaluate ours --against theirs --json
+      framefall evaluate generated --reference real --on ray
 
     See also: framefall diagnose, for a model's stages, copies of training clips, and which metrics to trust.
     """
@@ -52,7 +54,7 @@ def evaluate(
         from framefall.runs.evaluation.pages import report_files
 
         written = report_files(report, overwrite=overwrite, sources=[one for one in (clips, reference, against) if one])
-    result = watched(assess.events(clips, reference, against, workers=2))
+    result = watched(assess.events(clips, reference, against, workers=2, on=on))
     facts = {"clips": str(clips), "reference": str(reference) if reference else None}
     if written is not None:
         from framefall.runs.evaluation.pages import write_report

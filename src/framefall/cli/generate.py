@@ -14,6 +14,7 @@ from framefall.cli.options import (
     Json,
     Memory,
     Model,
+    On,
     Out,
     Overwrite,
     Quality,
@@ -39,6 +40,11 @@ def generate(
     ] = None,
     output: Out = Path("out.mp4"),
     model: Model = DEFAULT,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A clip for each line of a text file; numbered, and listed in OUT.jsonl."),
+    ] = None,
+    on: On = None,
     base: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Let a text-to-video pipeline of diffusers make the first clip."),
@@ -131,7 +137,8 @@ def generate(
     The base stage draws a short, small clip from noise; the stages above it make it long, smooth and sharp. The same
     prompt, seed, model and quality make the same file. The file says in its tags that it is generated, and how; --like
     reads these tags and makes the clip again, bit for bit with the same versions on the same machine. What takes long
-    says before it begins how long, and how much memory; if it is ended, the same command goes on with a long clip.
+    says before it begins how long, and how much memory; if it is ended, the same command goes on with a long clip, and
+    with what is not there yet of --prompts.
 
     \b
     Settings of --guidance (1, or off, is none; what is not named stays as the model has it):
@@ -152,6 +159,8 @@ def generate(
     Examples:
       framefall generate "a large red ball falls and bounces" -o ball.mp4 --seed 4
       framefall generate "a blue box slides down a ramp" -o box.mp4 --count 4 --quality best
+      framefall generate --prompts prompts.txt -o clips/out.mp4
+      framefall generate --prompts prompts.txt -o clips/out.mp4 --on ray
       framefall generate "a ball falls" -o after.mp4 --video start.mp4 --extend after --seconds 8
       framefall generate "a ball falls" -o between.mp4 --image a.png --image b.png@2.5
       framefall generate "a green ball swings" -o swing.mp4 --guidance scale=4,threshold=99.5
@@ -187,6 +196,15 @@ def generate(
         "loop": loop,
         "prompts_at": prompts_of(prompt_at or []),
     }
+    if prompts is not None:
+        if weaker is not None:
+            raise ValueError(f"--prompts takes no weaker model, got {weaker}; leave one out")
+        shared: dict[str, Any] = {"lora": lora, "accelerate": accelerate, "memory": memory, "overwrite": overwrite}
+        shared |= {"device": None if device == "auto" else device if on else device_of(device), "on": on}
+        _each(context, prompts, asked, output, model, shared, json)
+        return
+    if on is not None:
+        raise ValueError(f"--on {on} shares the clips of --prompts, got no such file; give one, or leave --on out")
     told: dict[str, Any] = {"structure": structure, "structure_blur": structure_blur, "content": content}
     told |= {"structure_kind": structure_kind or ""}
     images = tuple(map(image_of, image or []))
@@ -244,4 +262,36 @@ def generate(
         print(jsonlib.dumps(made | ({"reports": tables} if report else {}), indent=2))
 
 
+def _each(
+    context: Context, file: Path, asked: dict[str, Any], output: Path, model: str, how: dict[str, Any], json: bool
+) -> None:
+    """A clip for each line of a file."""
+    from framefall.cascade.request import Request
+    from framefall.runs.generation.prompts import generate_each, read_prompts
+
+    if unfit := next((name for name in _ALONE if was_given(context, name)), None):
+        what = "prompt beside it" if unfit == "prompt" else f"--{unfit.replace('_', '-')}"
+        raise ValueError(f"--prompts takes no {what}: each line is a clip of its own; leave one out")
+    request = Request(**asked | {"prompt": read_prompts(file)})
+    lines = watched(generate_each.events(request, output, model, **how))
+    if json:
+        print(jsonlib.dumps({"clips": [asdict(line) for line in lines]}, indent=2))
+
+
+# what says of one clip how it is made
+_ALONE: tuple[str, ...] = (
+    "prompt",
+    "count",
+    "numbers",
+    "image",
+    "video",
+    "extend",
+    "end",
+    "mask",
+    "strength",
+    "base",
+    "batch",
+    "like",
+)
+_ALONE += ("save_stages", "report", "structure", "structure_kind", "structure_blur", "content", "text")
 _OPTIONS = {"prompts_at": "prompt_at"}  # fields of a request whose options have other names

@@ -29,6 +29,10 @@ Memory = Annotated[
     str | None,
     typer.Option(metavar="SIZE", help="The most memory to take, such as 4GB; half of what is free by default."),
 ]
+On = Annotated[
+    Literal["ray"] | None,
+    typer.Option("--on", help="Share the work among a Ray cluster: that of $RAY_ADDRESS, or this machine's cores."),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from framefall.cli.console import say, watched
-from framefall.cli.options import Json
+from framefall.cli.options import Json, On
 
 if TYPE_CHECKING:
     from framefall.data.folder import FolderConfig
@@ -31,6 +31,7 @@ def prepare(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: data.looks=1, workers=2.")
     ] = None,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Look at a source, and with -o keep its pixels and captions ready to train on.
@@ -49,6 +50,7 @@ def prepare(
       framefall prepare my_clips -o my_shards
       framefall train my_shards -o my_model --minutes 30
       framefall prepare all:20k -o world_shards --recipe worlds --stage base --set data.looks=1 --set workers=2
+      framefall prepare my_clips -o my_shards --on ray
     """
     from framefall.config import override
     from framefall.runs.prepare import prepare as run
@@ -56,9 +58,13 @@ def prepare(
 
     chosen = override(named(recipe), settings or [])
     if output is None:
+        if on is not None:
+            raise ValueError(
+                f"--on {on} prepares a source, and needs a folder for it; give one with -o, or leave it out"
+            )
         _look(source, chosen.data, json)
         return
-    done = watched(run.events(source, output, chosen, stages=None if stage == "all" else [stage]))
+    done = watched(run.events(source, output, chosen, stages=None if stage == "all" else [stage], on=on))
     ready = ", ".join(f"{count:,} clips for {name}" for name, count in done.clips.items())
     ready = ready or f"{len(done.used)} files"
     say(f"{output} is ready to train on: {ready}, {done.nbytes / 1e6:.1f} MB")

@@ -40,6 +40,12 @@ def train(
         Path | None,
         typer.Option(metavar="FOLDER", help="Let this text encoder read the captions (docs/text.md), and not MiniLM."),
     ] = None,
+    together: Annotated[
+        str | None,
+        typer.Option(
+            "--ranks", metavar="STAGE=N,...", help="Under torchrun: stages at the same time, each by so many processes."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: stages.base.batch=8.")
     ] = None,
@@ -50,9 +56,9 @@ def train(
 
     The stages are trained one after another, and MODEL is published after each. Checkpoints, logs (JSON lines,
     TensorBoard) and strips of samples go to MODEL.training; a run that was stopped or killed goes on with --resume as
-    if it had not been. Under torchrun the ranks share every batch. What is decoded, drawn and encoded on the way is
-    kept in a cache ($FRAMEFALL_CACHE) of at most 20 GB ($FRAMEFALL_CACHE_GB); what `framefall prepare` has made is a
-    source too.
+    if it had not been. Under torchrun the ranks share every batch, or the stages (docs/many_machines.md). What is
+    decoded, drawn and encoded on the way is kept in a cache ($FRAMEFALL_CACHE) of at most 20 GB ($FRAMEFALL_CACHE_GB);
+    what `framefall prepare` has made is a source too.
 
     Before the first step it says what the budget buys, and what to change where that cannot make a picture; after a
     tenth, and at the end, whether it is enough. --set data.holdout=0.1 keeps clips back to measure on.
@@ -73,30 +79,44 @@ def train(
     from framefall.runs.training.train import train as run
 
     chosen = override(named(recipe), settings or [])
-    ranks.join()
-    trained = watched(
-        run.events(
-            source,
-            output,
-            chosen,
-            stages=None if stage == "all" else [stage],
-            steps=steps,
-            minutes=minutes,
-            resume=resume,
-            init=init,
-            lora=lora,
-            text=text,
-            device=device_of(device),
+    shares = _shares(together, stage, json)
+    with ranks.joined():
+        names = list(shares)[ranks.divide(list(shares.values()))] if shares else stage
+        trained = watched(
+            run.events(
+                source,
+                output,
+                chosen,
+                stages=None if names == "all" else [names],
+                steps=steps,
+                minutes=minutes,
+                resume=resume,
+                init=init,
+                lora=lora,
+                text=text,
+                device=device_of(device),
+            )
         )
-    )
-    if ranks.rank() == 0:
-        say(f"{trained.said()}; logs, checkpoints and sample strips are in {output}.training")
-    if json and ranks.rank() == 0:
-        stages = {name: _stage(trained, name) for name in trained.steps}
-        skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
-        found = {"model": trained.model, "stages": stages, "skipped": skipped, "enough": trained.enough}
-        print(json_text(found | {"said": trained.said()}), end="")
-    ranks.leave()
+        if ranks.rank() == 0:
+            say(f"{trained.said()}; logs, checkpoints and sample strips are in {output}.training")
+        if json and ranks.rank() == 0:
+            stages = {name: _stage(trained, name) for name in trained.steps}
+            skipped = [{"path": path, "reason": reason} for path, reason in trained.skipped.items()]
+            found = {"model": trained.model, "stages": stages, "skipped": skipped, "enough": trained.enough}
+            print(json_text(found | {"said": trained.said()}), end="")
+
+
+def _shares(text: str | None, stage: str, json: bool) -> dict[str, int]:
+    """How many processes train each stage; nothing where all train one after another."""
+    if text is None:
+        return {}
+    shares = dict(part.partition("=")[::2] for part in text.split(","))
+    if len(shares) != text.count(",") + 1 or not all(count.isdigit() for count in shares.values()):
+        raise ValueError(f"--ranks must be like base=2,temporal_sr=1,spatial_sr=1, got {text!r}")
+    if stage != "all" or json:
+        other = "--json" if json else "--stage"
+        raise ValueError(f"--ranks says which stages are trained and by whom, got {other} too; leave that out")
+    return {name: int(count) for name, count in shares.items()}
 
 
 def _stage(trained: "Trained", name: str) -> dict[str, Any]:

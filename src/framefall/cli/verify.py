@@ -25,8 +25,8 @@ def verify(
     """
     from framefall import publish
     from framefall.cascade import checkpoint
-    from framefall.cascade.tensors import read_tensors
     from framefall.jsonable import json_text
+    from framefall.train import resume
 
     folder = checkpoint.find(model)
     if (folder / checkpoint.CONFIG).exists():
@@ -34,8 +34,7 @@ def verify(
         sizes = {stage.name: checkpoint.parameters(stage.backbone.parameters()) for stage in cascade.stages}
     else:
         hashes = publish.verify(folder)
-        tensors = read_tensors(folder / "tensors.safetensors")
-        sizes = {"checkpoint": checkpoint.parameters(tensors.values())}
+        sizes = {"checkpoint": checkpoint.parameters(resume.read(folder).values())}
     if json:
         print(json_text({"folder": str(folder), "files": hashes, "parameters": sizes}), end="")
     else:

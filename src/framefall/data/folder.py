@@ -2,30 +2,28 @@
 
 import contextlib
 import hashlib
-import os
-import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 
-from framefall.data.cached import cache, contents, store
+from framefall.data.cached import contents, store
 from framefall.data.cached.cache import Entry
-from framefall.data.cached.store import MORE, CacheError, Store
+from framefall.data.cached.decoding import Decoded, Turns, Undecoded, decode, in_threads
+from framefall.data.cached.store import MORE, Store
 from framefall.data.captions import Annotation
 from framefall.data.item import Item, Items
-from framefall.data.media.decode import DecodeError
 from framefall.data.media.frame import readable
-from framefall.data.origin import Settings, content_hash
+from framefall.data.origin import Settings
 from framefall.data.remote.kinds import items
-from framefall.data.remote.place import Place, sweep
-from framefall.data.remote.tree import SourceError
+from framefall.data.remote.place import sweep
 from framefall.noise import Key
+from framefall.progress import Each
 from framefall.ranges import Length, Often, Rate, Share, Size, within
 
 
@@ -165,68 +163,47 @@ def open_folder(path: str | Path, config: FolderConfig | None = None) -> Folder:
     return collect(path, ingest(path, config), config)
 
 
-def ingest(path: str | Path, config: FolderConfig) -> Iterator[Outcome]:
+def ingest(path: str | Path, config: FolderConfig, each: Each | None = None) -> Iterator[Outcome]:
     """Every file of a source in sorted order, as it is decoded or found in the cache; nothing stops the rest.
 
     The source is a folder, shards of WebDataset, tables of Parquet with videos in them, a LeRobot data set, or any of
-    them at a URL that fsspec opens.
+    them at a URL that fsspec opens. Files are decoded by threads of this process, or wherever `each` does it.
     """
     home = _store(config)
     home.sweep()
     sweep(home.root)
     with items(path, home.root, config.numbers) as found:
-        yield from _ingested(found, config, home, str(path))
+        yield from _ingested(found, config, home, str(path), each)
 
 
-def _ingested(found: Items, config: FolderConfig, home: Store, source: str) -> Iterator[Outcome]:
+def _ingested(found: Items, config: FolderConfig, home: Store, source: str, each: Each | None) -> Iterator[Outcome]:
     notes, total = found.notes, len(found.items) + len(found.left_out)
-    names = {f.name: getattr(config, f.name) for f in Settings.__dataclass_fields__.values()}
-    settings, guard, locks = Settings(**names), threading.Lock(), dict[str, threading.Lock]()
+    settings = Settings(**{f.name: getattr(config, f.name) for f in Settings.__dataclass_fields__.values()})
     before = contents.load(home, source) if any(item.identity for item in found.items) else {}
-    known = dict[str, str]()
+    files = [Undecoded(item.place, before.get(item.identity, "") if item.identity else "") for item in found.items]
+    known, turns = dict[str, str](), Turns()
 
-    def decoded(item: Item, here: Path) -> tuple[str, Entry]:
-        content = content_hash(here)
-        with guard:
-            lock = locks.setdefault(content, threading.Lock())
-        with lock:  # two copies of one file are decoded once
-            return content, cache.entry(home, item.place, content, settings, here)
-
-    def one(item: Item) -> Outcome:
-        outcome = Outcome(source=item.name, total=total, span=item.span, group=item.group)
-        try:
-            if isinstance(item.place, Path):
-                content, entry = decoded(item, item.place)
-            elif (content := before.get(item.identity, "")) and (
-                kept := cache.found(home, item.place, content, settings)
-            ):
-                entry = kept
-            else:
-                with item.place.here(home.root) as here:
-                    content, entry = decoded(item, here)
-        except DecodeError as error:
-            return replace(outcome, reason=error.reason)
-        except (CacheError, SourceError):  # nothing about this file: without its bytes, or a place for its frames,
-            raise  # there is no going on
-        except OSError as error:
-            return replace(outcome, reason=_plain(item.place, error))
-        except Exception as error:  # one odd file must not cost the others, whatever it found
-            return replace(
-                outcome, reason=f"it cannot be used ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
-            )
+    def outcome(item: Item, decoded: Decoded | str) -> Outcome:
+        one = Outcome(source=item.name, total=total, span=item.span, group=item.group)
+        if isinstance(decoded, str):
+            return replace(one, reason=decoded)
         if item.identity:
-            known[item.identity] = content
-        return replace(outcome, content=content, entry=entry, annotation=item.annotate())
+            known[item.identity] = decoded.content
+        return replace(one, content=decoded.content, entry=decoded.entry, annotation=item.annotate())
 
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(one, item) for item in found.items]
-        try:
-            for future in futures:
-                yield replace(future.result(), notes=notes)
-                notes = ()
-        finally:
-            for future in futures:
-                future.cancel()
+    def here(pair: tuple[Item, Undecoded]) -> Outcome:
+        return outcome(pair[0], decode(home, settings, pair[1], turns))
+
+    outcomes: Generator[Outcome, None, None]
+    if each is None:
+        outcomes = in_threads(here, list(zip(found.items, files, strict=True)))
+    else:
+        decoded = each(partial(decode, home, settings), files)
+        outcomes = (outcome(item, one) for item, one in zip(found.items, decoded, strict=True))
+    with contextlib.closing(outcomes):
+        for one in outcomes:
+            yield replace(one, notes=notes)
+            notes = ()
     if known and known != before:
         contents.save(home, source, known)
     for name, reason in found.left_out.items():
@@ -310,12 +287,3 @@ def _numbers_width(outcomes: Iterable[Outcome]) -> int | None:
     found = (o.annotation.numbers for o in outcomes if o.entry is not None)
     widths = Counter(numbers.shape[-1] for numbers in found if numbers is not None)
     return max(widths, key=lambda width: (widths[width], width)) if widths else None
-
-
-def _plain(source: Path | Place, error: OSError) -> str:
-    with contextlib.suppress(OSError):
-        if isinstance(source, Path) and source.is_symlink() and not source.exists():
-            return "it is a link to nothing"
-    if isinstance(error, PermissionError) and error.filename and Path(error.filename) == source:
-        return "this user may not read it"
-    return " ".join(str(error.strerror or error).split())

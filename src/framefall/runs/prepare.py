@@ -16,13 +16,15 @@ from framefall.data.cached.store import RESERVE, Store
 from framefall.data.cached.told import captions
 from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source, streams
-from framefall.progress import Events, Note, Stepped, operation
+from framefall.progress import Each, Events, Note, Stepped, operation
+from framefall.runs.on_ray import Place, spread
 from framefall.runs.sources import open_source
 from framefall.runs.training.train import named
 from framefall.train import objective
 from framefall.train.recipe import Recipe, StageRecipe
 
 _BUSY = "preparing"  # the file that says who is at work in a folder
+_MAKING = "preparing clips and captions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,13 @@ def prepare(
     recipe: Recipe | str = "nano",
     *,
     stages: Sequence[str] | None = None,
+    on: Place | None = None,
 ) -> Events[Prepared]:
     """Makes a folder that `train` takes in the place of `source`, for the same clips and captions to the bit.
 
     Of a folder it holds the decoded frames, of which every stage cuts its clips, and the states of the captions; of a
     world the clips of every stage with theirs. One that was stopped is gone on with. With `recipe.workers` other
-    processes share the work.
+    processes share the work; on Ray (`on`) each file that is decoded and each shard of clips is a part of it.
     """
     path, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
     parts = {name: recipe.stages[name] for name in stages or recipe.stages if name in recipe.stages}
@@ -66,9 +69,11 @@ def prepare(
     publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file
     if there and not prepared.is_prepared(path) and not {one.name for one in path.iterdir()} <= {_BUSY, "lock"}:
         raise ValueError(f"{path} is not empty and was not made by framefall prepare; choose another folder with -o")
-    path.mkdir(parents=True, exist_ok=True)
-    with _alone(path):
-        done = yield from _prepared(source, path, recipe, parts, config, there)
+    with spread(on) as each:
+        path.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
+            done = yield from _prepared(source, path, recipe, parts, config, there, each)
+            Store(path).sweep()  # what killed workers left
     return replace(done, nbytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
 
 
@@ -79,11 +84,12 @@ def _prepared(
     parts: dict[str, StageRecipe],
     config: FolderConfig,
     there: bool,
+    each: Each | None,
 ) -> Events[Prepared]:
     """All that is done in the folder by the one who has it."""
     about = _begin(path, {"source": _named(source), "data": prepared.settings(config)})
     try:
-        opened = yield from open_source.inside(source, config)
+        opened = yield from open_source.inside(source, config, each=each)
         training, store = opened.split("train"), Store(path)
         work = {name: list(_shards(training, part, recipe.seed, store)) for name, part in parts.items()}
         yield from _check_room(work, store)
@@ -94,7 +100,7 @@ def _prepared(
     for name, of_stage in work.items():
         count = done.captions if isinstance(opened, Folder) else done.clips
         count[name] = sum(shards.stream.examples for shards in of_stage)
-    yield from _make([shards for of_stage in work.values() for shards in of_stage], recipe.workers)
+    yield from _make([shards for of_stage in work.values() for shards in of_stage], recipe.workers, each)
     kind: dict[str, Any] = {"kind": "world"}
     if isinstance(opened, Folder):
         prepared.save_folder(opened, path)
@@ -177,12 +183,16 @@ def _check_room(work: dict[str, list[Shards]], store: Store) -> Iterator[Note]:
     yield Note(f"clips with the states of their captions take about {listed}")
 
 
-def _make(work: Sequence[Shards], workers: int) -> Iterator[Stepped | Note]:
+def _make(work: Sequence[Shards], workers: int, each: Each | None) -> Iterator[Stepped | Note]:
     """Makes what is not there yet, here or in other processes."""
     said: list[str] = []
     jobs = [(shards, shard) for shards in work for shard in range(shards.count)]
     for shards in work:
         shards.store.sweep()
+    if each is not None:
+        for done, _ in enumerate(each(_made, jobs)):
+            yield Stepped(done + 1, len(jobs), _MAKING)
+        return
     with closing(Ahead(max(1, workers), said.append)) as makers:
         for done, (shards, shard) in enumerate(jobs):
             if workers:
@@ -192,7 +202,13 @@ def _make(work: Sequence[Shards], workers: int) -> Iterator[Stepped | Note]:
                 shards.make(shard)
             yield from map(Note, said)
             said.clear()
-            yield Stepped(done + 1, len(jobs), "preparing clips and captions")
+            yield Stepped(done + 1, len(jobs), _MAKING)
+
+
+def _made(job: tuple[Shards, int]) -> bool:
+    """A shard as a part of work that others do."""
+    shards, shard = job
+    return shards.make(shard)
 
 
 def _looked_at(source: Folder | Source) -> dict[str, Any]:

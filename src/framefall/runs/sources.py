@@ -18,7 +18,7 @@ from framefall.data.media.frame import readable
 from framefall.data.summary import MOST, summary
 from framefall.data.window import Window
 from framefall.noise import Key
-from framefall.progress import Events, Note, Stepped, operation
+from framefall.progress import Each, Events, Note, Stepped, operation
 from framefall.worlds.captions.grammar import PARAPHRASES
 from framefall.worlds.captions.sentences import describe, numbers
 from framefall.worlds.render.renderer import RENDERER, View, render
@@ -33,11 +33,13 @@ ON_A_BODY = 0.75  # of the crops have a body in the middle: an even share would 
 
 
 @operation
-def open_source(source: str | Path, config: FolderConfig, most: int | None = MOST) -> "Events[Folder | WorldSource]":
+def open_source(
+    source: str | Path, config: FolderConfig, most: int | None = MOST, *, each: Each | None = None
+) -> "Events[Folder | WorldSource]":
     """What to train on: a folder if there is one of that name, prepared or not, or else a world.
 
     Its notes say what it was taken as; of what is left out in a folder `most` are named, or all. Raises `ValueError`
-    where there is neither, and where nothing in a folder can be used.
+    where there is neither, and where nothing in a folder can be used. Files are decoded here, or wherever `each` does.
     """
     if prepared.is_prepared(source):
         opened = open_prepared(Path(source), config)
@@ -49,7 +51,7 @@ def open_source(source: str | Path, config: FolderConfig, most: int | None = MOS
         if there and names_a_world(str(source)):
             yield Note(f"{source} is taken as the folder of that name, and not as a simulated world: it is there")
         outcomes = []
-        for outcome in ingest(source, config):
+        for outcome in ingest(source, config, each):
             outcomes.append(outcome)
             yield Stepped(len(outcomes), outcome.total, "reading files")
         folder = collect(source, iter(outcomes), config)

@@ -27,6 +27,7 @@ from framefall.train import objective, optim, resume
 from framefall.train.held_out import HeldOut, HeldOutLoss, Loss, Trainee, Watch, averaged
 from framefall.train.journal import Journal
 from framefall.train.recipe import Recipe, StageRecipe
+from framefall.train.sharding import gathered, is_split, local
 
 BAD_STEPS = 3  # in a row end a run
 
@@ -65,13 +66,17 @@ class Diverged(RuntimeError):
 
 
 def initial(name: str, recipe: StageRecipe, seed: int, device: torch.device) -> Stage:
-    """A stage with fresh weights, which depend on the seed and the stage's name alone."""
+    """A stage with fresh weights, which depend on the seed and the stage's name alone.
+
+    A network that is to be split stays on the CPU until it is (`sharding.split`): whole it may be too large.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Key(seed, "init", name).word() >> 1)
         backbone, codec = build(recipe.stage.backbone), build_codec(recipe.stage.latent)
     if codec.autoencoder is not None:
         codec.autoencoder.to(device)
-    return Stage(name=name, config=recipe.stage, backbone=backbone.to(device), codec=codec)
+    home = torch.device("cpu") if recipe.sharding == "full" and ranks.world_size() > 1 else device
+    return Stage(name=name, config=recipe.stage, backbone=backbone.to(home), codec=codec)
 
 
 def train_stage(
@@ -94,6 +99,7 @@ def train_stage(
     """
     part = recipe.stages[stage.name]
     network, state = stage.backbone.train(), resume.State()
+    split = is_split(network)  # every rank must then take part whenever it computes
     average = optim.AveragedWeights(network, part.optim.ema_width)
     optimizers = optim.optimizers(network, part.optim)
     run = resume.Run(network, average, optimizers, state, identity(recipe, stage.name, source))
@@ -114,7 +120,7 @@ def train_stage(
     if recipe.compile:
         network.compile()
     watch, first, kept = None, state.step, state.step
-    if held_out and ranks.rank() == 0:
+    if held_out and (split or ranks.rank() == 0):
         watch = Watch(held_out, part, recipe.seed, loss, run_folder / "log.jsonl", first)
     saved = stripped = began = time.monotonic()
     with Journal(run_folder, state.step) as journal, closing(clips):
@@ -153,7 +159,7 @@ def train_stage(
             if state.bad_steps:  # what is on disk is at least as good; the end is kept, so that one can go on behind it
                 due = state.bad_steps >= BAD_STEPS and _finite(network)
             if bool(ranks.agree([float(due)])[0]):
-                _save(run_folder, run, recipe.keep)
+                resume.save(run_folder / "checkpoints", run, recipe.keep)
                 saved, kept = now, state.step
             if state.bad_steps >= BAD_STEPS:
                 names = ", ".join(clip.key for clip in batch)
@@ -161,12 +167,13 @@ def train_stage(
                     f"{BAD_STEPS} steps in a row were not finite, the last with {names};"
                     " lower the learning rates or remove them"
                 )
-            if watch and watch.due(state.minutes, seconds):
+            if watch and _agreed(watch.due(state.minutes, seconds), split):
                 with averaged(network, average.tensors):
                     found = _measure(watch, stage, part, state, budget, journal)
-                yield found
+                if ranks.rank() == 0:
+                    yield found
                 began = time.monotonic()  # time spent looking is not training
-            if strip and ranks.rank() == 0 and now - stripped > 60 * recipe.strip_minutes:
+            if strip and _agreed(now - stripped > 60 * recipe.strip_minutes, split):
                 with averaged(network, average.tensors):
                     strip(stage, state.step)
                 began = stripped = time.monotonic()
@@ -175,31 +182,41 @@ def train_stage(
                 yield TrainingStep(budget.progress(state), 1.0, what, stage.name, state.step, value, rate)
             except (GeneratorExit, KeyboardInterrupt):  # whoever stops it here loses no step
                 if state.step > kept and not state.bad_steps and ranks.world_size() == 1:
-                    _save(run_folder, run, recipe.keep)
+                    resume.save(run_folder / "checkpoints", run, recipe.keep)
                 raise
         if not average.updates:
             raise Diverged(
                 f"none of {state.step} steps of {stage.name} was finite, and nothing has been learnt;"
                 f" remove clips that are not, or lower the learning rates"
             )
-        _save(run_folder, run, recipe.keep)
+        resume.save(run_folder / "checkpoints", run, recipe.keep)
         network.load_state_dict(average.tensors)
         network.eval()
-        if watch and (state.step > first or state.step not in watch.before):  # a kill may have come between
-            yield (found := _measure(watch, stage, part, state, budget, journal))
+        # a kill may have come between
+        if watch and _agreed(state.step > first or state.step not in watch.before, split):
+            found = _measure(watch, stage, part, state, budget, journal)
+            if ranks.rank() == 0:
+                yield found
             if not math.isfinite(found.loss):
                 raise Diverged(
                     f"the averaged weights of {stage.name} make nothing that is finite at step {state.step}; begin"
                     " again at lower learning rates"
                 )
-    if strip and ranks.rank() == 0:
+    if strip and (split or ranks.rank() == 0):
         strip(stage, state.step)
+
+
+def _agreed(wanted: bool, split: bool) -> bool:
+    """Whether this rank looks at what has been learnt: rank 0 when it wants to, and all with it if they must."""
+    if split:
+        return bool(ranks.agree([float(wanted)])[0])
+    return wanted and ranks.rank() == 0
 
 
 def identity(recipe: Recipe, stage: str, source: Folder | Source) -> dict[str, object]:
     """What must be the same for a checkpoint to be gone on from."""
     part = to_dict(recipe.stages[stage])
-    for free in ("steps", "share", "accumulate"):
+    for free in ("steps", "share", "accumulate", "sharding"):
         part.pop(free)
     for free in ("fast", "best"):  # how it will be sampled changes no weight
         part["stage"].pop(free)
@@ -213,30 +230,37 @@ def _accumulate(
 
     A loss that is not finite has none, on any rank: a gradient of NaN as a place to read from ends the process.
     """
-    size, total = -(-len(batch) // part.accumulate), 0.0
+    size, total, split = -(-len(batch) // part.accumulate), 0.0, is_split(stage.backbone)
     for first in range(0, len(batch), size):
         with autocast(stage.device):
             losses = loss(stage, part, batch[first : first + size], seed, step)
         share = losses.sum() / len(batch)
         total += float(share.detach())
-        if not math.isfinite(total):
+        if not _everywhere(math.isfinite(total), split):
+            total = math.nan if math.isfinite(total) else total
             break
         share.backward()
     mean = torch.tensor([total], device=stage.device)  # where the ranks' messages travel
     ranks.average_([mean])
     if not math.isfinite(float(mean)):
         return float(mean), math.nan
-    ranks.average_(optim.gradients(stage.backbone))
+    if not split:  # or else they are averaged already, row by row
+        ranks.average_(optim.gradients(stage.backbone))
     norm = nn.utils.clip_grad_norm_(stage.backbone.parameters(), part.optim.clip_norm)
-    return float(mean), float(norm)
+    return float(mean), float(gathered(norm))
+
+
+def _everywhere(true: bool, split: bool) -> bool:
+    """Whether it is true here; of a network that is split, on every rank."""
+    return ranks.all_of(true) if split else true
 
 
 def _finite(network: nn.Module) -> bool:
     """Whether all weights are: their sums are but for an overflow, and cost next to nothing beside a step."""
-    tensors = [one.detach() for one in network.state_dict().values() if one.is_floating_point()]
-    if bool(torch.stack([one.sum().float() for one in tensors]).isfinite().all()):
-        return True
-    return all(bool(one.isfinite().all()) for one in tensors)
+    tensors = [local(one.detach()) for one in network.state_dict().values() if one.is_floating_point()]
+    finite = bool(torch.stack([one.sum().float() for one in tensors]).isfinite().all())
+    finite = finite or all(bool(one.isfinite().all()) for one in tensors)
+    return _everywhere(finite, is_split(network))
 
 
 def _lost(stage: str, step: int, batch: list[Clip], journal: Journal) -> str:
@@ -254,12 +278,6 @@ def _skip(state: resume.State, batch: list, journal: Journal) -> str:  # type: i
     state.skipped.append({"step": state.step, "clips": names})
     journal.write(state.step, note="not finite, skipped", clips=names)
     return f"step {state.step} was not finite and was skipped; its clips: {', '.join(names)}"
-
-
-def _save(run_folder: Path, run: resume.Run, keep: int) -> None:
-    if ranks.rank() == 0:
-        resume.save(run_folder / "checkpoints", run, keep)
-    ranks.barrier()
 
 
 def _measure(

@@ -8,6 +8,7 @@ from torch.optim import AdamW, Muon, Optimizer
 
 from framefall.models.transformer import TransformerBlock
 from framefall.train.recipe import Optim
+from framefall.train.sharding import ShardedMuon, is_split
 
 
 def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
@@ -30,7 +31,8 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
         AdamW(rest, lr=optim.adam_lr, betas=optim.adam_betas, weight_decay=optim.weight_decay, fused=True)
     ]
     if matrices:
-        chosen.append(Muon(matrices, lr=optim.muon_lr, weight_decay=optim.weight_decay, momentum=0.95, nesterov=True))
+        kind = ShardedMuon if is_split(network) else Muon
+        chosen.append(kind(matrices, lr=optim.muon_lr, weight_decay=optim.weight_decay, momentum=0.95, nesterov=True))
     for one in chosen:
         for group in one.param_groups:
             group["full_lr"] = group["lr"]

@@ -75,6 +75,7 @@ class StageRecipe:
         0.0  # of super-resolution: as much as this of what a base gets wrong is in the clips that it is given
     )
     optim: Optim = field(default_factory=Optim)
+    sharding: Literal["none", "full"] = "none"  # full: the ranks share weights, moments and averages out (FSDP2)
     lora: Annotated[int, within(0, 1024)] = 0  # rank of a LoRA that is learnt in the place of the weights; 0: none
     distillation: Distillation | None = None  # what it learns of a teacher; None: of data
 
@@ -83,6 +84,9 @@ class StageRecipe:
             raise ValueError(
                 f"batch must be a multiple of accumulate, got batch={self.batch}, accumulate={self.accumulate}"
             )
+        if self.sharding == "full" and (self.lora or self.distillation):
+            what = "a LoRA" if self.lora else "distilling"
+            raise ValueError(f"{what} needs whole weights on every rank, got sharding='full'; set it to none")
         if self.errors and self.stage.task.kind != "spatial_sr":
             kind = self.stage.task.kind
             raise ValueError(

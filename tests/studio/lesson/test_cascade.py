@@ -9,11 +9,12 @@ from framefall.bench.presets import sized
 from framefall.cascade.checkpoint import load_cascade
 from framefall.models.counted import counted
 from framefall.studio.lesson.examples import examples
+from framefall.weights import DEFAULT
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    return {stage.name: stage.config for stage in load_cascade("pico").stages}
+    return {stage.name: stage.config for stage in load_cascade(DEFAULT).stages}
 
 
 def test_a_row_of_the_planner_is_what_the_library_counts(shipped):

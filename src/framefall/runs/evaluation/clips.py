@@ -6,7 +6,7 @@ other, by time, and that is said.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,11 @@ class ClipSet:
     files: Mapping[str, Path]  # by name
     grids: Mapping[str, ClipGrid]  # of what is measured of them: of clips of variable rate, their real times
     variable: tuple[str, ...] = ()  # the clips whose frames do not come evenly
+
+    def only(self, name: str) -> "ClipSet":
+        """The set of one of its clips; empty where it has none of that name."""
+        kept = [name] if name in self.files else []
+        return replace(self, files={one: self.files[one] for one in kept}, grids={one: self.grids[one] for one in kept})
 
     def __str__(self) -> str:
         grids = list(self.grids.values())

@@ -16,17 +16,19 @@ from framefall.evaluate.sets.distribution import FEWEST, Distance
 from framefall.evaluate.sets.registry import SET_METRICS
 from framefall.jsonable import jsonable
 from framefall.metric import AnyVideo
-from framefall.progress import Events, Note, Stepped, operation
+from framefall.progress import Each, Events, Note, Stepped, operation
 from framefall.runs.evaluation.clips import (
     ClipGrid,
     ClipSet,
     NamedClip,
     OnDisk,
+    Skip,
     clip_set,
     common_ground,
     read_all,
     without_common_moments,
 )
+from framefall.runs.on_ray import Place, spread
 
 # what tells whether frames come evenly; they do not where some were left out between others
 MOMENTS = frozenset({"unevenness", "stutter", "cadence", "repeated_frames"})
@@ -67,14 +69,23 @@ def assess(
     reference: str | Path | None = None,
     against: str | Path | None = None,
     workers: int = 1,
+    on: Place | None = None,
 ) -> Events[Assessment]:
     """Every metric on every clip of a folder, or on one file; clips are decoded one at a time.
 
     With a `reference`, real clips: each clip is compared with the one of its name, the two sets by their features, and
     what real clips score themselves stands beside every number. With a set to rank these `against`, also which is
     better, metric by metric. Sets that differ in size, rate or length are brought to common ground, and a `Note` says
-    so. `workers` threads change nothing but the time.
+    so. `workers` threads change nothing but the time, nor does Ray (`on`), for which each clip is a part.
     """
+    with spread(on) as each:
+        found = yield from _assessed(clips, reference, against, workers, each)
+    return found
+
+
+def _assessed(
+    clips: str | Path, reference: str | Path | None, against: str | Path | None, workers: int, each: Each | None
+) -> Events[Assessment]:
     skipped: list[tuple[str, str]] = []
 
     def skip(name: str, reason: str) -> None:
@@ -104,7 +115,11 @@ def assess(
         one: ClipSet, known: Mapping[str, AnyVideo] | None, into: SetFeatures, done: int
     ) -> Events[list[ClipScores]]:
         found: list[ClipScores] = []
-        for scores in measure(_described(read_all(one, ground, skip), into), known, workers):
+        if each is None:
+            measured = measure(_described(read_all(one, ground, skip), into), known, workers)
+        else:
+            measured = _elsewhere(each, one, real if known is not None else None, ground, into, skip)
+        for scores in measured:
             if ground is not None and unlike:
                 scores = _apart(scores, ground, unlike)
             found.append(scores)
@@ -157,6 +172,39 @@ def _far(distance: Distance, ground: ClipGrid, rates: Sequence[float]) -> Distan
 
 def _has_encoder() -> bool:
     return importlib.util.find_spec(ENCODER) is not None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One clip to measure, and the one of its name if it is to be compared."""
+
+    clip: ClipSet
+    reference: ClipSet | None
+    ground: ClipGrid | None
+    described: tuple[str, ...]  # set metrics whose features are wanted
+
+    def measured(self) -> tuple[ClipScores | None, SetFeatures, list[tuple[str, str]]]:
+        """Its scores and features, or why it cannot be read."""
+        skipped, features = list[tuple[str, str]](), {name: list[np.ndarray]() for name in self.described}
+        read = read_all(self.clip, self.ground, lambda *why: skipped.append(why))
+        known = None if self.reference is None else OnDisk(self.reference, self.ground)
+        return next(measure(_described(read, features), known), None), features, skipped
+
+
+def _elsewhere(
+    each: Each, clips: ClipSet, real: ClipSet | None, ground: ClipGrid | None, into: SetFeatures, skip: Skip
+) -> Iterator[ClipScores]:
+    """The clips of a set as others have measured them, in the order and with the features that they have here."""
+    parts = [
+        _Part(clips.only(name), None if real is None else real.only(name), ground, tuple(into)) for name in clips.files
+    ]
+    for scores, features, skipped in each(_Part.measured, parts):
+        for name, reason in skipped:
+            skip(name, reason)
+        for name, found in features.items():
+            into[name] += found
+        if scores is not None:
+            yield scores
 
 
 def _described(named: Iterable[NamedClip], features: SetFeatures) -> Iterator[NamedClip]:

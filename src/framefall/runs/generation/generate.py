@@ -87,12 +87,7 @@ def generate(
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
-    cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
-    cascade = cascade if text is None else cascade.with_text(text)
-    cascade = cascade if lora is None else cascade.with_lora(lora)
-    made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
-    made_with |= {} if lora is None else {"lora": Path(lora).name}
-    made_with |= {"accelerate": True} if accelerate else {}
+    cascade, made_with = loaded(model, lora, accelerate, device, text)
     making = Making(
         made_with=made_with,
         given=given,
@@ -106,6 +101,22 @@ def generate(
     )
     records = yield from make(request, output, cascade, making)
     return records
+
+
+def loaded(
+    model: str | Path | Cascade,
+    lora: str | Path | None,
+    accelerate: bool,
+    device: str | torch.device,
+    text: str | Path | None = None,
+) -> tuple[Cascade, dict[str, Any]]:
+    """The cascade that makes clips, and what their tags say of it."""
+    cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    cascade = cascade if text is None else cascade.with_text(text)
+    cascade = cascade if lora is None else cascade.with_lora(lora)
+    made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
+    made_with |= {} if lora is None else {"lora": Path(lora).name}
+    return cascade, made_with | ({"accelerate": True} if accelerate else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from framefall.models.precision import autocast
 from framefall.models.registry import build
 from framefall.recipes.presets import PRESETS
 from framefall.runs.sources import WorldSource
-from framefall.train import objective, optim
+from framefall.train import objective, optim, sharding
 from framefall.train.loop import Budget, initial
 from framefall.train.outlook import BY_HEART, Outlook, forecast, needed, span
 from framefall.train.recipe import Recipe, StageRecipe
@@ -43,6 +43,8 @@ def step_seconds(name: str, recipe: Recipe, source: Folder | Source, device: str
     """
     part = recipe.stages[name]
     stage = initial(name, part, recipe.seed, torch.device(device))
+    if part.sharding == "full":
+        sharding.split(stage.backbone, torch.device(device))
     network = stage.backbone.train()
     average, optimizers = optim.AveragedWeights(network, part.optim.ema_width), optim.optimizers(network, part.optim)
     optim.set_rates(optimizers, 0.0)

@@ -157,7 +157,7 @@ def _counted_plan(part: StageRecipe, machine: Machine) -> StagePlan:
     flops = passes * forward * batch
     activations = kept / 2 * own  # counted in float32, kept in bfloat16
     state = 3 * weights + moments
-    sharded = machine.count > 1 and state + activations > 0.9 * device.memory
+    sharded = machine.count > 1 and (part.sharding == "full" or state + activations > 0.9 * device.memory)
     held = state / machine.count if sharded else state
     share = (machine.count - 1) / machine.count
     sent = (3 if sharded else 2) * weights * share
@@ -391,7 +391,10 @@ def _assumed(recipe: Recipe, machine: Machine | None, source: Folder | Source | 
         )
         yield f"a device sends {machine.link / 1e9:.0f} GB/s, and half of a step's computing hides it"
         yield "every device has at least one clip of a step: the batch grows to that, and steps become fewer"
-        yield "what does not fit is split among the devices (fully sharded); activations are in bfloat16"
+        yield (
+            "what does not fit is split among the devices (train it with --set stages.NAME.sharding=full);"
+            " activations are in bfloat16"
+        )
         if device.price is not None:
             yield f"{device.price:g} US dollars an hour and device ({device.priced})"
     for name, part in recipe.stages.items():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from framefall import ranks
 from framefall.cascade.conditioning import structure_map
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
@@ -22,9 +23,11 @@ _QUALITIES: tuple[Quality, ...] = ("fast", "best")
 
 
 def draw_strips(stage: Stage, recipe: StageRecipe, source: Folder | Source, path: Path, seed: int, step: int) -> None:
-    """Writes `sample_rows` as a PNG; of a stage that has hardly seen a clip, of fewer clips."""
+    """Writes `sample_rows` as a PNG; of a stage that has hardly seen a clip, of fewer clips. Rank 0 alone writes."""
     count = min(CLIPS, 1 + step * recipe.batch // _SEEN)
-    strips(sample_rows(stage, recipe, source, seed, count), path)
+    rows = sample_rows(stage, recipe, source, seed, count)
+    if ranks.rank() == 0:
+        strips(rows, path)
 
 
 def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed: int, count: int = CLIPS) -> list[Row]:

@@ -24,7 +24,7 @@ from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import open_source
 from framefall.runs.training import estimate, knowledge, preflight
 from framefall.runs.training.strips import draw_strips
-from framefall.train import resume
+from framefall.train import resume, sharding
 from framefall.train.held_out import CLIPS, FEWEST, HeldOutLoss, held_out, measured
 from framefall.train.loop import Budget, TrainingStep, identity, initial, train_stage
 from framefall.train.outlook import TENTH, Outlook, Verdict, after_a_tenth, reached
@@ -217,9 +217,12 @@ def _train_stage(
         knowledge.note(knows, runs / name)
     if part.stage.latent is not None:
         yield from train_autoencoder(stage, recipe, training, budget, runs / name / "autoencoder")
+    if part.sharding == "full":
+        sharding.split(stage.backbone, torch.device(device))
     look = held_out(source, part, recipe.seed, count)
     strip = _strip(recipe, source.split("validation") if look.kept_back else training, runs / name)
     yield from train_stage(stage, recipe, training, budget, runs / name, strip=strip, held_out=look)
+    stage = sharding.whole(stage)
     if part.lora:
         if ranks.rank() == 0 and start is not None:
             _publish_lora(model, start.config.name, stage, adapters.Adapter(rank=part.lora, base=base))
