@@ -23,12 +23,12 @@ from framefall.diffusion.reconstruction_guidance import reconstruction_guided
 from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
 from framefall.diffusion.times import LogitNormal, following, grid
 from framefall.models.autoencoder import AutoencoderConfig
-from framefall.models.backbone import Backbone, Condition, Predict, frame_by_frame
+from framefall.models.backbone import Backbone, Condition, Predict, check_told, frame_by_frame
 from framefall.models.content import CONTENT_DIM
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
-from framefall.models.tower import TextTower, Tower
+from framefall.models.tower import TextTower, Tower, matching, present
 from framefall.noise import Key, normal_field
 from framefall.ranges import Scale, Share, Some, within
 from framefall.video import Time, Video, VideoShape
@@ -120,21 +120,8 @@ class StageConfig:
                 f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
             )
 
-        takes = (1 if self.latent is None else self.latent.latent_channels) + 1 if self.task.structure else 0
-        if self.backbone.structure_channels != takes:
-            raise ValueError(
-                f"backbone and task must agree on structure: {self.task.structure or 'none'} is {takes} channels,"
-                f" got structure_channels={self.backbone.structure_channels}; set both"
-            )
-        if self.text is not None and self.backbone.text_dim != self.text.dim:
-            raise ValueError(
-                f"backbone and text tower must agree on text_dim, got {self.backbone.text_dim} and {self.text.dim};"
-                " set both"
-            )
-        if self.backbone.content_dim not in (0, CONTENT_DIM):
-            raise ValueError(
-                f"content_dim must be 0, or {CONTENT_DIM} as a content's embedding has, got {self.backbone.content_dim}"
-            )
+        maps = (1 if self.latent is None else self.latent.latent_channels) + 1 if self.task.structure else 0
+        check_told(self.backbone, maps, self.task.structure, CONTENT_DIM, None if self.text is None else self.text.dim)
 
     def check(self, sampling: Sampling) -> None:
         """Refuses a way to sample that is not for this stage."""
@@ -221,7 +208,7 @@ class Stage:
         rates = torch.as_tensor(fps, dtype=torch.float32, device=self.device).expand(len(captions))
         text, mask = None, None
         if reads:
-            words, tower = self.config.backbone.words, self._reader()
+            words, tower = self.config.backbone.words, present(self.tower, self.config.text, self.name)
             text, mask = encode(captions, self.device, words, dtype=text_dtype, known=states, tower=tower)
         if not count:
             numbers = None
@@ -389,21 +376,9 @@ class Stage:
         for step in walk:
             yield self.codec.finish(step, conditioning, len(frames), size)
 
-    def _reader(self) -> Tower | None:
-        """The tower that the network was trained with; None: MiniLM. Raises `ValueError` where it is not here."""
-        if self.config.text is not None and self.tower is None:
-            raise ValueError(
-                f"{self.name} reads captions by the text tower {self.config.text}, which does not come with the model;"
-                " name its folder with --text, or in Python with Cascade.with_text"
-            )
-        return self.tower
-
     def told_by(self, tower: Tower) -> "Stage":
         """The same stage with the text tower that it was trained with. Raises `ValueError` for another one."""
-        if self.config.text != replace(tower.about, name=self.config.text.name if self.config.text else ""):
-            own = "MiniLM, which comes with Framefall" if self.config.text is None else f"{self.config.text}"
-            raise ValueError(f"{self.name} was trained with the text tower {own}, got {tower.about}; name that one")
-        return replace(self, tower=tower)
+        return replace(self, tower=matching(tower, self.config.text, self.name))
 
     def _baked(self, scale: float, condition: Condition) -> Tensor:
         """A guidance scale as the network takes it, one a clip; refuses one that it was not trained on."""

@@ -110,6 +110,23 @@ def check_content(reads: BackboneSettings) -> None:
         raise ValueError(f"content_dim needs a network that reads captions, got {reads.content_dim}; set text_dim too")
 
 
+def check_told(reads: BackboneSettings, maps: int, structure: str, content: int, text: int | None) -> None:
+    """Refuses a network that does not read what its stage tells it.
+
+    That is a `structure` in so many channels (`maps`), a content of so many features or none, and states of captions
+    as wide as its own text tower's.
+    """
+    if reads.structure_channels != maps:
+        raise ValueError(
+            f"backbone and task must agree on structure: {structure or 'none'} is {maps} channels,"
+            f" got structure_channels={reads.structure_channels}; set both"
+        )
+    if text is not None and reads.text_dim != text:
+        raise ValueError(f"backbone and text tower must agree on text_dim, got {reads.text_dim} and {text}; set both")
+    if reads.content_dim not in (0, content):
+        raise ValueError(f"content_dim must be 0, or {content} as a content's embedding has, got {reads.content_dim}")
+
+
 class Backbone(nn.Module, ABC):
     """A denoising network. What its output means (x0, noise or velocity) is its stage's business."""
 

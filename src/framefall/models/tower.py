@@ -73,6 +73,24 @@ def open_tower(folder: str | Path) -> Tower:
     return Tower(folder, TextTower(name=folder.resolve().name, sha256=digest, dim=dim))
 
 
+def matching(tower: Tower, wanted: TextTower | None, name: str) -> Tower:
+    """The tower, if it is the one that a stage of that name was trained with; a `ValueError` if not."""
+    if wanted is None or (wanted.sha256, wanted.dim) != (tower.about.sha256, tower.about.dim):
+        own = "MiniLM, which comes with Framefall" if wanted is None else str(wanted)
+        raise ValueError(f"{name} was trained with the text tower {own}, got {tower.about}; name that one")
+    return tower
+
+
+def present(tower: Tower | None, wanted: TextTower | None, name: str) -> Tower | None:
+    """The tower of a stage of that name; None: MiniLM. Raises `ValueError` where it is not here."""
+    if wanted is not None and tower is None:
+        raise ValueError(
+            f"{name} reads captions by the text tower {wanted}, which does not come with the model;"
+            " name its folder with --text, or in Python with Cascade.with_text"
+        )
+    return tower
+
+
 @dataclass(frozen=True, eq=False)
 class Words:
     """A tower's tokenizer and its network, frozen."""
