@@ -1,6 +1,7 @@
 """A clip for each line of a file, made here; `tests/runs/test_on_ray.py` has the same on a cluster."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_another_line_makes_its_clip_anew_and_a_changed_file_is_nobodys(model: P
         generate_each(request, tmp_path / "b.mp4", model, device="cpu")
 
 
+def test_another_model_of_the_name_makes_other_clips(model: Path, trained: Path, tmp_path: Path) -> None:
+    request, here = Request(PROMPTS[:1], until="base"), tmp_path / "toy"
+    shutil.copytree(model, here)
+    (first,) = generate_each(request, tmp_path / "a.mp4", here, device="cpu")
+    shutil.rmtree(here)
+    shutil.copytree(trained, here)
+    (second,) = generate_each(request, tmp_path / "a.mp4", here, device="cpu")
+    assert first.sha256 != second.sha256
+    generate(request, tmp_path / "b.mp4", here)
+    assert publish.sha256(tmp_path / "b.mp4") == second.sha256
+
+
 def test_a_file_of_prompts_is_read_line_by_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("  a ball\n\n a cup \r\na ball", encoding="utf-16")
     assert read_prompts(tmp_path / "a.txt") == ("a ball", "a cup", "a ball")
@@ -100,15 +113,19 @@ REFUSED = [
     ("generate --prompts {file} -o {out} --save-stages x", "--prompts takes no --save-stages"),
     ("generate --prompts {file} -o {out} --guidance weaker=pico", "--prompts takes no weaker model, got pico"),
     ("generate --prompts {file}.none -o {out}", "No such file"),
+    ("generate --prompts {file} -o {out} --model {empty}", "has no manifest.json"),
     ("generate a -o {out} --on ray", "--on ray shares the clips of --prompts, got no such file"),
     ("prepare {file} --on ray", "--on ray prepares a source, and needs a folder for it; give one with -o"),
 ]
 
 
 @pytest.mark.parametrize(("line", "sentence"), REFUSED, ids=[line for line, _ in REFUSED])
-def test_what_cannot_be_together_is_refused(line: str, sentence: str, tmp_path: Path, framefall: Callable) -> None:
+def test_what_cannot_be_is_refused(
+    line: str, sentence: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, framefall: Callable
+) -> None:
     (tmp_path / "prompts.txt").write_text("a ball\n")
-    said = framefall(*line.format(file=tmp_path / "prompts.txt", out=tmp_path / "a.mp4").split())
+    places = {"file": tmp_path / "prompts.txt", "out": tmp_path / "a.mp4", "empty": tmp_path_factory.mktemp("empty")}
+    said = framefall(*line.format(**places).split())
     assert said.code == 1 and sentence in said.err and "Traceback" not in said.err and said.out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["prompts.txt"]
 

@@ -46,6 +46,7 @@ class Model:
     lora: str | None
     accelerate: bool
     device: str
+    manifests: tuple[str, ...]  # their SHA-256: another model may get the name
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,13 @@ def generate_each(
     with spread(on) as cluster:
         gpu = cluster.has_gpu if cluster else torch.cuda.is_available()
         used = str(device or ("cuda" if gpu else "cpu"))
-        chosen = Model(folder=str(model), lora=None if lora is None else str(lora), accelerate=accelerate, device=used)
+        chosen = Model(
+            folder=str(model),
+            lora=None if lora is None else str(lora),
+            accelerate=accelerate,
+            device=used,
+            manifests=tuple(_sha256(Path(one)) for one in read),
+        )
         work = partial(one_clip, chosen, size_of(memory), overwrite)
         each = None if cluster is None else partial(cluster, gpu=used != "cpu")
         for done in _all(work, clips, each):
@@ -138,7 +145,7 @@ def _all(
             yield (yield from work(clip))
         return
     for clip, (notes, line) in zip(clips, each(partial(noted, work), clips), strict=True):
-        if not clip.path.exists() or _sha256(clip.path) != line.sha256:
+        if _sha256(clip.path) != line.sha256:
             raise ValueError(
                 f"every node must write where this one reads, and {clip.path} was made on another; share it"
             )
@@ -168,4 +175,6 @@ def _is_there(path: Path, tags: Mapping[str, str]) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    return publish.sha256(path / publish.MANIFEST if path.is_dir() else path)
+    """Of a file, or of a folder's manifest; empty where there is none."""
+    file = path / publish.MANIFEST if path.is_dir() else path
+    return publish.sha256(file) if file.is_file() else ""
