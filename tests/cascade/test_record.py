@@ -26,6 +26,8 @@ OTHER = {
     "numbers": torch.tensor([[[1.5, math.pi]]]),
     "prompts_at": ((1.5, "b"), (2.0, None)),
     "known": (Known(video=torch.rand(1, 3, 2, 4, 4), mask=torch.rand(1, 1, 2, 1, 1), start=0.5, fps=6.0),),
+    "structure": (Known(video=torch.rand(1, 1, 2, 4, 4), mask=torch.rand(1, 1, 2, 1, 1), fps=6.0),),
+    "content": torch.rand(1, 8),
     "strength": 0.5,
     "loop": True,
     "guidance": Guidance(scale=1.7, interval=(0.2, 0.8)),

@@ -18,6 +18,7 @@ from framefall.diffusion.process import PROCESSES
 from framefall.diffusion.samplers import SAMPLERS
 from framefall.models.autoencoder import AutoencoderConfig
 from framefall.models.backbone import Backbone, Condition
+from framefall.models.content import CONTENT_DIM
 from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.text import TEXT_DIM, encode
@@ -372,6 +373,45 @@ def test_consistency_in_time_leads_from_frames_alone_to_the_clip(run, configs, l
     assert torch.equal(clip(stage, temporal_scale=0.0), clip(apart))
     assert not torch.equal(clip(stage), clip(apart))  # the control
     assert (clip(stage, temporal_scale=2.0) - clip(apart)).norm() > 1.2 * (clip(stage) - clip(apart)).norm()
+
+
+def test_structure_and_content_lead_from_what_is_said_without_them(configs, learned):
+    config = configs["base"]
+    network = replace(config.backbone, structure_channels=2, content_dim=CONTENT_DIM)
+    config = replace(config, task=Base(structure="edges"), backbone=network)
+    stage, generator = learned("base", config), torch.Generator().manual_seed(4)
+    where = Known(video=torch.rand(1, 1, 8, 16, 16, generator=generator) * 2 - 1, mask=torch.full((1, 1, 8, 1, 1), 0.5))
+    content = torch.randn(1, CONTENT_DIM, generator=generator)
+
+    def clip(where: Known | None = where, content: Tensor | None = content, **guidance: float) -> Tensor:
+        sampling = Sampling(steps=2, guidance=Guidance(**guidance, **BARE))
+        condition = stage.condition([None], frames=8, fps=6.0, content=content)
+        keys = [Key(0, "sample", "0")]
+        *_, last = stage.sample(condition, None, (16, 16), range(8), keys, sampling, structure=where)
+        return last.x
+
+    told = clip()
+    assert torch.equal(clip(structure_scale=1.0, content_scale=1.0), told)
+    for name, without in (("structure_scale", clip(where=None)), ("content_scale", clip(content=None))):
+        assert torch.equal(clip(**{name: 0.0}), without) and not torch.equal(without, told)
+        assert (clip(**{name: 2.0}) - without).norm() > 1.2 * (told - without).norm()
+        assert torch.equal(clip(where=None, content=None, **{name: 2.0}), clip(where=None, content=None))
+    both = clip(structure_scale=2.0, content_scale=2.0)
+    assert all(not torch.equal(both, clip(**{name: 2.0})) for name in ("structure_scale", "content_scale"))
+
+
+def test_a_task_and_a_network_must_agree_on_structure_and_content(configs):
+    config = configs["base"]
+    latent = AutoencoderConfig(latent_channels=3, space=2, time=1, dim=8, depth=1)
+    for channels, changes in ((2, {}), (4, {"latent": latent})):
+        told = replace(config.backbone, structure_channels=channels)
+        replace(config, task=Base(structure="mask"), backbone=told, **changes)
+        for task, count in ((Base(structure="mask"), channels - 1), (Base(), channels)):
+            network = replace(told, structure_channels=count)
+            with pytest.raises(ValueError, match=f"must agree on structure: .*, got structure_channels={count}"):
+                replace(config, task=task, backbone=network, **changes)
+    with pytest.raises(ValueError, match="content_dim must be 0, or 1280 as a content's embedding has, got 7"):
+        replace(config, backbone=replace(config.backbone, content_dim=7))
 
 
 @pytest.mark.parametrize("fixture", ["knowing", "any_frames"])

@@ -6,7 +6,7 @@ import pytest
 REFUSED = [
     ("bench nothing", 1, "name must be one of attention, backbones"),
     ("bench backbones", 1, "--peers must name a folder with the packages to compare with"),
-    ("bench train --recipe tiny", 1, "recipe must be one of nano, pico, worlds, micro"),
+    ("bench train --recipe tiny", 1, "recipe must be one of nano, pico, gen1_pico, worlds, micro"),
     ("bench train --recipe micro --stage first", 1, "--stage must be one of base, temporal_sr, spatial_sr"),
     ("bench train --recipe micro --set stages.base.size=8", 1, "setting 'stages.base.size' is unknown"),
     ("bench generate --model nothing", 1, "a model must be a folder or a shipped name"),

@@ -12,7 +12,16 @@ from framefall.diffusion.times import grid
 
 TIMES = grid(8)
 EVERYWHERE = {"interval": (0.0, 1.0), "rescale": 0.0}
-NAMES = ("full", "without_text", "per_frame", "per_frame_without_text", "without_history", "weaker")
+NAMES = (
+    "full",
+    "without_text",
+    "per_frame",
+    "per_frame_without_text",
+    "without_history",
+    "weaker",
+    "without_structure",
+    "without_content",
+)
 
 
 def video(seed: int) -> torch.Tensor:
@@ -58,6 +67,8 @@ ALONE = {
     "temporal_scale": ("full", "per_frame"),
     "history_scale": ("full", "without_history"),
     "weaker_scale": ("full", "weaker"),
+    "structure_scale": ("full", "without_structure"),
+    "content_scale": ("full", "without_content"),
 }
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from framefall.evaluate import encoders
+from framefall.models import content
 
 
 def test_a_picture_is_nearer_to_itself_with_noise_than_to_another(carphone: Tensor) -> None:
@@ -28,7 +29,7 @@ def test_features_do_not_depend_on_the_batch_or_leave_a_trace(carphone: Tensor) 
 
 
 def test_loading_a_network_changes_nothing_global() -> None:
-    for network in (encoders._frame_network, encoders._clip_network):
+    for network in (content.frame_network, encoders._clip_network):
         network.cache_clear()
     torch.manual_seed(5)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate(), dict(os.environ)
@@ -44,7 +45,7 @@ def test_loading_a_network_changes_nothing_global() -> None:
 def test_a_missing_package_is_said_with_the_command_that_brings_it(module: str, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     encode = encoders.encode_clip if "transnet" in module else encoders.encode_frames
-    for network in (encoders._frame_network, encoders._clip_network):
+    for network in (content.frame_network, encoders._clip_network):
         network.cache_clear()
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'framefall\[evaluate\]'"):
         encode(torch.zeros(1, 3, 2, 32, 32))

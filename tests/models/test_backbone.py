@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from torch import Tensor
 
 from framefall.models.backbone import Backbone, BackboneSettings, Condition, frame_by_frame
 from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 
 
 def test_the_null_condition_forgets_text_and_numbers_and_nothing_else(inputs, toys):
@@ -23,9 +24,40 @@ def test_everything_but_the_moments_may_be_absent(nothing):
     assert getattr(Condition(seconds=torch.zeros(1, 4)), nothing) is None
 
 
+@pytest.mark.parametrize("kind", [TransformerConfig, UNetConfig])
+def test_structure_and_content_are_told_place_by_place_and_as_a_word(kind, inputs, toys, trained):
+    config = replace(toys[kind](), structure_channels=2, content_dim=5)
+    x_t, t, condition = inputs(config)
+    generator = torch.Generator().manual_seed(3)
+    structure = torch.randn(2, 2, *x_t.shape[2:], generator=generator)
+    content = torch.randn(2, 5, generator=generator)
+    told = replace(condition, structure=structure, content=content)
+    network = trained(config)
+    with torch.no_grad():
+        plain, both = network(x_t, t, condition), network(x_t, t, told)
+        without = network(x_t, t, told.without_structure()), network(x_t, t, told.without_content())
+        assert torch.equal(network(x_t, t, told.without_structure().without_content()), plain)
+        assert torch.equal(without[0], network(x_t, t, replace(told, structure=None)))
+        assert torch.equal(without[1], network(x_t, t, replace(told, content=None)))
+        different = [plain, both, *without]
+        assert all(not torch.equal(one, other) for at, one in enumerate(different) for other in different[:at])
+        # each clip is told its own
+        swapped = network(x_t, t, replace(told, structure=structure.flip(0), content=content.flip(0)))
+        again = network(x_t.flip(0), t.flip(0), replace(_flipped(condition), structure=structure, content=content))
+    torch.testing.assert_close(again.flip(0), swapped)
+    with pytest.raises(ValueError, match="content_dim needs a network that reads captions, got 5; set text_dim too"):
+        replace(config, text_dim=0)
+
+
+def _flipped(condition: Condition) -> Condition:
+    values = {field.name: getattr(condition, field.name) for field in fields(condition)}
+    return Condition(**{name: None if one is None else one.flip(0) for name, one in values.items()})
+
+
 def test_a_config_that_names_nothing_reads_nothing(toys):
     plain = BackboneSettings()
     assert (plain.text_dim, plain.words, plain.numbers, plain.fusion) == (0, 0, 0, "")
+    assert (plain.low_res_channels, plain.structure_channels, plain.content_dim) == (0, 0, 0)
     config = toys[TransformerConfig]()
     assert isinstance(config, BackboneSettings)
     assert config.text_dim > 0 and config.words > 0 and config.numbers > 0 and config.fusion == "joint"
@@ -52,6 +84,8 @@ def test_frame_by_frame_asks_of_each_frame_alone_with_what_is_its_own() -> None:
         numbers=torch.arange(8.0).reshape(2, 4, 1),
         low_res=x_t[:, :1],
         low_res_noise=torch.tensor([0.1, 0.2]),
+        structure=x_t[:, 1:],
+        content=torch.tensor([[3.0], [4.0]]),
     )
     for t in (torch.tensor([0.25, 0.5]), torch.arange(8.0).reshape(2, 4) / 8):
         out = frame_by_frame(predict)(x_t, t, condition)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from framefall.models.backbone import Condition
-from framefall.models.deeper import deepened
+from framefall.models.deeper import deepened, told_more
+from framefall.models.registry import build
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+from framefall.models.unet import UNetConfig
 
 
 def network(depth: int) -> SpaceTimeTransformer:
@@ -38,6 +42,37 @@ def test_every_new_block_can_learn() -> None:
     deep(x, torch.tensor([0.5]), Condition(seconds=torch.arange(4.0)[None] / 6)).square().mean().backward()
     for block in deep.blocks:
         assert block.attn.proj.weight.grad.any() and block.mlp.down_proj.weight.grad.any()
+
+
+TRANSFORMER = TransformerConfig(dim=32, depth=1, heads=2, patch=(2, 4, 4), low_res_channels=4, text_dim=6, words=3)
+UNET = UNetConfig(dim=8, multipliers=(1, 2), blocks=(1, 1), head_dim=8, unshuffle=2, low_res_channels=4, text_dim=6)
+
+
+@pytest.mark.parametrize("config", [TRANSFORMER, UNET], ids=["transformer", "unet"])
+def test_a_network_that_is_told_structure_begins_with_the_same_bits(config: TransformerConfig | UNetConfig) -> None:
+    torch.manual_seed(0)
+    plain, told = build(config), build(replace(config, structure_channels=3, content_dim=5))
+    for parameter in (*plain.parameters(), *told.parameters()):
+        torch.nn.init.normal_(parameter, std=0.2)
+    structured = build(replace(config, structure_channels=3))
+    structured.load_state_dict(told_more(plain.state_dict(), structured.state_dict(), 3))
+    x, t = torch.randn(2, 3, 4, 8, 8), torch.tensor([0.3, 0.9])
+    text = {"text": torch.randn(2, 3, 6), "text_mask": torch.tensor([[True, True, False], [True, False, False]])}
+    condition = Condition(seconds=torch.arange(4.0).expand(2, 4) / 6, low_res=torch.randn(2, 4, 4, 8, 8), **text)
+    with_structure = replace(condition, structure=torch.randn(2, 3, 4, 8, 8))
+    expected = plain(x, t, condition)
+    torch.testing.assert_close(structured(x, t, with_structure), expected, atol=1e-5, rtol=1e-5)
+    control = structured.state_dict()
+    for name in ("proj_in.0.weight", "conv_in.weight"):
+        if name in control:
+            control[name] = control[name].flip(1)  # the same numbers, at other channels
+    structured.load_state_dict(control)
+    assert (structured(x, t, with_structure) - expected).abs().max() > 0.05
+    weights = told_more(plain.state_dict(), told.state_dict(), 3)
+    told.load_state_dict(weights)  # a content's own weights are fresh
+    assert torch.equal(weights["content.proj.weight"], told.content.proj.weight)
+    structured(x, t, with_structure).sum().backward()
+    assert structured.get_parameter("proj_in.0.weight" if config is TRANSFORMER else "conv_in.weight").grad.any()
 
 
 def test_fewer_blocks_are_refused() -> None:

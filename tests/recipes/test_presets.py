@@ -13,12 +13,14 @@ from framefall.train.recipe import Recipe
 CLIPS = {  # frames and pixels a side of what the base makes, and of what comes out at how many frames a second
     "nano": ((16, 64), (60, 256, 24.0)),
     "pico": ((16, 64), (60, 256, 24.0)),
+    "gen1_pico": ((16, 64), (60, 256, 24.0)),
     "worlds": ((16, 32), (60, 256, 24.0)),
     "micro": ((8, 16), (15, 32, 12.0)),
 }
 MILLIONS = {  # of parameters a stage: weights that were trained fit these and no others
     "nano": (7.82, 3.83, 0.79),
     "pico": (3.64, 2.95, 0.79),
+    "gen1_pico": (3.34, 2.95, 0.79),
     "worlds": (5.13, 1.22, 0.79),
     "micro": (0.231, 0.233, 0.065),
 }

@@ -11,7 +11,7 @@ import typer.main
 from framefall.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("export", "lora", "plan", "ray")
+PAGES = ("export", "gen1", "lora", "plan", "ray", "text")
 
 
 def lines(page: str) -> list[list[str]]:

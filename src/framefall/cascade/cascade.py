@@ -25,6 +25,7 @@ from framefall.cascade.tasks import Base, Segment, TemporalSR
 from framefall.data.fields.field import Field
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
+from framefall.models.tower import open_tower
 from framefall.noise import Key
 from framefall.progress import Stepped
 from framefall.ranges import listed, within
@@ -118,6 +119,15 @@ class Cascade:
             raise ValueError(
                 f"this model takes {takes} numbers, got {request.numbers.shape[-1]}; give as many, or none"
             )
+        for what, given, taken in (
+            ("structure", bool(request.structure), bool(base.task.structure)),
+            ("content", request.content is not None, bool(base.config.backbone.content_dim)),
+        ):
+            if given and not taken:
+                raise ValueError(
+                    f"{self.config.name} cannot be told {what}; take a model that was trained with it"
+                    " (framefall train --recipe gen1_pico)"
+                )
         if request.strength < 1:
             _check_beginning(stages, request)
         keys = [Key(request.seed, "sample", name) for name in request.clips]
@@ -207,6 +217,12 @@ class Cascade:
         added: Cascade = import_module("framefall.cascade.adapters").with_lora(self, folder, strength)
         return added
 
+    def with_text(self, folder: str | Path) -> "Cascade":
+        """The same cascade with the text tower in a folder, which must be the one that it was trained with."""
+        tower = open_tower(folder)
+        stages = (stage.told_by(tower) if stage.config.backbone.text_dim else stage for stage in self.stages)
+        return replace(self, stages=tuple(stages))
+
     def guided_by(self, weaker: "Cascade") -> "Cascade":
         """The same cascade whose base has another's base to walk away from (autoguidance)."""
         base, *others = self.stages
@@ -247,6 +263,8 @@ def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:
     for name, there, what in (
         ("weaker_scale", base.weaker is not None, "a weaker model; name one"),
         ("history_scale", bool(request.known), "something that is known of the clip; give some"),
+        ("structure_scale", bool(request.structure), "a structure; give one"),
+        ("content_scale", request.content is not None, "a content; give one"),
     ):
         if name in asked and not there:
             raise ValueError(f"{name} needs {what}, or leave it out; got {asked[name]!r}")

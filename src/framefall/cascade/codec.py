@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning
+from framefall.cascade.conditioning import Conditioning, Structure
 from framefall.diffusion.samplers import Step
 from framefall.models.autoencoder import AutoencoderConfig, VideoAutoencoder
 from framefall.models.backbone import Condition
@@ -102,6 +102,7 @@ class Latents(Codec):
             known,
             low_res=None if known.low_res is None else self._encode_channels(known.low_res),
             prior=None if known.prior is None else self.encode(known.prior),
+            structure=None if known.structure is None else self._encode_structure(known.structure),
             known=None,  # a latent is never known exactly: `finish` puts what is known where it belongs
         )
 
@@ -132,6 +133,13 @@ class Latents(Codec):
             height, width = latents[0].shape[-2:]
             latents.append(resize(rest[:, :, self._ends(rest.shape[2])], height, width, "area"))
         return torch.cat(latents, dim=1)
+
+    def _encode_structure(self, structure: Structure) -> Tensor:
+        """The map as the latents of a grey video, and how exactly it is told."""
+        latents = self.encode(structure[:, :1].expand(-1, self.autoencoder.config.channels, -1, -1, -1))
+        height, width = latents.shape[-2:]
+        details = resize(structure[:, 1:, self._ends(structure.shape[2])], height, width, "area")
+        return torch.cat((latents, details), dim=1)
 
     def _ends(self, frames: int) -> list[int]:
         """The last frame of each group."""

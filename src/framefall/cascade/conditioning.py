@@ -3,12 +3,20 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from framefall.cascade.known import Known, Mask
+from framefall.data.structure import STRUCTURES
 from framefall.diffusion.process import Process, over_video
-from framefall.video import Time, Video
+from framefall.video import Time, Video, to_frames
+
+# a map of where things are in -1..1, and how exactly it is told: 1 as it is, less the more it is blurred, 0 not at all
+Structure = Float[Tensor, "batch told frames height width"]
+StructureMap = Float[Tensor, "batch 1 frames height width"]
+Details = Float[Tensor, "clips_or_1 1 frames_or_1 height_or_1 width_or_1"]  # how exactly, 0..1
+BLURS = 7  # levels of blur beside none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +26,7 @@ class Conditioning:
     # channels beside the noisy video, on its grid
     low_res: Float[Tensor, "batch shown frames height width"] | None = None
     prior: Video | None = None  # the plain guess that a bridge starts from
+    structure: Structure | None = None  # where things are
     known: Known | None = None  # what must come out as it is
     # diffusion time at which the network is shown each known frame; NaN: a frame that has the time of the step
     levels: Float[Tensor, "batch frames"] | None = None
@@ -56,6 +65,40 @@ def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Mask:
 def shown(video: Video, mask: Mask) -> Float[Tensor, "batch shown frames height width"]:
     """What is known of a video: its pixels where the mask is 1, zeros elsewhere, and the mask as a channel."""
     return torch.cat((video * mask, mask.expand(len(video), 1, *video.shape[2:])), dim=1)
+
+
+def structure_map(video: Video, kind: str) -> StructureMap:
+    """Where things are in each clip, in -1..1; `kind` is a name in STRUCTURES."""
+    maps = [torch.from_numpy(STRUCTURES[kind](to_frames(clip[None]))) for clip in video]
+    return torch.stack(maps)[:, None].to(video.device) * 2.0 - 1.0
+
+
+def blurred(structure: StructureMap, level: int) -> StructureMap:
+    """A structure blurred at a level of 0 (not at all) to `BLURS`: by a pixel of 64 rows, then by half as much again.
+
+    What is told at a high level says roughly where things are, and leaves outlines to be made (Esser et al. 2023).
+    """
+    if not level:
+        return structure
+    frames, (height, width) = structure.flatten(0, 2)[:, None], structure.shape[-2:]
+    sigma = height / 64 * 1.5 ** (level - 1)
+    reach = min(max(1, round(3 * sigma)), height - 1, width - 1)
+    places = torch.arange(-reach, reach + 1, device=structure.device, dtype=structure.dtype)
+    weights = torch.softmax(-0.5 * (places / sigma) ** 2, dim=0)
+    for kernel, padding in ((weights[:, None], (0, 0, reach, reach)), (weights[None], (reach, reach, 0, 0))):
+        frames = F.conv2d(F.pad(frames, padding, mode="reflect"), kernel[None, None])
+    return frames.reshape(structure.shape)
+
+
+def detail(level: int) -> float:
+    """How exactly a structure blurred at a level is told."""
+    return 1.0 - level / (BLURS + 1)
+
+
+def told_structure(structure: StructureMap, details: Details) -> Structure:
+    """A structure as a network is told it: nothing where `details` are 0."""
+    details = details.expand(len(structure), 1, *structure.shape[2:])
+    return torch.cat((torch.where(details > 0, structure, 0.0), details), dim=1)
 
 
 def corrupt(low: Video, noise: Video, level: Time) -> Video:

@@ -78,7 +78,12 @@ def example(stage: Stage, below: Video | None, caption: str | None) -> Example:
         condition = replace(
             condition, low_res=torch.zeros(1, stage.task.low_res_channels(stage.config.channels), *size)
         )
-    if stage.config.backbone.flow_map:
+    reads = stage.config.backbone
+    if reads.structure_channels:
+        condition = replace(condition, structure=torch.zeros(1, reads.structure_channels, *size))
+    if reads.content_dim:
+        condition = replace(condition, content=torch.zeros(1, reads.content_dim))
+    if reads.flow_map:
         condition = replace(condition, until=torch.zeros(1))
     if baked := stage.config.backbone.baked_guidance:
         condition = replace(condition, guidance_scale=torch.full((1,), baked[0]))
@@ -123,7 +128,7 @@ def program(stage: Stage, tried: Example, *, free: bool = True) -> torch.export.
     of_video = {0: clips, **(dict.fromkeys((2, 3, 4), auto) if free else {})}
     of_frames = {0: clips, **({1: auto} if free else {})}
     free_axes: dict[str, dict[int, Any]] = {
-        **dict.fromkeys(("x_t", "low_res", "prior"), of_video),
+        **dict.fromkeys(("x_t", "low_res", "prior", "structure"), of_video),
         "seconds": of_frames,
         "t": of_frames if tried.frames_have_times else {0: clips},
         "until": of_frames if tried.frames_have_times else {0: clips},

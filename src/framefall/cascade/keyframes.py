@@ -50,16 +50,19 @@ def keyframes(
                 frames=len(window.frames),
                 fps=shape.fps,
                 numbers=request.numbers_of(window.frames, total),
+                content=request.content,
             )
             size = shape.height, shape.width
-            for last in stage.sample(condition, None, size, window.frames, keys, sampling, told, request.strength):
+            where = _placed(stage, request.structure, _around(request, window, total), len(keys))
+            walk = stage.sample(condition, None, size, window.frames, keys, sampling, told, request.strength, where)
+            for last in walk:
                 if last.index < last.total - 1:
                     yield window.keep, last, None
             assert last is not None
             video = last.x[:, :, window.keep.start - window.frames.start : window.keep.stop - window.frames.start]
             kept.write(stage.name, window.keep, video)
         elif video is None:
-            placed_here = _placed(stage, request, window.keep, len(keys))
+            placed_here = _placed(stage, request.known, window.keep, len(keys))
             assert placed_here is not None
             video = placed_here.video
         made |= {frame: video[:, :, [at]] for at, frame in enumerate(window.keep)}
@@ -84,9 +87,14 @@ def _cuts(request: Request, fps: float) -> list[int]:
     return [round(second * fps) for second, _ in request.prompts_at]
 
 
-def _placed(stage: Stage, request: Request, frames: Sequence[int], clips: int) -> Known | None:
+def _placed(stage: Stage, pieces: Sequence[Known], frames: Sequence[int], clips: int) -> Known | None:
     shape = stage.config.shape
-    return placed(request.known, frames, shape.fps, (shape.height, shape.width), clips, stage.device)
+    return placed(pieces, frames, shape.fps, (shape.height, shape.width), clips, stage.device)
+
+
+def _around(request: Request, window: Window, total: int | None) -> Sequence[int]:
+    """A window's frames: beyond the end of a loop they are its first again."""
+    return [frame % total for frame in window.frames] if request.loop and total else window.frames
 
 
 def _told(
@@ -100,8 +108,8 @@ def _told(
     reminded: range,
 ) -> Known | None:
     """What is given of a window's frames, and those that are there already; of `reminded` instead of the oldest."""
-    frames = [frame % total for frame in window.frames] if request.loop and total else window.frames
-    given = _placed(stage, request, frames, clips)
+    frames = _around(request, window, total)
+    given = _placed(stage, request.known, frames, clips)
     there = [at for at, frame in enumerate(frames) if frame in made and window.frames[at] not in window.keep]
     if given is None and not there:
         return None

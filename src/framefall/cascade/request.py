@@ -37,6 +37,8 @@ class Request:
     prompts_at: tuple[tuple[float, str | None], ...] = ()  # (seconds, prompt): what is to be seen from then on
     known: tuple[Known, ...] = ()  # what is given of every clip, or of each: images, videos, parts of the picture
     strength: float = 1.0  # below 1: how far to go away from the known video, which must cover the clip (SDEdit)
+    structure: tuple[Known, ...] = ()  # where things are: maps of one channel, and how exactly each is told
+    content: Float[Tensor, "clips features"] | None = None  # what things look like (`models.content`)
     loop: bool = False  # whether the frame after the last is the first
     # of the base, by default the model's own: its scale, some of its settings by their names, or all of it
     guidance: int | float | Mapping[str, Any] | Guidance | None = None
@@ -74,7 +76,9 @@ class Request:
                 f"there must be a name for each clip if names are given, got {len(self.names)} names"
                 f" for {len(self.captions)} clips"
             )
-        tensors = [("numbers", self.numbers), *(("known", piece.video) for piece in self.known)]
+        tensors = [("numbers", self.numbers), ("content", self.content)]
+        tensors += [("known", piece.video) for piece in self.known]
+        tensors += [("structure", piece.video) for piece in self.structure]
         for name, tensor in tensors:
             if tensor is not None and len(tensor) not in (1, len(self.captions)):
                 raise ValueError(f"{name} must be of 1 clip or of all {len(self.captions)}, got {len(tensor)}")
@@ -124,6 +128,8 @@ class Request:
             names=self.clips[clips],
             numbers=numbers if numbers is None or len(numbers) == 1 else numbers[clips],
             known=tuple(piece.of(clips) for piece in self.known),
+            structure=tuple(piece.of(clips) for piece in self.structure),
+            content=self.content if self.content is None or len(self.content) == 1 else self.content[clips],
         )
 
     def one_by_one(self) -> Iterator["Request"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from framefall import checks
 from framefall.cascade import limits
 from framefall.cascade.codec import Codec, Pixels
-from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds
+from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds, told_structure
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
 from framefall.cascade.tasks import Segment, SuperResolution, Task
@@ -23,10 +23,12 @@ from framefall.diffusion.reconstruction_guidance import reconstruction_guided
 from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
 from framefall.diffusion.times import LogitNormal, following, grid
 from framefall.models.autoencoder import AutoencoderConfig
-from framefall.models.backbone import Backbone, Condition, Predict, frame_by_frame
+from framefall.models.backbone import Backbone, Condition, Predict, check_told, frame_by_frame
+from framefall.models.content import CONTENT_DIM
 from framefall.models.precision import autocast
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
+from framefall.models.tower import TextTower, Tower, matching, present
 from framefall.noise import Key, normal_field
 from framefall.ranges import Scale, Share, Some, within
 from framefall.video import Time, Video, VideoShape
@@ -71,6 +73,7 @@ class StageConfig:
     shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
     backbone: BackboneConfig
     latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
+    text: TextTower | None = None  # the tower whose states of captions the network reads; None: MiniLM
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
@@ -117,6 +120,9 @@ class StageConfig:
                 f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
             )
 
+        maps = (1 if self.latent is None else self.latent.latent_channels) + 1 if self.task.structure else 0
+        check_told(self.backbone, maps, self.task.structure, CONTENT_DIM, None if self.text is None else self.text.dim)
+
     def check(self, sampling: Sampling) -> None:
         """Refuses a way to sample that is not for this stage."""
         if sampling.guidance.threshold is not None and self.latent is not None:
@@ -147,6 +153,7 @@ class Stage:
     config: StageConfig
     backbone: Backbone
     codec: Codec = field(default_factory=Pixels)  # what the network sees of a video
+    tower: Tower | None = None  # that of its config, where that names one
     weaker: "Stage | None" = None  # a worse one of its kind, which guidance walks away from
     tile: int = 0  # pixels a side that a network with a known reach is given at a time; 0: the usual; no bits change
 
@@ -189,8 +196,9 @@ class Stage:
         numbers: Tensor | None = None,
         text_dtype: torch.dtype = torch.float32,
         states: Sequence[Tensor | None] | None = None,
+        content: Tensor | None = None,
     ) -> Condition:
-        """What the network is told of clips: moments, captions and numbers, each as far as this network takes them.
+        """What the network is told of clips: moments, captions, numbers, content, as far as this network takes them.
 
         `fps` is one rate, or one a clip; `numbers` are `[clips, instants, count]`, zeros if a network that takes some
         is given none. A caption of `None` is the null caption; one whose `states` are given is not encoded again.
@@ -200,7 +208,8 @@ class Stage:
         rates = torch.as_tensor(fps, dtype=torch.float32, device=self.device).expand(len(captions))
         text, mask = None, None
         if reads:
-            text, mask = encode(captions, self.device, self.config.backbone.words, dtype=text_dtype, known=states)
+            words, tower = self.config.backbone.words, present(self.tower, self.config.text, self.name)
+            text, mask = encode(captions, self.device, words, dtype=text_dtype, known=states, tower=tower)
         if not count:
             numbers = None
         elif numbers is None:
@@ -209,7 +218,13 @@ class Stage:
             raise ValueError(f"{self.name} takes {count} numbers, got {numbers.shape[-1]}; give as many, or none")
         if numbers is not None:
             numbers = numbers.to(self.device).expand(len(captions), -1, -1)
-        return Condition(seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers)
+        if not self.config.backbone.content_dim:
+            content = None
+        elif content is not None:
+            content = content.to(self.device).expand(len(captions), -1)
+        return Condition(
+            seconds=frame_seconds(frames, rates), text=text, text_mask=mask, numbers=numbers, content=content
+        )
 
     def conditioned(self, condition: Condition, known: Conditioning, low_res_noise: Time) -> Condition:
         """The same with what is known of the frames, all as the network sees it: pixels or latents.
@@ -221,6 +236,7 @@ class Stage:
             self.codec.condition(condition),
             low_res=known.low_res,
             prior=known.prior,
+            structure=known.structure,
             low_res_noise=low_res_noise if self.task.super_resolution else None,
         )
 
@@ -292,6 +308,8 @@ class Stage:
             without_text=side(null),
             per_frame=side(condition, frame_by_frame(self.x0)),
             per_frame_without_text=side(null, frame_by_frame(self.x0)),
+            without_structure=None if condition.structure is None else side(condition.without_structure()),
+            without_content=None if condition.content is None else side(condition.without_content()),
             without_history=side(replace(condition, low_res=None), forgets=True) if remembers else None,
             weaker=None if self.weaker is None else side(condition, self.weaker.x0),
         )
@@ -313,12 +331,14 @@ class Stage:
         sampling: Sampling,
         known: Known | None = None,
         strength: float = 1.0,
+        structure: Known | None = None,
     ) -> Iterator[Step]:
         """Every step of one window: `frames` are absolute, so that noise does not depend on the window.
 
         What is `known` of these frames comes out as it is. With a `strength` below 1 the walk begins at that diffusion
         time from the known video with noise on it, also where its mask is 0 (SDEdit, Meng et al. 2021). The last step
-        is frames; the steps before it are latents where the stage works on latents.
+        is frames; the steps before it are latents where the stage works on latents. `structure` says where things are
+        to be, and its mask how exactly.
         """
 
         def noise(purpose: str, channels: int, frames: Sequence[int], shape: tuple[int, int]) -> Tensor:
@@ -335,6 +355,9 @@ class Stage:
             span = range(first, first + low.shape[2])
             corrupted = corrupt(low, noise("low_res", low.shape[1], span, (low.shape[-2], low.shape[-1])), level)
         conditioning = self.task.conditioning(low, len(frames), corrupted, known)
+        if structure is not None and self.task.structure:
+            told = told_structure(structure.video, structure.weights)
+            conditioning = replace(conditioning, structure=told.to(self.device))
         seen = self.codec.conditioning(conditioning)
         condition = self.conditioned(condition, seen, level)
         places, area = self.codec.grid(frames, size)
@@ -352,6 +375,10 @@ class Stage:
         walk = SAMPLERS[sampling.sampler](denoise, self.process, x, times, lambda step: endpoint(f"fresh/{step}"))
         for step in walk:
             yield self.codec.finish(step, conditioning, len(frames), size)
+
+    def told_by(self, tower: Tower) -> "Stage":
+        """The same stage with the text tower that it was trained with. Raises `ValueError` for another one."""
+        return replace(self, tower=matching(tower, self.config.text, self.name))
 
     def _baked(self, scale: float, condition: Condition) -> Tensor:
         """A guidance scale as the network takes it, one a clip; refuses one that it was not trained on."""
@@ -379,6 +406,8 @@ _ALIKE: dict[str, Callable[[StageConfig], object]] = {
     "process": lambda config: config.process,
     "latents": lambda config: config.latent,
     "channels": lambda config: (config.channels, config.backbone.low_res_channels),
-    "words": lambda config: (config.backbone.text_dim, config.backbone.words),
+    "words": lambda config: (config.backbone.text_dim, config.backbone.words, config.text),
     "numbers": lambda config: config.backbone.numbers,
+    "structure": lambda config: (config.task.structure, config.backbone.structure_channels),
+    "content": lambda config: config.backbone.content_dim,
 }

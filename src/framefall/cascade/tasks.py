@@ -21,6 +21,7 @@ from framefall.ranges import Length, Scale, Share, Some, listed, within
 from framefall.video import Video, resize
 
 Target = Float[Tensor, "batch channels made height width"]  # a video of fewer frames than it was cut from
+StructureKind = Literal["", "edges", "mask"]
 LowRes = Float[Tensor, "batch channels given low_height low_width"]  # a video of the stage below
 
 
@@ -80,6 +81,11 @@ class TaskKind(ABC):
         return frames - 1 if self.known == "any" else self.known
 
     @property
+    def structure(self) -> StructureKind:
+        """What the stage is told of where things are; empty: nothing."""
+        return ""
+
+    @property
     def buckets(self) -> tuple[Bucket, ...] | Literal["auto"]:
         """Shapes beside its own that the stage is trained on, and can make."""
         return ()
@@ -125,6 +131,7 @@ class Base(TaskKind):
 
     kind: Literal["base"] = "base"
     known: Some | Literal["any"] = 0
+    structure: StructureKind = ""  # what it is told of where things are, as in Gen-1; empty: nothing
     # shapes beside its own that it is trained on, and can make
     buckets: Annotated[tuple[Bucket, ...], listed(256)] | Literal["auto"] = ()
 

@@ -61,9 +61,9 @@ def blended(height: int, width: int, overlap: float = 0.25) -> Callable[[Predict
 
 
 def _cut(x_t: Video, t: Time, condition: Condition, rows: slice, columns: slice) -> tuple[Tensor, Time, Condition]:
-    low_res = None if condition.low_res is None else condition.low_res[..., rows, columns]
-    prior = None if condition.prior is None else condition.prior[..., rows, columns]
-    return x_t[..., rows, columns], t, replace(condition, low_res=low_res, prior=prior)
+    placed = ((name, getattr(condition, name)) for name in ("low_res", "prior", "structure"))
+    parts = {name: video[..., rows, columns] for name, video in placed if video is not None}
+    return x_t[..., rows, columns], t, replace(condition, **parts)
 
 
 def _pieces(size: int, tile: int) -> Iterator[slice]:

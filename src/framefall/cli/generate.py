@@ -50,6 +50,10 @@ def generate(
         typer.Option(metavar="FOLDER", help="Let a text-to-video pipeline of diffusers make the first clip."),
     ] = None,
     lora: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A LoRA that was trained on the model.")] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The text encoder that the model was trained with (docs/text.md)."),
+    ] = None,
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, help="How many clips; they are numbered.")] = 1,
     frames: Annotated[
@@ -74,6 +78,21 @@ def generate(
     strength: Annotated[
         float, typer.Option(help="Below 1: draw --video again, so far away from it (0.3 a little, 0.8 a lot).")
     ] = 1.0,
+    structure: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Put things where they are in this video, for a model that is told structure."),
+    ] = None,
+    structure_kind: Annotated[
+        Literal["edges", "mask"] | None,
+        typer.Option(help="--structure holds these already: take it as it is."),
+    ] = None,
+    structure_blur: Annotated[
+        int, typer.Option(min=0, max=7, help="How roughly to follow --structure: 0 exactly, 7 hardly.")
+    ] = 0,
+    content: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Let it look like this image or video, for a model that is told content."),
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the clip end where it begins.")] = False,
     prompt_at: Annotated[
         list[str] | None,
@@ -130,6 +149,8 @@ def generate(
       oscillate=1:4       a low scale at every second step, after the first 4
       temporal_scale=1.2  frames go together, beyond the model itself
       history_scale=1.3   frames follow from the given ones, beyond the model itself
+      structure_scale=1.5 things lie as in --structure, beyond the model itself
+      content_scale=1.5   it looks like --content, beyond the model itself
       reconstruction_scale=1  of a model that cannot be told what is known: led to it by a gradient
       weaker=MODEL        away from a weaker model of its kind (autoguidance)
       weaker_scale=1.5    how far
@@ -145,6 +166,7 @@ def generate(
       framefall generate "a green ball swings" -o swing.mp4 --guidance scale=4,threshold=99.5
       framefall generate -o mine.webm --model my_model --seconds 4 --report
       framefall generate "a cup turns" -o cup.mp4 --base my_wan --quality best
+      framefall generate "a cup of clay" -o clay.mp4 --model my_gen1 --structure cup.mp4 --content clay.png
       framefall generate --like ball.mp4 -o again.mp4
       framefall generate --like ball.mp4 -o other.mp4 --seed 8
     """
@@ -183,8 +205,17 @@ def generate(
         return
     if on is not None:
         raise ValueError(f"--on {on} shares the clips of --prompts, got no such file; give one, or leave --on out")
-    given = Given(images=tuple(map(image_of, image or [])), video=video, extend=extend, end=end, mask=mask)
-    how: dict[str, Any] = {"batch": batch, "weaker": weaker, "save_stages": save_stages, "device": device_of(device)}
+    told: dict[str, Any] = {"structure": structure, "structure_blur": structure_blur, "content": content}
+    told |= {"structure_kind": structure_kind or ""}
+    images = tuple(map(image_of, image or []))
+    given = Given(images=images, video=video, extend=extend, end=end, mask=mask, **told)
+    how: dict[str, Any] = {
+        "text": text,
+        "batch": batch,
+        "weaker": weaker,
+        "save_stages": save_stages,
+        "device": device_of(device),
+    }
     how |= {"memory": memory, "overwrite": overwrite}
     reports: list[Beside] = []
     if report:
@@ -196,7 +227,8 @@ def generate(
     if base is not None:
         from framefall.runs.generation.on_pipeline import generate_on
 
-        named = ("image", "video", "extend", "end", "mask", "save_stages", "accelerate", "batch", "like", "lora")
+        named = ["image", "video", "extend", "end", "mask", "structure", "content"]
+        named += ["save_stages", "accelerate", "batch", "like", "lora", "text"]
         if unfit := next((name for name in named if was_given(context, name)), None):
             option = unfit.replace("_", "-")
             raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")
@@ -220,9 +252,9 @@ def generate(
     records, tables = watched(run), []
     for record, into in zip(records, reports, strict=False):
         path = Path(record.path)
-        text, values = judge(path, into)
+        table, values = judge(path, into)
         if not json:
-            print(text, end="")
+            print(table, end="")
         tables.append(values)
         say(f"contact sheet {path.with_suffix('.png')}, scores {path.with_suffix('.json')}")
     if json:
@@ -261,5 +293,5 @@ _ALONE: tuple[str, ...] = (
     "batch",
     "like",
 )
-_ALONE += ("save_stages", "report")
+_ALONE += ("save_stages", "report", "structure", "structure_kind", "structure_blur", "content", "text")
 _OPTIONS = {"prompts_at": "prompt_at"}  # fields of a request whose options have other names

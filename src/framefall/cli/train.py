@@ -21,7 +21,10 @@ def train(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The folder of the trained cascade.")],
     recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="nano, pico, worlds, micro; vdm, imagen_video, sora_like, gen1_like.")
+        str,
+        typer.Option(
+            metavar="NAME", help="nano, pico, gen1_pico, worlds, micro; vdm, imagen_video, sora_like, gen1_like."
+        ),
     ] = "nano",
     stage: Annotated[str, typer.Option(metavar="NAME|all", help="The stage to train.")] = "all",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each stage.")] = None,
@@ -33,6 +36,10 @@ def train(
     lora: Annotated[
         int, typer.Option(min=0, metavar="RANK", help="Learn a LoRA beside the weights of --init; MODEL is its folder.")
     ] = 0,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Let this text encoder read the captions (docs/text.md), and not MiniLM."),
+    ] = None,
     together: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +93,7 @@ def train(
                 resume=resume,
                 init=init,
                 lora=lora,
+                text=text,
                 device=device_of(device),
             )
         )

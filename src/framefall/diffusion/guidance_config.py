@@ -1,6 +1,6 @@
 """How a denoiser is guided: one frozen object in configs, requests and on the command line, and what it makes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from framefall import checks
 from framefall.diffusion.guidance import Direction, constant, oscillating, steered, thresholded, within
@@ -27,12 +27,14 @@ class Guidance:
     oscillate: tuple[Scale, Some] | None = None  # low scale, and the first steps at `scale`: then low and high in turns
     temporal_scale: Scale = 1.0  # temporal consistency: away from frames that do not know each other
     history_scale: Scale = 1.0  # away from what is said without the given frames
+    structure_scale: Scale = 1.0  # towards the given structure: away from what is said without it
+    content_scale: Scale = 1.0  # towards the given content: away from what is said without it
     weaker_scale: Scale = 1.5  # autoguidance: away from a weaker model, where there is one
     # of a model that cannot be told what is known: towards what fits to it, by a gradient (VDM); 0: it is only kept
     reconstruction_scale: Scale = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("scale", "temporal_scale", "history_scale", "weaker_scale", "reconstruction_scale"):
+        for name in (one.name for one in fields(self) if one.name == "scale" or one.name.endswith("_scale")):
             checks.number(name, getattr(self, name), least=0, most=STRONGEST, example=1.5)
         checks.number("rescale", self.rescale, least=0, most=1, example=0.7)
         if self.threshold is not None:
@@ -67,6 +69,8 @@ class Sides:
     per_frame: Denoise | None = None  # of each frame alone
     per_frame_without_text: Denoise | None = None
     without_history: Denoise | None = None  # as if no frame were given
+    without_structure: Denoise | None = None
+    without_content: Denoise | None = None
     weaker: Denoise | None = None  # of a worse model
 
 
@@ -74,8 +78,9 @@ def strengthened(guidance: Guidance, sides: Sides, times: TimeGrid) -> Denoise:
     """The denoiser that a guidance makes of a model's sides, for a sampler that walks along `times`.
 
     Captions go first, as Ho and Salimans (2022) have them; then what Gen-1 (Esser et al. 2023) has beside them, the
-    temporal consistency of the prediction without a caption; then history (Song et al. 2025, DFoT) and a weaker model
-    (Karras et al. 2024). One interval and one rescaling serve all, and the threshold comes last.
+    temporal consistency of the prediction without a caption; then structure and content, each away from the same
+    without it; then history (Song et al. 2025, DFoT) and a weaker model (Karras et al. 2024). One interval and one
+    rescaling serve all, and the threshold comes last.
     """
     directions: list[Direction] = []
 
@@ -94,6 +99,8 @@ def strengthened(guidance: Guidance, sides: Sides, times: TimeGrid) -> Denoise:
         add(sides.without_text, sides.per_frame_without_text, guidance.temporal_scale)
     else:
         add(sides.full, sides.per_frame, guidance.temporal_scale)
+    add(sides.full, sides.without_structure, guidance.structure_scale)
+    add(sides.full, sides.without_content, guidance.content_scale)
     add(sides.full, sides.without_history, guidance.history_scale)
     add(sides.full, sides.weaker, guidance.weaker_scale)
     moved = steered(sides.full, *directions, rescale=guidance.rescale)

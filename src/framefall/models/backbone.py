@@ -17,7 +17,9 @@ class Condition:
 
     `text` holds the states of a caption's tokens; where `text_mask` is false the network puts its own learned
     null vector. `low_res` is what the stage shows of the one below, on the grid of `x_t`, and `low_res_noise`
-    how much it was corrupted, 0..1. `prior` is the plain guess that a bridge starts from.
+    how much it was corrupted, 0..1. `prior` is the plain guess that a bridge starts from. `structure` is where things
+    are, on the grid of `x_t`, and in its last channel how exactly that is told (0: not at all); `content` is what they
+    look like as an embedding, zeros where nothing is told.
     `until` is the diffusion time that the step goes to, and `guidance_scale` the guidance that is baked into the
     network; both are for networks that were distilled to take them.
     """
@@ -29,6 +31,8 @@ class Condition:
     low_res: Float[Tensor, "batch shown frames height width"] | None = None
     low_res_noise: Time | None = None
     prior: Video | None = None
+    structure: Float[Tensor, "batch told frames height width"] | None = None
+    content: Float[Tensor, "batch content_features"] | None = None
     until: Time | None = None
     guidance_scale: Float[Tensor, " batch"] | None = None
 
@@ -37,6 +41,14 @@ class Condition:
         mask = None if self.text_mask is None else torch.zeros_like(self.text_mask)
         numbers = None if self.numbers is None else torch.zeros_like(self.numbers)
         return replace(self, text_mask=mask, numbers=numbers)
+
+    def without_structure(self) -> "Condition":
+        """The same as if no structure were told."""
+        return replace(self, structure=None if self.structure is None else torch.zeros_like(self.structure))
+
+    def without_content(self) -> "Condition":
+        """The same as if no content were told."""
+        return replace(self, content=None if self.content is None else torch.zeros_like(self.content))
 
 
 class BackboneSettings:
@@ -55,6 +67,21 @@ class BackboneSettings:
     @property
     def numbers(self) -> int:
         """How many numbers condition a clip."""
+        return 0
+
+    @property
+    def low_res_channels(self) -> int:
+        """Channels of what is known of the frames."""
+        return 0
+
+    @property
+    def structure_channels(self) -> int:
+        """Channels of a structure, with that which says how exactly it is told."""
+        return 0
+
+    @property
+    def content_dim(self) -> int:
+        """Features of a content's embedding."""
         return 0
 
     def attended(self, frames: int, height: int, width: int) -> int:
@@ -77,6 +104,29 @@ class BackboneSettings:
         return None
 
 
+def check_content(reads: BackboneSettings) -> None:
+    """Refuses content for a network that reads no words, among which it stands as one."""
+    if reads.content_dim and not reads.text_dim:
+        raise ValueError(f"content_dim needs a network that reads captions, got {reads.content_dim}; set text_dim too")
+
+
+def check_told(reads: BackboneSettings, maps: int, structure: str, content: int, text: int | None) -> None:
+    """Refuses a network that does not read what its stage tells it.
+
+    That is a `structure` in so many channels (`maps`), a content of so many features or none, and states of captions
+    as wide as its own text tower's.
+    """
+    if reads.structure_channels != maps:
+        raise ValueError(
+            f"backbone and task must agree on structure: {structure or 'none'} is {maps} channels,"
+            f" got structure_channels={reads.structure_channels}; set both"
+        )
+    if text is not None and reads.text_dim != text:
+        raise ValueError(f"backbone and text tower must agree on text_dim, got {reads.text_dim} and {text}; set both")
+    if reads.content_dim not in (0, content):
+        raise ValueError(f"content_dim must be 0, or {content} as a content's embedding has, got {reads.content_dim}")
+
+
 class Backbone(nn.Module, ABC):
     """A denoising network. What its output means (x0, noise or velocity) is its stage's business."""
 
@@ -85,6 +135,22 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
         """A video of the size of `x_t`."""
+
+
+def with_places(
+    x_t: Video, condition: Condition, reads: BackboneSettings
+) -> Float[Tensor, "batch all frames high wide"]:
+    """The noisy video with all that is told place by place as further channels; of what is not told there are zeros."""
+    parts = [x_t]
+    for told, count in (
+        (condition.low_res, reads.low_res_channels),
+        (condition.structure, reads.structure_channels),
+    ):
+        if told is not None:
+            parts.append(told)
+        elif count:
+            parts.append(x_t.new_zeros(len(x_t), count, *x_t.shape[2:]))
+    return torch.cat(parts, dim=1) if len(parts) > 1 else x_t
 
 
 Predict = Callable[[Video, Time, Condition], Video]  # a network's signature, whoever answers
@@ -125,6 +191,8 @@ def _frames_apart(x_t: Video, t: Time, condition: Condition) -> tuple[Tensor, Te
         low_res=by_frame(condition.low_res),
         low_res_noise=repeat(condition.low_res_noise),
         prior=by_frame(condition.prior),
+        structure=by_frame(condition.structure),
+        content=repeat(condition.content),
         until=None if condition.until is None else times(condition.until),
         guidance_scale=repeat(condition.guidance_scale),
     )

@@ -6,7 +6,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from framefall.models.backbone import Condition
 from framefall.models.registry import BackboneConfig, build
-from framefall.models.text import TEXT_DIM
 
 
 def counted(backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bool = False) -> tuple[int, int, int]:
@@ -25,11 +24,13 @@ def counted(backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bo
         low = backbone.low_res_channels
         told = Condition(
             seconds=torch.empty(1, grid[0]),
-            text=torch.empty(1, count, TEXT_DIM) if count else None,
+            text=torch.empty(1, count, backbone.text_dim) if count else None,
             text_mask=torch.ones(1, count, dtype=torch.bool) if count else None,
             low_res=torch.empty(1, low, *grid) if low else None,
             low_res_noise=torch.empty(1) if low else None,
             prior=torch.empty(1, backbone.channels, *grid) if bridged else None,
+            structure=torch.empty(1, shape, *grid) if (shape := backbone.structure_channels) else None,
+            content=torch.empty(1, backbone.content_dim) if backbone.content_dim else None,
         )
         counter = FlopCounterMode(display=False)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:

@@ -12,13 +12,21 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import SelfAttention, SwiGLU
 from framefall.layers.compiled import is_read
+from framefall.layers.content import ContentWord
 from framefall.layers.convolution import DetailHead
 from framefall.layers.fused import gated_sum, modulate
 from framefall.layers.fusion import SpatialAttention, TemporalAttention
 from framefall.layers.modulation import BlockModulation, LevelEmbedding, added_later, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
-from framefall.models.backbone import Backbone, BackboneSettings, Condition, frame_by_frame
+from framefall.models.backbone import (
+    Backbone,
+    BackboneSettings,
+    Condition,
+    check_content,
+    frame_by_frame,
+    with_places,
+)
 from framefall.ranges import Channels, Depth, Features, Scale, Side, Some
 from framefall.video import Time, Video
 
@@ -31,6 +39,7 @@ class TransformerConfig(BackboneSettings):
     channels: Channels = 3
     out_channels: Channels | None = None  # None: as many as come in
     low_res_channels: Some = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
+    structure_channels: Some = 0  # of a structure that it is told, with how exactly; 0: none
     dim: Features = 256
     depth: Depth = 8
     heads: Channels = 4
@@ -43,6 +52,7 @@ class TransformerConfig(BackboneSettings):
     words: Channels = 24  # tokens of a caption, as prefix
     hide_padding: bool = False  # nobody sees the places that a caption does not fill; False: they hold the null word
     numbers: Some = 0  # how many numbers condition a clip
+    content_dim: Some = 0  # features of an embedding of what things look like; 0: none
     flow_map: bool = False  # told the time that a step goes to, so that few steps do (framefall distill)
     baked_guidance: tuple[Scale, Scale] | None = None  # the guidance scales it takes as an input; None: none
     checkpoint_activations: bool = False
@@ -61,13 +71,16 @@ class TransformerConfig(BackboneSettings):
             raise ValueError(f"baked_guidance must rise from above 0, got {self.baked_guidance}; try (1.0, 4.0)")
         if self.hide_padding and self.fusion not in ("joint", "per_frame"):
             raise ValueError(f"hide_padding needs fusion joint or per_frame, got {self.fusion}; leave it out")
+        check_content(self)
         parse(self.pattern)
 
     def attended(self, frames: int, height: int, width: int) -> int:
         """Of the whole clip, or of a frame where frames are apart; the words with them."""
         deep, high, wide = self.patch
         groups = -(-frames // deep) if self.fusion == "joint" else 1
-        return groups * -(-height // high) * -(-width // wide) + (self.words if self.text_dim else 0)
+        return groups * -(-height // high) * -(-width // wide) + (
+            self.words + bool(self.content_dim) if self.text_dim else 0
+        )
 
 
 class TransformerBlock(nn.Module):
@@ -134,7 +147,7 @@ class SpaceTimeTransformer(Backbone):
         self.config = config
         dim = config.dim
         pixels = config.patch[0] * config.patch[1] * config.patch[2]
-        inside = pixels * (config.channels + config.low_res_channels)
+        inside = pixels * (config.channels + config.low_res_channels + config.structure_channels)
         outside = pixels * (config.out_channels or config.channels)
         self.proj_in = nn.Sequential(
             nn.Linear(inside, config.bottleneck, bias=False), nn.Linear(config.bottleneck, dim)
@@ -159,6 +172,7 @@ class SpaceTimeTransformer(Backbone):
             self.null_text = nn.Parameter(torch.randn(config.text_dim) * 0.02)
         if config.numbers:
             self.number_proj = nn.Linear(config.numbers, dim, bias=False)
+        self.content = ContentWord(config.content_dim, config.text_dim, dim) if config.content_dim else None
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
         """A video of the size of `x_t`, with `out_channels` channels."""
@@ -166,10 +180,7 @@ class SpaceTimeTransformer(Backbone):
         *_, frames, height, width = x_t.shape
         if config.fusion == "per_frame" and frames > 1:
             return frame_by_frame(self)(x_t, t, condition)
-        low_res = condition.low_res
-        if low_res is None and config.low_res_channels:  # nothing is known
-            low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
-        pixels = x_t if low_res is None else torch.cat((x_t, low_res), dim=1)
+        pixels = with_places(x_t, condition, config)
         positions = coordinates(condition.seconds, height, width, config.patch)  # b n 3
         places = self.pos_embed(_position_features(positions, height, width))
         x = self.proj_in(patchify(pixels, config.patch)) + places  # b n d
@@ -194,7 +205,11 @@ class SpaceTimeTransformer(Backbone):
         row = 1 if level.shape[1] == 1 or apart else _divisor(x.shape[1] // (level.shape[1] - 1))
         words, bias = 0, None
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
-            text, pooled, seen = self._words(condition.text, condition.text_mask, row)
+            said, real = condition.text, condition.text_mask
+            if self.content is not None:
+                said, real, shown = self.content(said, real, condition.content)
+                level = level + shown[:, None]
+            text, pooled, seen = self._words(said, real, row)
             level = level + pooled[:, None]
             words = text.shape[1]
             prefix = self.text_proj(text)[:, None].expand(-1, groups, -1, -1)

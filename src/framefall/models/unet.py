@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.attention import MultiHeadAttention
+from framefall.layers.content import ContentWord
 from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
 from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
-from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.models.backbone import Backbone, BackboneSettings, Condition, check_content, with_places
 from framefall.ranges import Channels, Features, Levels, Side, Some, within
 from framefall.video import Time, Video
 
@@ -36,6 +37,7 @@ class UNetConfig(BackboneSettings):
     channels: Channels = 3
     out_channels: Channels | None = None  # None: as many as come in
     low_res_channels: Some = 0  # what the stage shows of known frames; 0 for a base that starts from nothing
+    structure_channels: Some = 0  # of a structure that it is told, with how exactly; 0: none
     dim: Features = 32
     multipliers: Levels = (1, 2, 3, 6, 12)  # of dim, a level each
     blocks: Levels = (1, 1, 1, 1, 2)  # residual blocks of a level, on the way in and again on the way out
@@ -50,6 +52,7 @@ class UNetConfig(BackboneSettings):
     text_dim: Some = 0  # features of a caption's token; 0: no text at all
     words: Channels = 24  # tokens of a caption, as prefix in attention within frames
     numbers: Some = 0  # how many numbers condition a clip
+    content_dim: Some = 0  # features of an embedding of what things look like; 0: none
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
@@ -71,6 +74,7 @@ class UNetConfig(BackboneSettings):
             )
         if self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}; try 4")
+        check_content(self)
         parse(self.pattern)
 
     def attended(self, frames: int, height: int, width: int) -> int:
@@ -181,7 +185,8 @@ class SpaceTimeUNet(Backbone):
         super().__init__()
         self.config = config
         dims, level_dim, cell = config.dims, _level_dim(config), config.unshuffle**2
-        self.conv_in = nn.Conv2d((config.channels + config.low_res_channels) * cell, dims[0], 3, padding=1)
+        inside = config.channels + config.low_res_channels + config.structure_channels
+        self.conv_in = nn.Conv2d(inside * cell, dims[0], 3, padding=1)
         self.time_embed = LevelEmbedding(level_dim)
         self.low_res_noise_embed = LevelEmbedding(level_dim) if config.low_res_channels else None
         steps = list(enumerate(pairwise(dims)))
@@ -198,16 +203,14 @@ class SpaceTimeUNet(Backbone):
             self.null_text = nn.Parameter(torch.randn(config.text_dim) * 0.02)
         if config.numbers:
             self.number_proj = nn.Linear(config.numbers, level_dim, bias=False)
+        self.content = ContentWord(config.content_dim, config.text_dim, level_dim) if config.content_dim else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
         """A video of the size of `x_t`, with `out_channels` channels."""
         config, (*_, frames, height, width) = self.config, x_t.shape
-        low_res = condition.low_res
-        if low_res is None and config.low_res_channels:  # nothing is known
-            low_res = x_t.new_zeros(x_t.shape[0], config.low_res_channels, frames, height, width)
         level, text = self._embed(t, condition)
-        pixels = (x_t if low_res is None else torch.cat((x_t, low_res), dim=1)).transpose(1, 2).flatten(0, 1)
+        pixels = with_places(x_t, condition, config).transpose(1, 2).flatten(0, 1)
         if height % config.stride or width % config.stride:
             pixels = F.pad(pixels, (0, -width % config.stride, 0, -height % config.stride), mode="replicate")
         rows = F.pixel_unshuffle(pixels, config.unshuffle).contiguous(memory_format=torch.channels_last)
@@ -231,7 +234,11 @@ class SpaceTimeUNet(Backbone):
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
             level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
-            text = torch.where(condition.text_mask[..., None], condition.text, self.null_text)
+            said, real = condition.text, condition.text_mask
+            if self.content is not None:
+                said, real, shown = self.content(said, real, condition.content)
+                level = level + shown[:, None]
+            text = torch.where(real[..., None], said, self.null_text)
             level = level + self.pooled_text_proj(text.mean(1))[:, None]
         if config.numbers and condition.numbers is not None:
             level = level + self.number_proj(condition.numbers)

@@ -7,10 +7,12 @@ from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.times import LogitNormal
+from framefall.models.content import CONTENT_DIM
 from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.text import TEXT_DIM
 from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 from framefall.train.known import KnownShares
 from framefall.train.recipe import Optim, Recipe, StageRecipe
 from framefall.video import VideoShape
@@ -86,6 +88,30 @@ def pico() -> Recipe:
         "temporal_sr": replace(temporal, stage=replace(temporal.stage, backbone=shallow)),
     }
     return replace(recipe, name="pico", stages=stages)
+
+
+def gen1_pico() -> Recipe:
+    """`pico` whose base is told edges and content, as Gen-1's is (Esser et al. 2023): video to video on real clips.
+
+    framefall train CLIPS -o MODEL --recipe gen1_pico --stage base --steps 850
+
+    A U-Net, which passes on each pixel of a structure where it lies; patches would have to describe it.
+    """
+    recipe = pico()
+    base = recipe.stages["base"]
+    network = UNetConfig(
+        dim=32,
+        multipliers=(1, 2, 4, 6),
+        blocks=(1, 1, 1, 1),
+        unshuffle=2,
+        text_dim=TEXT_DIM,
+        low_res_channels=4,
+        structure_channels=2,
+        content_dim=CONTENT_DIM,
+    )
+    stage = replace(base.stage, task=Base(known="any", structure="edges"), backbone=network)
+    told = replace(base, batch=4, flip=True, stage=stage, known=KnownShares(frames=0.15, region=0.05, levels=0.05))
+    return replace(recipe, name="gen1_pico", stages={**recipe.stages, "base": told})
 
 
 def worlds() -> Recipe:
@@ -171,4 +197,4 @@ def micro() -> Recipe:
     return replace(recipe, name="micro", stages=stages, data=FolderConfig(size=64, fps=12.0), save_every=20)
 
 
-PRESETS = {recipe.__name__: recipe for recipe in (nano, pico, worlds, micro)}
+PRESETS = {recipe.__name__: recipe for recipe in (nano, pico, gen1_pico, worlds, micro)}

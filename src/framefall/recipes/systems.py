@@ -12,6 +12,7 @@ from framefall.cascade.tasks import Base, SpatialSR, Task, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.diffusion.guidance_config import Guidance
 from framefall.models.autoencoder import AutoencoderConfig
+from framefall.models.content import CONTENT_DIM
 from framefall.models.registry import BackboneConfig
 from framefall.models.text import TEXT_DIM
 from framefall.models.transformer import TransformerConfig
@@ -118,10 +119,12 @@ def sora_like() -> Recipe:
 
 
 def gen1_like() -> Recipe:
-    """The network of Gen-1 (Esser et al. 2023, arXiv:2302.03011): a latent image U-Net that was taught time.
+    """Gen-1 (Esser et al. 2023, arXiv:2302.03011): a latent image U-Net that was taught time, structure and content.
 
     Latents of 8 x 8 pixels with 4 channels, each frame by itself; the widths of Stable Diffusion 1 (320 x 1, 2, 4, 4),
-    temporal attention beside the spatial one. Structure guidance (depth) is not part of this recipe.
+    temporal attention beside the spatial one. Structure stands beside the noisy latents, as latents and more or less
+    blurred, and content is an embedding among the words. Edges take the place of MiDaS's depth, and EfficientNet's
+    features that of CLIP's: what comes inside packages.
     """
     network = UNetConfig(
         channels=4,
@@ -132,9 +135,11 @@ def gen1_like() -> Recipe:
         spatial_from=0,
         temporal_from=0,
         text_dim=TEXT_DIM,
+        structure_channels=5,
+        content_dim=CONTENT_DIM,
     )
     latent = AutoencoderConfig(latent_channels=4, dim=128, depth=3, space=8, time=1)
-    stage = _stage(Base(), (8, 256, 448, 12.0), network, latent=latent)
+    stage = _stage(Base(structure="edges"), (8, 256, 448, 12.0), network, latent=latent)
     stage = replace(
         stage, process="cosine", prediction="velocity", best=replace(_ANCESTRAL, guidance=Guidance(scale=7.5))
     )

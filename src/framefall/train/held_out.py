@@ -28,6 +28,7 @@ from framefall.models.precision import autocast
 from framefall.noise import Key, normal
 from framefall.progress import Note
 from framefall.train import objective
+from framefall.train.conditions import EXACTLY, structures
 from framefall.train.recipe import StageRecipe
 from framefall.train.trend import Measurement, Trend, trend
 from framefall.video import Scores, Video
@@ -132,8 +133,9 @@ def errors(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed: int) ->
         video, low = stage.task.example(objective.stack(some, stage.device))
         with torch.no_grad(), autocast(stage.device):
             x0 = stage.codec.encode(video)
-            known = stage.codec.conditioning(stage.task.conditioning(low, video.shape[2]))
             keys = [Key(seed, "held out", clip.key) for clip in some]
+            known = stage.task.conditioning(low, video.shape[2])
+            known = stage.codec.conditioning(replace(known, structure=structures(stage, video, keys, EXACTLY)))
             told = objective.describe(stage, replace(part, text_dropout=0.0), some, keys, video.shape[2])
             condition = stage.conditioned(told, known, torch.zeros(len(some), device=stage.device))
             noise = normal(keys, x0.shape[1:]).to(x0.device)

@@ -114,7 +114,7 @@ def train_stage(
         rank=ranks.rank(),
         world_size=ranks.world_size(),
         workers=recipe.workers,
-        encoder=objective.encoder(part),
+        encoder=objective.encoder(part, stage.tower if isinstance(stage, Stage) else None),
         say=said.append,
     )
     if recipe.compile:

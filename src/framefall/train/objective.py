@@ -1,7 +1,7 @@
 """The loss of a stage on a batch of clips. All randomness is keyed by clip and step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from framefall.data.window import Window
 from framefall.diffusion.loss import Counts, denoising_loss
 from framefall.models.backbone import Condition
 from framefall.models.text import CaptionEncoder
+from framefall.models.tower import Tower
 from framefall.noise import Key, normal
+from framefall.train.conditions import contents, structures
 from framefall.train.errors import mistaken
 from framefall.train.known import told
 from framefall.train.recipe import StageRecipe
@@ -38,10 +40,11 @@ def window(recipe: StageRecipe) -> Window:
     )
 
 
-def encoder(recipe: StageRecipe) -> CaptionEncoder | None:
-    """What encodes the stage's captions beforehand; None for a network that reads none."""
+def encoder(recipe: StageRecipe, tower: Tower | None = None) -> CaptionEncoder | None:
+    """What encodes the stage's captions beforehand; None for a network that reads none, or whose tower is not here."""
     backbone = recipe.stage.backbone
-    return CaptionEncoder(backbone.words) if backbone.text_dim else None
+    here = recipe.stage.text is None or tower is not None
+    return CaptionEncoder(backbone.words, tower) if backbone.text_dim and here else None
 
 
 def stack(clips: Sequence[Clip], device: torch.device) -> Video:
@@ -126,8 +129,10 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
         known = Conditioning(low_res=shown(video, first_frames(video, given)))
     if (there := present(clips, stage)) is not None:
         counts = there if counts is None else counts * there
-    known = stage.codec.conditioning(known)
+    known = stage.codec.conditioning(replace(known, structure=structures(stage, video, keys, recipe.conditions)))
     condition = stage.conditioned(describe(stage, recipe, clips, keys, video.shape[2]), known, level)
+    content = contents(stage, video, keys, recipe.conditions)
+    condition = condition if content is None else replace(condition, content=content.to(device))
     endpoint = stage.endpoint(noise, known)
     return Example(keys=keys, x0=x0, endpoint=endpoint, t=t, condition=condition, counts=counts, there=there)
 

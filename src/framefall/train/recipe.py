@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from framefall.cascade.stage import Sampling, StageConfig
 from framefall.data.folder import FolderConfig
 from framefall.ranges import Often, Share, Size, listed, within
+from framefall.train.conditions import ConditionShares
 from framefall.train.known import KnownShares
 
 
@@ -69,6 +70,7 @@ class StageRecipe:
     text_dropout: Share = 0.1  # of the clips lose their caption, for guidance
     image_share: Share = 0.1  # of the batches are still images, if the source has any
     known: KnownShares = field(default_factory=KnownShares)  # of a base that can be told any frames
+    conditions: ConditionShares = field(default_factory=ConditionShares)  # of a base told structure or content
     errors: Share = (
         0.0  # of super-resolution: as much as this of what a base gets wrong is in the clips that it is given
     )

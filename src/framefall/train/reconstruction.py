@@ -55,7 +55,7 @@ def train_autoencoder(
     for event in train_stage(compressor, recipe, source, budget, run_folder, loss=loss):
         yield replace(event, stage=f"{stage.name}.autoencoder") if isinstance(event, TrainingStep) else event
     part = recipe.stages[stage.name]
-    told = objective.encoder(part)  # so that the clips are found that training has kept
+    told = objective.encoder(part, stage.tower)  # so that the clips are found that training has kept
     clips = loader.batches(source, objective.window(part), batch=part.batch, seed=recipe.seed, encoder=told)
     batches = islice(clips, -(-_CLIPS // part.batch))  # each rank sees the same ones: no need to agree
     with autocast(stage.device):

@@ -1,18 +1,28 @@
 """Files and arrays brought onto a cascade's frames, and clips made from them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.conditioning import structure_map
+from framefall.cascade.known import placed
 from framefall.cascade.request import Request
+from framefall.cascade.tasks import Base
 from framefall.data.media import decode as decoder
 from framefall.data.media.writer import write
+from framefall.data.structure import edges
+from framefall.models.content import CONTENT_DIM
+from framefall.models.registry import build
 from framefall.progress import Note
 from framefall.runs.generation.generate import generate
 from framefall.runs.generation.given import Given, knowing
+from framefall.video import from_pixels
 
 UNTOLD = "toy cannot be told what is known: it is kept (replacement), and what is made may not fit to it"
 
@@ -89,6 +99,9 @@ def test_a_file_of_another_size_shape_and_rate_is_fitted_and_that_is_said(cascad
         ({"extend": "after"}, "extend needs a video"),
         ({"video": "a.mp4", "extend": "after", "end": "b.mp4"}, "used in one way at a time, got end and extend"),
         ({"video": "a.mp4", "images": (("a.png", 0.0),)}, "give images or a video, not both"),
+        ({"structure_blur": 2}, "structure_kind and structure_blur are about a structure, got none"),
+        ({"structure_kind": "mask"}, "structure_kind and structure_blur are about a structure, got none"),
+        ({"structure": "a.mp4", "structure_blur": 8}, "structure_blur must be at most 7, got 8"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_sentence(values: dict[str, Any], sentence: str) -> None:
@@ -123,3 +136,90 @@ def test_a_large_file_is_read_no_larger_than_it_is_used(cascade: Cascade, tmp_pa
     request, said = brought(cascade, Given(video=tmp_path / "large.mkv"))
     assert asked == [32] and request.known[0].video.shape[-2:] == (32, 32)
     assert said[-1] == "large.mkv, 128x96, is made 32x32 and cut to the model's shape"
+
+
+@pytest.fixture(scope="module")
+def told(cascade: Cascade) -> Cascade:
+    """The toy with a base that is told edges and content; its weights are not zero."""
+    base, *others = cascade.stages
+    network = replace(base.config.backbone, structure_channels=2, content_dim=CONTENT_DIM)
+    config = replace(base.config, task=Base(structure="edges"), backbone=network)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        backbone = build(network).eval()
+        for parameter in backbone.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    stages = (replace(base, config=config, backbone=backbone), *others)
+    about = replace(cascade.config, stages={stage.name: stage.config for stage in stages})
+    return Cascade(config=about, stages=stages)
+
+
+def test_a_structure_says_where_things_are_at_every_moment_of_the_base(told: Cascade) -> None:
+    request, said = brought(told, Given(structure=drifting(15, 16, 16)))
+    (piece,) = request.structure
+    assert request.frames == 15 and piece.fps == 12.0 and not said and not request.known
+    exact = structure_map(from_pixels(drifting(15, 16, 16).transpose(3, 0, 1, 2)[None]), "edges")
+    assert torch.equal(piece.video[:, :, :15], exact) and bool((piece.weights == 1).all())
+    base = placed(request.structure, range(8), 6.0, (16, 16), 1, torch.device("cpu"))
+    assert base is not None and torch.equal(base.video, exact[:, :, ::2]) and bool((base.weights == 1).all())
+    rough, _ = brought(told, Given(structure=drifting(15, 16, 16), structure_blur=3))
+    assert rough.structure[0].weights.unique().tolist() == [0.625]
+    assert float(rough.structure[0].video.std()) < 0.8 * float(piece.video.std())
+    own = np.repeat((edges(drifting(15, 16, 16)) * 255).astype(np.uint8)[..., None], 3, axis=3)
+    given, _ = brought(told, Given(structure=own, structure_kind="edges"))
+    torch.testing.assert_close(given.structure[0].video, piece.video)
+    longer, said = brought(told, Given(structure=drifting(10, 16, 16)), seconds=2.0)
+    assert longer.seconds == 2.0 and said == ["the structure ends after 0.833333 s: what comes later is not told any"]
+
+
+def test_structure_and_content_decide_what_is_made_and_the_same_makes_the_same(told: Cascade, tmp_path: Path) -> None:
+    write(tmp_path / "where.mkv", [drifting(9, 16, 16)], 12.0)
+    Image.fromarray(drifting(1)[0]).save(tmp_path / "what.png")
+
+    def made(name: str, guidance: dict[str, float] | None = None, **given: Any) -> np.ndarray:
+        generate(Request(guidance=guidance, frames=9), tmp_path / f"{name}.npy", told, given=Given(**given))
+        return np.load(tmp_path / f"{name}.npy")
+
+    both = {"structure": tmp_path / "where.mkv", "content": tmp_path / "what.png"}
+    clips = [
+        made("plain"),
+        made("where", structure=both["structure"]),
+        made("what", content=both["content"]),
+        made("both", **both),
+        made("strong", {"structure_scale": 2.0, "interval": (0.0, 1.0)}, **both),
+        made("much", {"content_scale": 2.0, "interval": (0.0, 1.0)}, **both),
+    ]
+    assert all(not np.array_equal(one, other) for at, one in enumerate(clips) for other in clips[:at])
+    assert np.array_equal(made("again", {"structure_scale": 1.0, "content_scale": 1.0}, **both), clips[3])
+    record = Given(**both, structure_blur=2).record()
+    assert str(tmp_path) not in str(record)
+    assert Given.from_record(record, tmp_path).structure_blur == 2
+    assert np.array_equal(made("back", **{n: getattr(Given.from_record(record, tmp_path), n) for n in both}), clips[3])
+
+
+def test_a_long_clip_is_told_its_structure_window_by_window_whatever_the_number_of_clips(told: Cascade) -> None:
+    request, _ = brought(told, Given(structure=drifting(22, 16, 16)), until="base")
+    one = told.sample(replace(request, until="base"))
+    assert one.shape[2] == 22
+    untold = told.sample(replace(request, until="base", structure=()))
+    differs = (one != untold).flatten(3).any(dim=3)[0].any(dim=0)
+    assert bool(differs.all())
+    two = told.sample(replace(request, until="base", count=2))
+    torch.testing.assert_close(two[:1], one, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["structure", "content"])
+def test_a_model_that_is_not_told_it_refuses_it_in_one_sentence(cascade: Cascade, name: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=f"toy cannot be told {name}; take a model that was trained with it"
+    ) as refused:
+        generate(Request(), tmp_path / "a.npy", cascade, given=Given(**{name: drifting(4)}))
+    assert "\n" not in str(refused.value) and not (tmp_path / "a.npy").exists()
+
+
+def test_guidance_by_what_is_not_given_and_a_structure_of_another_kind_are_refused(told: Cascade) -> None:
+    for name in ("structure", "content"):
+        with pytest.raises(ValueError, match=f"{name}_scale needs a {name}; give one, or leave it out; got 2"):
+            told.sample(Request(guidance={f"{name}_scale": 2.0}))
+    with pytest.raises(ValueError, match="toy is told edges, and a structure of mask is given"):
+        brought(told, Given(structure=drifting(4), structure_kind="mask"))

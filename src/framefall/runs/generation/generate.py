@@ -65,6 +65,7 @@ def generate(
     given: Given | None = None,
     weaker: str | Path | Cascade | None = None,
     lora: str | Path | None = None,
+    text: str | Path | None = None,
     batch: int = 1,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
@@ -75,7 +76,8 @@ def generate(
     """Makes the clips of a request and writes each to `output` (several are numbered), whose suffix chooses the kind.
 
     `model` is a shipped name, the folder of a trained cascade, or a cascade, and so is `weaker`, an earlier checkpoint
-    or a smaller model that guidance walks away from. `lora` is the folder of a LoRA of the model.
+    or a smaller model that guidance walks away from. `lora` is the folder of a LoRA of the model, and `text`
+    that of its text tower, if it was trained with another than the one that comes with Framefall.
     `given` are images or videos that the clips are to hold, from
     files; it adds to what the request says is known. With `save_stages` the clips of all stages go into that folder as
     well. `accelerate` runs networks that are asked several times by OpenVINO, where that is installed. What a prompt
@@ -92,7 +94,7 @@ def generate(
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
-    cascade, made_with = loaded(model, lora, accelerate, device)
+    cascade, made_with = loaded(model, lora, accelerate, device, text)
     making = Making(
         made_with=made_with,
         given=given,
@@ -109,10 +111,15 @@ def generate(
 
 
 def loaded(
-    model: str | Path | Cascade, lora: str | Path | None, accelerate: bool, device: str | torch.device
+    model: str | Path | Cascade,
+    lora: str | Path | None,
+    accelerate: bool,
+    device: str | torch.device,
+    text: str | Path | None = None,
 ) -> tuple[Cascade, dict[str, Any]]:
     """The cascade that makes clips, and what their tags say of it."""
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    cascade = cascade if text is None else cascade.with_text(text)
     cascade = cascade if lora is None else cascade.with_lora(lora)
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with |= {} if lora is None else {"lora": Path(lora).name}

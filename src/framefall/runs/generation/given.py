@@ -11,11 +11,15 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from framefall import publish
+from framefall import checks, publish
 from framefall.cascade import uses
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.conditioning import BLURS, blurred, detail, structure_map
+from framefall.cascade.known import Known
 from framefall.cascade.request import Request
+from framefall.cascade.tasks import StructureKind
 from framefall.data.media import decode as decoder
+from framefall.models.content import content_of
 from framefall.progress import Events, Note
 from framefall.runs.generation import fields
 from framefall.runs.generation.tags import plain
@@ -30,7 +34,8 @@ class Given:
     """Images at their seconds, a video to go on from, another to end with, a mask of what to make anew.
 
     What is given alone decides the use: `video` goes on after itself unless `extend`, `end`, `mask`, or the request's
-    `strength` or `loop` say otherwise. Raises `ValueError` for what does not go together.
+    `strength` or `loop` say otherwise. A `structure` says where things are to be and a `content` what they are to look
+    like, beside all that or alone. Raises `ValueError` for what does not go together.
     """
 
     images: tuple[tuple[Media, float], ...] = ()
@@ -38,6 +43,10 @@ class Given:
     end: Media | None = None  # a video, or an image, that the clip ends with
     extend: uses.Side | None = None
     mask: Media | None = None  # white: make anew; black: keep
+    structure: Media | None = None  # a video whose structure is taken; or, of a `structure_kind`, that structure itself
+    structure_kind: StructureKind = ""
+    structure_blur: int = 0  # how roughly it is told: a level of 0 to 7
+    content: Media | None = None  # an image, or a video
 
     def __post_init__(self) -> None:
         for name in ("end", "extend", "mask"):
@@ -46,6 +55,11 @@ class Given:
         chosen = [name for name in ("end", "extend", "mask") if getattr(self, name) is not None]
         if len(chosen) > 1:
             raise ValueError(f"a video is used in one way at a time, got {' and '.join(chosen)}; leave one out")
+        if self.structure is None and (self.structure_kind or self.structure_blur):
+            raise ValueError("structure_kind and structure_blur are about a structure, got none; give one")
+        checks.whole("structure_blur", self.structure_blur, 0)
+        if self.structure_blur > BLURS:
+            raise ValueError(f"structure_blur must be at most {BLURS}, got {self.structure_blur}; 0 follows it exactly")
         if self.images and self.video is not None:
             raise ValueError("give images or a video, not both; cut the image into the video, or leave one out")
 
@@ -53,29 +67,33 @@ class Given:
         """What it is, with the hash of each file: enough to find the same again."""
         found: dict[str, Any] = {"images": [[_named(image), second] for image, second in self.images]}
         found |= {name: _named(media) for name in _FILES if (media := getattr(self, name)) is not None}
-        return found | ({"extend": self.extend} if self.extend else {})
+        return found | {name: value for name in _PLAIN if (value := getattr(self, name))}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], beside: Path) -> "Given":
         """The same files, here or in a folder `beside`. Raises `ValueError` for one that is gone, or another now."""
         images = tuple((_found(image, beside), float(second)) for image, second in record.get("images", ()))
-        files = {name: _found(record[name], beside) for name in _FILES if name in record}
-        return cls(images=images, extend=record.get("extend"), **files)
+        files: dict[str, Any] = {name: _found(record[name], beside) for name in _FILES if name in record}
+        plain: dict[str, Any] = {name: record[name] for name in _PLAIN if name in record}
+        return cls(images=images, **files, **plain)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """What of it lies on disk."""
-        media = (*(image for image, _ in self.images), self.video, self.end, self.mask)
+        media = (*(image for image, _ in self.images), *(getattr(self, name) for name in _FILES))
         return tuple(Path(one) for one in media if isinstance(one, str | Path))
 
     @property
     def empty(self) -> bool:
         """Whether nothing is given."""
-        return not self.images and self.video is None
+        return not self.images and self.video is None and self.structure is None and self.content is None
 
 
 def knowing(request: Request, given: Given, cascade: Cascade) -> Events[Request]:
     """The request with what is given in `known`, and the length that follows; on the way, what was done to fit it."""
+    request = yield from _told(request, given, cascade)
+    if not given.images and given.video is None:
+        return request
     canvas = uses.Canvas.of(cascade, request.until)
     if (said := _untold(cascade)) and request.strength == 1:
         yield Note(said)
@@ -124,6 +142,41 @@ def knowing(request: Request, given: Given, cascade: Cascade) -> Events[Request]
     return replace(request, known=(*request.known, *use.known), frames=frames, seconds=None)
 
 
+def _told(request: Request, given: Given, cascade: Cascade) -> Events[Request]:
+    """The request with the given structure and content; it is as long as the structure if nothing else says."""
+    base = cascade.stages[0]
+    kind, shape = base.task.structure, base.config.shape
+    if given.structure is not None:
+        if not kind:
+            raise ValueError(
+                f"{cascade.config.name} cannot be told structure; take a model that was trained with it"
+                " (framefall train --recipe gen1_pico)"
+            )
+        if given.structure_kind and given.structure_kind != kind:
+            raise ValueError(
+                f"{cascade.config.name} is told {kind}, and a structure of {given.structure_kind} is given"
+            )
+        canvas = replace(uses.Canvas.of(cascade, base.name), fps=cascade.fps(request.until))
+        video, said = _read(given.structure, canvas, shape.channels)
+        yield from map(Note, said)
+        video = canvas.fit(video)
+        where = video.mean(dim=1, keepdim=True) if given.structure_kind else structure_map(video, kind)
+        own, asked = where.shape[2], request.length(canvas.fps)
+        if asked is None and given.video is None and not given.images:
+            request = replace(request, frames=own)
+        elif asked is not None and asked > own:
+            yield Note(f"the structure ends after {own / canvas.fps:g} s: what comes later is not told any")
+        # the base's last frame may lie beyond the last finished one
+        last = where[:, :, -1:].expand(-1, -1, uses.Canvas.of(cascade, request.until).step, -1, -1)
+        where = blurred(torch.cat((where, last), dim=2), given.structure_blur)
+        details = torch.full((1, 1, where.shape[2], 1, 1), detail(given.structure_blur))
+        request = replace(request, structure=(Known(video=where, mask=details, fps=canvas.fps),))
+    if given.content is not None:
+        video, _ = _read(given.content, uses.Canvas.of(cascade, request.until), shape.channels)
+        request = replace(request, content=content_of(video))
+    return request
+
+
 def _untold(cascade: Cascade) -> str:
     """What a base cannot be told, and what is done instead; nothing of one that can be told everything."""
     known, name = cascade.stages[0].task.known, cascade.config.name
@@ -164,7 +217,8 @@ def _read(media: Media, canvas: uses.Canvas, channels: int) -> tuple[Video, list
 
 
 _MOST_SECONDS = 600.0
-_FILES = ("video", "end", "mask")
+_FILES = ("video", "end", "mask", "structure", "content")
+_PLAIN = ("extend", "structure_kind", "structure_blur")
 
 
 def _named(media: Media) -> dict[str, str]:

@@ -26,6 +26,7 @@ def remake(
     changes: Mapping[str, Any] | None = None,
     given: Given | None = None,
     weaker: str | Path | None = None,
+    text: str | Path | None = None,
     batch: int | None = None,
     save_stages: str | Path | None = None,
     accelerate: bool | None = None,
@@ -53,6 +54,7 @@ def remake(
     request = _request(like, made, changes)
     found = _model(like, made) if model is None else find(model)
     cascade = load_cascade(found, device)
+    cascade = cascade if text is None else cascade.with_text(text)
     same = fingerprint(cascade) == made.get("model_sha256")
     if not same and model is None:
         raise ValueError(

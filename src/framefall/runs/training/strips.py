@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from framefall import ranks
+from framefall.cascade.conditioning import structure_map
+from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
 from framefall.cascade.stage import Stage
 from framefall.data import loader
@@ -38,14 +40,17 @@ def sample_rows(stage: Stage, recipe: StageRecipe, source: Folder | Source, seed
         truth, low = stage.task.example(stack([clip], stage.device))
         known = stage.task.conditioning(low, truth.shape[2])
         condition = stage.condition([clip.caption], frames=truth.shape[2], fps=clip.fps)
-        shown = {"real": truth}
+        shown, where = {"real": truth}, None
+        if kind := stage.task.structure:
+            where = Known(video=structure_map(truth, kind))
+            shown[kind] = where.video.expand_as(truth)
         if known.prior is not None:
             shown["interpolated"] = known.prior
         for quality in _QUALITIES[:count]:
             sampling = stage.sampling(quality)
             size = (truth.shape[-2], truth.shape[-1])
             for step in stage.sample(
-                condition, low, size, range(truth.shape[2]), [Key(seed, "strip", clip.key)], sampling
+                condition, low, size, range(truth.shape[2]), [Key(seed, "strip", clip.key)], sampling, structure=where
             ):
                 made = step.x
             shown[f"made, {quality}"] = made

@@ -16,8 +16,10 @@ from framefall.config import to_json
 from framefall.data.fields.folder import FieldFolder, is_fields
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.models.deeper import deepened
+from framefall.models.deeper import deepened, told_more
+from framefall.models.tower import TextTower, Tower, open_tower
 from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import open_source
@@ -28,7 +30,7 @@ from framefall.train import resume, sharding
 from framefall.train.held_out import CLIPS, FEWEST, HeldOutLoss, held_out, measured
 from framefall.train.loop import Budget, TrainingStep, identity, initial, train_stage
 from framefall.train.outlook import TENTH, Outlook, Verdict, after_a_tenth, reached
-from framefall.train.recipe import Recipe
+from framefall.train.recipe import Recipe, StageRecipe
 from framefall.train.reconstruction import train_autoencoder
 from framefall.train.trend import Trend
 
@@ -76,6 +78,7 @@ def train(
     resume: bool = False,
     init: str | Path | Cascade | None = None,
     lora: int = 0,
+    text: str | Path | None = None,
     device: str | torch.device = "cpu",
 ) -> Events[Trained]:
     """Trains the stages one after another and publishes the model at `output` after each.
@@ -86,9 +89,11 @@ def train(
     `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes. `init` is a model, by its name
     or folder, whose stages of the same names and networks the training starts from instead of fresh weights. With
     `lora` above 0 these weights stay, a LoRA of that rank is learnt, and `output` is its folder
-    (`Cascade.with_lora`).
+    (`Cascade.with_lora`). `text` is the folder of a text tower in the place of MiniLM, which the model then names.
     """
     model, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
+    tower = None if text is None else open_tower(text)
+    recipe = recipe if tower is None else _told_by(recipe, tower.about)
     names = list(stages or recipe.stages)
     for name in names:
         if name not in recipe.stages:
@@ -136,7 +141,7 @@ def train(
             own = outlooks.get(name)
             clips = own.clips if own else before[name].step * recipe.stages[name].batch
             count = min(CLIPS, max(FEWEST, clips))  # measuring must not outdo training
-            events = _train_stage(name, recipe, source, model, runs, shares[name], device, start, count)
+            events = _train_stage(name, recipe, source, model, runs, shares[name], device, start, count, tower)
             with closing(events):  # before anybody else may write here
                 yield from _judged(events, found, own, remedy)
         return found
@@ -191,14 +196,18 @@ def _train_stage(
     device: str | torch.device,
     start: Cascade | None,
     count: int,
+    tower: Tower | None,
 ) -> Generator[TrainingStep | Note, None, None]:
     """One stage: its autoencoder if it has one, then the stage; at the end the model holds it."""
     part, training = recipe.stages[name], source.split("train")
     stage = initial(name, part, recipe.seed, torch.device(device))
+    if tower is not None and part.stage.text is not None:
+        stage = stage.told_by(tower)
     if start is not None:
         weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
         if isinstance(network, TransformerConfig):
             weights = deepened(weights, network.depth)
+        weights = told_more(weights, stage.backbone.state_dict(), network.structure_channels)
         stage.backbone.load_state_dict(weights)
     if part.lora:
         base = adapters.digest(stage.backbone)
@@ -255,6 +264,18 @@ def named(recipe: str) -> Recipe:
     return RECIPES[recipe]()
 
 
+def _told_by(recipe: Recipe, tower: TextTower) -> Recipe:
+    """The recipe with another text tower for every stage that reads captions."""
+
+    def told(part: StageRecipe) -> StageRecipe:
+        network = part.stage.backbone
+        if isinstance(network, TransformerConfig | UNetConfig) and network.text_dim:
+            return replace(part, stage=replace(part.stage, text=tower, backbone=replace(network, text_dim=tower.dim)))
+        return part
+
+    return replace(recipe, stages={name: told(part) for name, part in recipe.stages.items()})
+
+
 def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
     """Refuses a model that lacks a stage to be trained, or has another network or autoencoder for it."""
     found = {stage.name: stage.config for stage in start.stages}
@@ -267,17 +288,31 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
         wanted = recipe.stages[name].stage
         if found[name].latent is not None or wanted.latent is not None:
             raise ValueError(f"--init starts stages that work on pixels, and {name} works on latents; leave it out")
+        towers = [one.text for one in (wanted, found[name])]
+        if len({one and one.sha256 for one in towers}) > 1:
+            here, there = (str(one or "MiniLM") for one in towers)
+            raise ValueError(
+                f"--init must have the text tower of the training for {name}: it is {there} in {start.config.name} and"
+                f" {here} here; name its folder with --text"
+            )
         network = found[name].backbone
         if isinstance(network, TransformerConfig) and isinstance(wanted.backbone, TransformerConfig):
             # what is deeper begins with blocks that change nothing
             network = replace(network, depth=max(network.depth, wanted.backbone.depth))
+        # and one that is told more, with inputs that count nothing yet
+        added = {one for one in _TOLD if not getattr(network, one)}
         for field_ in fields(wanted.backbone):
+            if field_.name in added:
+                continue
             ours, theirs = (getattr(one, field_.name, None) for one in (wanted.backbone, network))
             if ours != theirs and field_.name != "checkpoint_activations":
                 raise ValueError(
                     f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"
                     f" {start.config.name} and {ours!r} in {recipe.name}; --set it alike, or take another recipe"
                 )
+
+
+_TOLD = ("structure_channels", "content_dim")
 
 
 def _skipped(source: Folder | Source) -> dict[str, str]:
