@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from framefall.cascade.card import Card
+from framefall.cascade.about.card import Card
 from framefall.cascade.consistency import match_blocks
-from framefall.cascade.formats import FORMAT
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
-from framefall.cascade.limits import PIXELS
 from framefall.cascade.request import Quality, Request
+from framefall.cascade.saved.formats import FORMAT
+from framefall.cascade.saved.limits import PIXELS
 from framefall.cascade.stage import Sampling, Stage, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
 from framefall.data.fields.field import Field
@@ -214,7 +214,7 @@ class Cascade:
 
     def with_lora(self, folder: str | Path, strength: float = 1.0) -> "Cascade":
         """The same cascade with a LoRA of `framefall train --lora` added to its weights, `strength` times."""
-        added: Cascade = import_module("framefall.cascade.adapters").with_lora(self, folder, strength)
+        added: Cascade = import_module("framefall.cascade.saved.adapters").with_lora(self, folder, strength)
         return added
 
     def with_text(self, folder: str | Path) -> "Cascade":
@@ -250,7 +250,7 @@ class Cascade:
 def _hub() -> Any:
     """What speaks with the hub; it knows cascades and is found by its name, and its library is an extra."""
     try:
-        return import_module("framefall.cascade.hub").Hub
+        return import_module("framefall.cascade.saved.hub").Hub
     except ModuleNotFoundError as error:
         if error.name != "huggingface_hub":
             raise

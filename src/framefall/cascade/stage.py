@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from framefall import checks
-from framefall.cascade import limits
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds, told_structure
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
+from framefall.cascade.saved import limits
 from framefall.cascade.tasks import Segment, SuperResolution, Task
 from framefall.cascade.tiles import blended, exact
 from framefall.data.buckets import Bucket, ladder

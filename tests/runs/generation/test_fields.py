@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.fields.field import Axis, Channel, Clock, Field
 from framefall.data.fields.formats import output, recordings, write
 from framefall.recipes.registry import RECIPES

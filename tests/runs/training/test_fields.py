@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.fields.field import Channel, Clock, Field, numbered
 from framefall.data.fields.folder import open_fields
 from framefall.data.fields.formats import write

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from framefall.cascade.about.vocabulary import Doubt, doubt
 from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
-from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.kept import keeping
 from framefall.cascade.keyframes import plan
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import find, load_cascade
 from framefall.cascade.uses import Canvas
-from framefall.cascade.vocabulary import Doubt, doubt
 from framefall.data.fields.field import Field
 from framefall.data.fields.formats import format_of
 from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Quality
+from framefall.cascade.saved.checkpoint import find, load_cascade
 from framefall.data.fields.formats import format_of
 from framefall.data.media import decode as decoder
 from framefall.data.media.writer import PICTURE, one_frame_only, video_output

@@ -11,7 +11,7 @@ from torch import nn
 
 from framefall import ranks
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import read_config
+from framefall.cascade.saved.checkpoint import read_config
 from framefall.cascade.stage import StageConfig
 from framefall.data import loader
 from framefall.data.folder import Folder

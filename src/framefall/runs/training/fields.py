@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import CONFIG, find, read_config
+from framefall.cascade.saved.checkpoint import CONFIG, find, read_config
 from framefall.data.fields.field import Field
 from framefall.data.fields.folder import FieldFolder
 from framefall.models.registry import BackboneConfig

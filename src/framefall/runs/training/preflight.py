@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from framefall import locks, outputs, publish, ranks
-from framefall.cascade.checkpoint import MODEL, load_cascade, size
+from framefall.cascade.saved.checkpoint import MODEL, load_cascade, size
 from framefall.cascade.stage import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from framefall import publish, ranks
-from framefall.cascade import adapters, card, checkpoint
+from framefall.cascade.about import card
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved import adapters, checkpoint
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.config import to_json
 from framefall.data.fields.folder import FieldFolder, is_fields
