@@ -17,7 +17,7 @@ from flow_world import STEP, write_flows
 
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import load_cascade
-from framefall.cascade.stage import Sampling
+from framefall.cascade.stage_config import Sampling
 from framefall.data.fields.formats import recordings, write
 from framefall.data.media.sheet import clip_row, strips
 from framefall.models.transformer import TransformerConfig

@@ -11,7 +11,8 @@ from framefall.cascade.conditioning import Conditioning
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import AUTOENCODER, load_cascade, save
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.config import from_dict, to_dict
 from framefall.models.autoencoder import AutoencoderConfig

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from torch import Tensor
 
 from framefall.cascade.about.card import Card
 from framefall.cascade.consistency import match_blocks
+from framefall.cascade.held import Held
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.saved.formats import FORMAT
 from framefall.cascade.saved.limits import PIXELS
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
 from framefall.data.fields.field import Field
 from framefall.diffusion.guidance_config import Guidance
@@ -339,7 +340,7 @@ def _base(run: _Run) -> Iterator[SegmentStep]:
 
 def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
     """Passes on the events from below, and adds this stage's as soon as a segment has its frames."""
-    held, made = _Held(), 0
+    held, made = Held(), 0
     for event in chain(events, [None]):  # at None everything from below is there
         if event is not None:
             yield event
@@ -381,32 +382,6 @@ def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
             video = video[:, :, segment.keep.start - first : segment.keep.stop - first]
             run.kept.write(stage.name, segment.keep, video, pixels=run.last)
         yield SegmentStep(step.index + 1, step.total, what, stage, segment.keep, step, video)
-
-
-class _Held:
-    """Frames that came from below and are still needed."""
-
-    def __init__(self) -> None:
-        self.video: Tensor | None = None
-        self.start = 0
-
-    @property
-    def stop(self) -> int:
-        return self.start + (0 if self.video is None else self.video.shape[2])
-
-    def add(self, video: Video) -> None:
-        self.video = video if self.video is None else torch.cat((self.video, video), dim=2)
-
-    def take(self, frames: range) -> Tensor:
-        """The frames of a range; beyond the last one the last one repeats."""
-        assert self.video is not None
-        places = [min(frame, self.stop - 1) - self.start for frame in frames]
-        return self.video[:, :, places]
-
-    def forget(self, before: int) -> None:
-        if self.video is not None and before > self.start:
-            first = min(before, self.stop - 1)
-            self.video, self.start = self.video[:, :, first - self.start :], first
 
 
 def _real(chunks: Iterator[Video]) -> Iterator[SegmentStep]:

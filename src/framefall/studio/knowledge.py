@@ -8,7 +8,7 @@ from framefall.cascade.about.card import StageCard, words_of
 from framefall.cascade.about.english import is_content
 from framefall.cascade.about.vocabulary import doubt
 from framefall.cascade.saved.checkpoint import Described, describe, makes
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.stage_config import StageConfig
 from framefall.recipes.registry import RECIPES
 from framefall.runs.models import about_model
 from framefall.studio.answers import Completed, ModelAbout, RecipeAbout, StageAbout

@@ -14,7 +14,7 @@ import torch
 from framefall.bench.speed import train
 from framefall.bench.speed.timing import flops
 from framefall.bench.speed.train import PARTS, Clock, Steps, network_flops, train_bench, watched
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.stage_config import StageConfig
 from framefall.cascade.tasks import Base
 from framefall.data.loader import batches
 from framefall.models.precision import autocast

@@ -18,7 +18,8 @@ from framefall.cascade.request import Request
 from framefall.cascade.saved import checkpoint
 from framefall.cascade.saved.checkpoint import find, load_cascade, parameters, save, with_stage
 from framefall.cascade.saved.tensors import read_tensors
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.models import keys
 
 # folders as format 1 wrote them, every weight moved by noise: a transformer, an interpolator and a convolutional net

@@ -10,7 +10,7 @@ import pytest
 from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.saved.checkpoint import load_cascade, read_config
 from framefall.cascade.saved.formats import FORMAT, upgrade_cascade, upgrade_stage
-from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.config import from_dict, to_dict
 from framefall.data.buckets import Bucket

@@ -28,7 +28,8 @@ from framefall.cascade.codec import Codec, Latents, Pixels, build_autoencoder
 from framefall.cascade.saved import formats
 from framefall.cascade.saved.hub_header import header
 from framefall.cascade.saved.tensors import Network, built, check_shapes, check_tensors, parse_tensors, read_header
-from framefall.cascade.stage import Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import StageConfig
 from framefall.config import from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import SAMPLERS
 from framefall.diffusion.times import following
