@@ -18,7 +18,7 @@ import torch
 
 from framefall.cascade import stage as stages
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.tasks import SpatialSR
 from framefall.data.media.decode import decode
 from framefall.video import Video, from_pixels, to_pixels

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from framefall.cascade.card import StageCard
+    from framefall.cascade.about.card import StageCard
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "runs" / "long"

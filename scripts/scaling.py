@@ -32,7 +32,9 @@ def measure(stage_name: str, batch: int, where: Path) -> None:
     with ranks.joined():
         recipe = RECIPES["micro"]()
         part = replace(recipe.stages[stage_name], batch=batch)
-        recipe = replace(recipe, stages={stage_name: part}, data=replace(recipe.data, cache=str(where / "cache")))
+        recipe = replace(
+            recipe, stages={stage_name: part}, data=replace(recipe.data, looks=1, cache=str(where / "cache"))
+        )
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         source = open_source(f"fall:{batch}", recipe.data).split("train")
         stage = initial(stage_name, part, 0, device)

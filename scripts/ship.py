@@ -15,9 +15,9 @@ import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
 # isort: split
 import torch
 
-from framefall.cascade.card import Card
+from framefall.cascade.about.card import Card
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import load_cascade, save
+from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.recipes.registry import RECIPES
 
 SOURCES = [

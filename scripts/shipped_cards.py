@@ -15,8 +15,8 @@ import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
 import long_run
 import shipped_clips
 
-from framefall.cascade.card import Card, about, read_card
-from framefall.cascade.checkpoint import find, with_card
+from framefall.cascade.about.card import Card, about, read_card
+from framefall.cascade.saved.checkpoint import find, with_card
 from framefall.publish import verify
 
 PICO_SEEN = {"base": 26_400, "temporal_sr": 2_856, "spatial_sr": 4_768}  # clips, repeats included

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.conditioning import structure_map
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import FolderConfig, open_folder
 from framefall.data.loader import validation
 from framefall.data.media.sheet import Row, strips

@@ -26,7 +26,7 @@ CLIPS = 128  # that a tree keeps
 
 def main(other: Path, recipe: str, stage: str, *rest: str) -> None:
     """Both trees' clips a second, side by side."""
-    from framefall.bench.timing import ratio, spread
+    from framefall.bench.speed.timing import ratio, spread
 
     seconds = float(next((word for word in rest if "=" not in word), "20"))
     settings = [word for word in rest if "=" in word]

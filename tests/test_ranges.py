@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic.fields import FieldInfo
 
-from framefall.cascade.card import Card
+from framefall.cascade.about.card import Card
 from framefall.cascade.cascade import CascadeConfig
 from framefall.config import from_dict, to_dict
 from framefall.recipes.registry import RECIPES

@@ -19,9 +19,9 @@ from framefall.seal import FORMS, seal, sealed
 FRAMES = np.random.default_rng(0).integers(0, 255, (4, 32, 48, 3), np.uint8)
 
 
-def _picture() -> bytes:
+def _picture(kind: str = "PNG") -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(FRAMES[0]).save(stream, format="PNG")
+    Image.fromarray(FRAMES[0]).save(stream, format=kind)
     return stream.getvalue()
 
 
@@ -35,6 +35,9 @@ PLAIN: dict[str, Callable[[], bytes]] = {
     ".png": _picture,
     ".npz": _archive,
     ".json": lambda: (json.dumps({"a": [1, 2]}, indent=2) + "\n").encode(),
+    # what reads NetCDF is an extra: that it does not mind is tested with the format
+    **dict.fromkeys((".nc", ".nc4"), lambda: b"\x89HDF\r\n\x1a\n" + FRAMES.tobytes()),
+    **dict.fromkeys((".tif", ".tiff"), lambda: _picture("TIFF")),
     ".jsonl": lambda: b'{"number": 0}\n{"number": 1}\n',
     ".html": lambda: b"<!doctype html><p>hello</p>\n",
 }
@@ -67,7 +70,10 @@ def test_a_sealed_file_is_known_and_read_as_before(made: Path) -> None:
     elif made.suffix == ".png":
         with Image.open(made) as image:
             assert np.array_equal(np.asarray(image), FRAMES[0]) and "framefall-sha256" in image.text
-    elif made.suffix != ".html":
+    elif made.suffix in (".tif", ".tiff"):
+        with Image.open(made) as image:
+            assert np.array_equal(np.asarray(image), FRAMES[0])
+    elif made.suffix not in (".html", ".jsonl", ".nc", ".nc4"):
         assert len(list(decode(made))) == len(FRAMES)
 
 

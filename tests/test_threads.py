@@ -29,9 +29,9 @@ ENTRIES = {
     "the command line": COMMAND,
     "a public name": "import framefall; framefall.generate",
     "a module": "from framefall.cascade import stage",
-    "a contestant's process": "runpy.run_module('framefall.bench.worker', run_name='__main__')",
+    "a contestant's process": "runpy.run_module('framefall.bench.speed.worker', run_name='__main__')",
     "a process that makes clips ahead": "from framefall.data.cached.ahead import serve; serve()",
-    "a process that is busy": "runpy.run_module('framefall.bench.busy', run_name='__main__')",
+    "a process that is busy": "runpy.run_module('framefall.bench.speed.busy', run_name='__main__')",
 }
 SCRIPTS = [path for folder in ("scripts", "tests/batteries") for path in sorted((ROOT / folder).glob("*.py"))]
 ENTRIES |= {

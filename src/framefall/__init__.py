@@ -30,9 +30,9 @@ __all__ += [
 
 if TYPE_CHECKING:
     from framefall.cascade.cascade import Cascade
-    from framefall.cascade.checkpoint import load_cascade as load
     from framefall.cascade.known import Known
     from framefall.cascade.request import Request
+    from framefall.cascade.saved.checkpoint import load_cascade as load
     from framefall.cascade.stage import Stage
     from framefall.data.folder import open_folder
     from framefall.data.media.writer import write
@@ -62,7 +62,7 @@ else:
         "distill": "framefall.runs.training.distill",
         "evaluate": "framefall.runs.evaluation.evaluate",
         "generate": "framefall.runs.generation.generate",
-        "load": "framefall.cascade.checkpoint",
+        "load": "framefall.cascade.saved.checkpoint",
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
         "prepare": "framefall.runs.prepare",

@@ -20,6 +20,7 @@ import traceback
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch.distributed as dist
 
@@ -53,15 +54,16 @@ class Heartbeat:
 
     def __init__(self, rank: int, world_size: int) -> None:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        client = dist.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=LIMIT))
+        stores: Any = dist  # whose names its types do not have
+        client = stores.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=LIMIT))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        self.store = dist.PrefixStore(f"framefall/heartbeat/{attempt}", client)
+        self.store = stores.PrefixStore(f"framefall/heartbeat/{attempt}", client)
         self.rank, self.beats = rank, [f"beat/{one}" for one in range(world_size)]
         me = Who(rank, platform.node(), os.getpid(), _stat(os.getpid()).began)
         self.store.set(f"who/{rank}", json.dumps(asdict(me)))
         self.store.set(self.beats[rank], "0")
         self.ranks = [Who(**json.loads(self.store.get(f"who/{one}"))) for one in range(world_size)]
-        self.word, self.ended = b"", threading.Event()
+        self.word, self.ended = "", threading.Event()
         self.news = [b""] * world_size, time.monotonic()  # what all said, and when the store was asked
         self.wakened, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
@@ -76,7 +78,7 @@ class Heartbeat:
 
     def end(self, failed: str | None = None) -> None:
         """Says that this rank leaves, or what it failed of, and stops listening."""
-        self.word = _LEFT if failed is None else _FAILED + failed.encode()
+        self.word = (_LEFT if failed is None else _FAILED).decode() + (failed or "")
         self.ended.set()
         with contextlib.suppress(OSError):
             os.write(self._wake, b"\0")
@@ -151,7 +153,7 @@ class Heartbeat:
     def _leave(self, lost: dict[int, str], code: int) -> None:
         """Ends this process; it speaks, and ends what is frozen beside it, where it is the one to do so."""
         alive = [who for who in self.ranks if who.rank not in lost]
-        self.word = _LEFT  # others that see this one go shall not count it as lost
+        self.word = _LEFT.decode()  # others that see this one go shall not count it as lost
         self.ended.set()
         self.threads[0].join(GRACE)
         if lost and alive and alive[0].rank == self.rank:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -30,9 +31,10 @@ def join() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # one GPU each, or all share the first
-        store, own, count = next(dist.rendezvous("env://"))
+        named: Any = dist  # whose names its types do not have
+        store, own, count = next(named.rendezvous("env://"))
         # torchrun's store outlives a restart: without a name for each attempt a rank may be told a dead one's address
-        store = dist.PrefixStore(f"framefall/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        store = named.PrefixStore(f"framefall/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         backend = "nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=own, world_size=count)
         _beating.append(heartbeat.Heartbeat(rank(), world_size()))
@@ -67,7 +69,9 @@ def divide(sizes: Sequence[int]) -> int:
 
 def group() -> dist.ProcessGroup:
     """Whom this process trains with."""
-    return _group[0] if _group else dist.group.WORLD
+    found = _group[0] if _group else dist.group.WORLD
+    assert found is not None
+    return found
 
 
 @contextlib.contextmanager

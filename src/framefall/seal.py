@@ -87,7 +87,8 @@ FORMS: dict[str, tuple[Form, ...]] = {
             checksum=lambda digits: zlib.crc32(_CHUNK + digits).to_bytes(4, "big"),
         ),
     ),
-    ".npy": (Form(LABEL),),
+    # what comes after the end that these state nobody reads
+    **dict.fromkeys((".npy", ".nc", ".nc4", ".tif", ".tiff"), (Form(LABEL),)),
     ".npz": (Form(_LONG.to_bytes(2, "little") + LABEL, end=bytes(2)),),  # a comment of the archive
     ".json": (
         Form(b',\n  "' + LABEL + b'": "', after=b'"\n}\n', end=b"\n}\n"),

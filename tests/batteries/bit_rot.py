@@ -26,7 +26,7 @@ from report import Report
 from safetensors.torch import load_file
 from trainings import _clips, _toy
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.runs.training.train import train
 from framefall.train import resume
 

@@ -28,7 +28,7 @@ from hostile import _train, _watched
 from report import Report
 
 from cases.drawing import clip, like_a_model, pictures
-from framefall.cascade.checkpoint import verified
+from framefall.cascade.saved.checkpoint import verified
 from framefall.data.folder import FolderConfig, open_folder
 from framefall.data.media.decode import DecodeError, decode, probe
 from framefall.data.media.frame import Limits

@@ -37,7 +37,7 @@ from report import Report
 
 from cases.drawing import clip, huge_gif, like_a_model, pictures, repeated, sparse
 from cases.odd_models import MODELS, UNSIGNED, tensors
-from framefall.cascade.checkpoint import load_cascade, verified
+from framefall.cascade.saved.checkpoint import load_cascade, verified
 from framefall.data.media import isolated
 from framefall.data.media.decode import DecodeError, decode, probe
 

@@ -25,9 +25,9 @@ from report import Report
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep
-from framefall.cascade.checkpoint import load_cascade, save
 from framefall.cascade.kept import keeping
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.cascade.stage import Stage
 from framefall.models.registry import build
 from framefall.recipes.registry import RECIPES

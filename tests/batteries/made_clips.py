@@ -24,8 +24,8 @@ import numpy as np
 from report import Report
 
 from framefall import memory
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.media.writer import MP4, OpenSink, video_output, write
 from framefall.runs.generation.generate import generate
 from framefall.runs.generation.remake import remake

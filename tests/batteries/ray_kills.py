@@ -31,8 +31,8 @@ from long_videos import toy
 from report import Report
 
 from framefall import publish
-from framefall.cascade.checkpoint import save
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import save
 from framefall.data.media.writer import write
 from framefall.progress import Events, Note, Stepped
 from framefall.runs.generation.prompts import generate_each

@@ -19,8 +19,8 @@ import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
 # isort: split
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from framefall.cascade.card import StageCard
+from framefall.cascade.about.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
-from framefall.cascade.checkpoint import with_stage
+from framefall.cascade.saved.checkpoint import with_stage
 from framefall.recipes.registry import RECIPES
 from framefall.train.loop import initial
 

@@ -35,9 +35,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from framefall import locks, publish
-from framefall.cascade import checkpoint
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import load_cascade, save, with_stage
+from framefall.cascade.saved import checkpoint
+from framefall.cascade.saved.checkpoint import load_cascade, save, with_stage
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig, open_folder

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framefall.bench.uses.long_video import long_videos
-from framefall.cascade.checkpoint import load_cascade, save
+from framefall.cascade.saved.checkpoint import load_cascade, save
 
 
 @pytest.fixture(scope="session")

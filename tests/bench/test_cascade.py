@@ -8,7 +8,7 @@ import pytest
 from framefall.bench.cascade import WAYS, cascade_bench, miniature, planned, single
 from framefall.bench.guidance import MEASURES
 from framefall.bench.presets import sized
-from framefall.cascade.checkpoint import load_cascade, save
+from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.recipes.registry import RECIPES
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from framefall.bench import guidance as bench
 from framefall.bench.guidance import MEASURES, ROWS, Clips, edges, guidance_bench, measured, verdict
 from framefall.bench.table import lines
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.diffusion.guidance_config import Guidance
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.recipes.registry import RECIPES

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import save
 from framefall.cascade.known import Known
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.saved.checkpoint import save
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.models import precision
 from framefall.models.registry import build
 from framefall.noise import Key

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, _Held, finished, frame_counts
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.cascade.tasks import Base, TemporalSR
 from framefall.data.buckets import Bucket
 from framefall.diffusion.guidance_config import Guidance

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.codec import Latents, Pixels, build_codec
 from framefall.cascade.conditioning import Conditioning
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.saved.checkpoint import AUTOENCODER, load_cascade, save
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.config import from_dict, to_dict
 from framefall.models.autoencoder import AutoencoderConfig

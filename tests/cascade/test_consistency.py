@@ -6,7 +6,8 @@ from torch import Tensor
 
 from framefall.cascade.cascade import Cascade, CascadeConfig, finished
 from framefall.cascade.consistency import match_blocks
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.video import resize
 
 CLOSE = 2e-6  # a float32 mean of 16 pixels of size 1

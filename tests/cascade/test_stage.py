@@ -11,7 +11,8 @@ from torch import Tensor
 from framefall.cascade.codec import build_codec
 from framefall.cascade.conditioning import Conditioning, frame_seconds
 from framefall.cascade.known import Known
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.process import PROCESSES

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.known import Known
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base, Segment, SpatialSR, TaskKind, TemporalSR
 from framefall.config import from_dict, from_json, to_dict, to_json
 from framefall.data.buckets import Bucket

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from framefall.cascade import stage as stage_module
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.cascade.tiles import Predict, blended, exact
 from framefall.models.backbone import Condition
 

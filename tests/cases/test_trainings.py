@@ -19,8 +19,8 @@ from children import Child, command
 
 from cases.conftest import Case, refused
 from framefall import locks, publish
-from framefall.cascade import checkpoint
-from framefall.cascade.checkpoint import load_cascade, with_stage
+from framefall.cascade.saved import checkpoint
+from framefall.cascade.saved.checkpoint import load_cascade, with_stage
 
 Run = Callable[..., object]
 TOY = ("--recipe", "micro", "--stage", "base", "--steps", "1")

@@ -36,7 +36,7 @@ def test_presets_are_a_table_and_one_json_object(framefall: Callable, monkeypatc
 
 
 def test_a_stage_of_a_recipe_is_measured(framefall: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    from framefall.bench import train
+    from framefall.bench.speed import train
 
     monkeypatch.setattr(train, "CLIPS", 4)
     line = ["bench", "train", "--recipe", "micro", "--stage", "spatial_sr", "--seconds", "0.1"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade, save
+from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.diffusion.guidance_config import Guidance
 
 REFUSED = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.recipes.registry import RECIPES
 from framefall.runs.training.train import train
 from framefall.train.loop import TrainingStep

@@ -14,7 +14,11 @@ REFUSED = [
     ("train {there}/nowhere -o {there}/new --recipe micro", 1, "the source must be a folder of videos or images"),
     ("train {there}/empty -o {there}/new --recipe micro", 1, "must hold at least one file that can be used"),
     ("train {there}/file.txt -o {there}/new --recipe micro", 1, "the source must be a folder"),
-    ("train {clips} -o {there}/new --recipe huge", 1, "recipe must be one of nano, pico, gen1_pico, worlds, micro, vdm"),
+    (
+        "train {clips} -o {there}/new --recipe huge",
+        1,
+        "recipe must be one of nano, pico, gen1_pico, worlds, micro, vdm",
+    ),
     (TRAIN + "--stage sr", 1, "a stage must be one of base, temporal_sr, spatial_sr; got 'sr'"),
     (TRAIN + "--set stages.base.sise=3", 1, "setting 'stages.base.sise' is unknown; known here: accumulate, batch"),
     (TRAIN + "--set stages.base.batch=many", 1, "stages.base.batch: Input should be a valid integer, got 'many'"),

@@ -96,3 +96,20 @@ def test_a_half_precision_guess_is_judged_in_full():
     assert loss.dtype == torch.float32
     # bfloat16 keeps 8 bits, an error of 0.4% a number; squared in bfloat16 too, it would be one of the sum as well
     torch.testing.assert_close(loss, denoising_loss(x0_hat, x0, TIMES.float(), RectifiedFlow()), rtol=0.01, atol=0)
+
+
+def test_what_is_missing_of_a_channel_has_no_weight():
+    x0_hat, x0, _ = videos()
+    there = torch.ones_like(x0)
+    there[:, 1, :, :2] = 0.0  # of one channel alone
+    t = TIMES
+    process = RectifiedFlow()
+    found = denoising_loss(x0_hat, x0, t, process, counts=there)
+    x0_hat.requires_grad_()
+    denoising_loss(x0_hat, torch.where(there > 0, x0, 99.0), t, process, counts=there).sum().backward()
+    assert (x0_hat.grad[there == 0] == 0).all() and (x0_hat.grad[there > 0] != 0).all()
+    error = (x0_hat.detach() - x0).square() * there
+    expected = weight(process, t) * error.sum(dim=(1, 2, 3, 4)) / there.sum(dim=(1, 2, 3, 4))
+    torch.testing.assert_close(found, expected)
+    everywhere = denoising_loss(x0_hat.detach(), torch.where(there > 0, x0, 99.0), t, process)
+    assert (everywhere > 10 * found).all()  # the control: a fill in the place of a gap would be learnt

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.models import precision
 
 pytest.importorskip("diffusers", reason="the extra framefall[diffusers]")

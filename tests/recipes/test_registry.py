@@ -2,7 +2,7 @@
 
 import pytest
 
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.stage_config import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.config import from_json, to_json
 from framefall.recipes.presets import PRESETS

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.diffusion.guidance import oscillating
 from framefall.diffusion.times import grid
 from framefall.models.registry import build

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.runs.worlds import WorldFormat, write_world
 from framefall.worlds.world import open_world
 

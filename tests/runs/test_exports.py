@@ -14,8 +14,8 @@ import torch
 
 from examples import examples
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
-from framefall.cascade.graphs import FORMATS, TOLERANCE
+from framefall.cascade.saved.checkpoint import load_cascade
+from framefall.cascade.saved.graphs import FORMATS, TOLERANCE
 from framefall.runs import exports
 from framefall.runs.exports import export
 

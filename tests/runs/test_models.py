@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from framefall.cascade.card import CARD
-from framefall.cascade.checkpoint import load_cascade, parameters, save
+from framefall.cascade.about.card import CARD
+from framefall.cascade.saved.checkpoint import load_cascade, parameters, save
 from framefall.runs.models import about_model, models
 from framefall.weights import SHIPPED
 

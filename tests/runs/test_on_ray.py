@@ -14,8 +14,8 @@ import pytest
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import save
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import save
 from framefall.data.media.writer import write
 from framefall.progress import Note, Stepped
 from framefall.runs import on_ray

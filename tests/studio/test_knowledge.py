@@ -4,7 +4,7 @@ from pathlib import Path
 
 from serving import place_of
 
-from framefall.cascade.card import words_of
+from framefall.cascade.about.card import words_of
 from framefall.recipes.registry import RECIPES
 from framefall.runs.models import about_model
 from framefall.studio.knowledge import about_models, about_recipes, completed

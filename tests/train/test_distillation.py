@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.conditioning import Conditioning
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base
 from framefall.data import loader
 from framefall.data.clip import Clip

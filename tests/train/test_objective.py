@@ -19,7 +19,7 @@ from framefall.noise import Key
 from framefall.recipes.registry import RECIPES
 from framefall.train.known import KnownShares
 from framefall.train.loop import initial
-from framefall.train.objective import describe, encoder, loss, stack, window
+from framefall.train.objective import describe, encoder, example, loss, mean_error, present, stack, window
 from framefall.train.optim import optimizers
 from framefall.train.recipe import Recipe, StageRecipe
 
@@ -260,3 +260,25 @@ def test_a_stage_overfits_one_batch(name: str, steps: int, factor: float, recipe
             one.zero_grad()
     assert error(stage, part, clips) < before / factor
     assert error(initial(name, part, 0, CPU), part, clips) == pytest.approx(before)  # and without steps it does not
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_is_missing_is_not_learnt(name: str) -> None:
+    """The gradient of the loss does not depend on what stands where a target's value is missing."""
+    recipe = RECIPES["micro"]()
+    part, stage = recipe.stages[name], shaken(name, recipe)
+    cut = window(part)
+    pixels = np.random.default_rng(0).normal(0, 0.5, (3, cut.frames, cut.height, cut.width)).astype(np.float32)
+    valid = np.ones(pixels.shape, bool)
+    valid[1, -1, 2:6, 2:6] = False
+    clips = [Clip(pixels, None, None, cut.fps or 6.0, "a", valid=valid)]
+    there = present(clips, stage)
+    assert there is not None and float((there == 0).sum()) == 16
+    made = example(stage, part, clips, 0, 0)
+    assert made.counts is not None and (made.counts[there == 0] == 0).all()
+    garbage = torch.where(there > 0, made.x0, torch.tensor(50.0))
+    losses = [mean_error((made.x0 * 0.9 - x0).square(), there) for x0 in (made.x0, garbage)]
+    assert torch.equal(*losses)
+    assert not torch.equal(*(mean_error((made.x0 * 0.9 - x0).square(), None) for x0 in (made.x0, garbage)))
+    assert bool(torch.isfinite(loss(stage, part, clips, 0, 0)).all())
+    assert present([replace(clips[0], valid=None)], stage) is None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.tasks import Base
 from framefall.data.folder import Folder
 from framefall.data.media.writer import write

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from framefall import publish
-from framefall.cascade.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import AUTOENCODER, load_cascade, save
 from framefall.cascade.tasks import Base
 from framefall.data.folder import Folder
 from framefall.models.autoencoder import AutoencoderConfig

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.runs.training.export import export
 
 PATH = Path(__file__).parents[2] / "scripts" / "long_run.py"

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from framefall import load
-from framefall.cascade.checkpoint import read_config
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import read_config
 from framefall.data.folder import Folder
 from framefall.models.tower import open_tower
 from framefall.recipes.registry import RECIPES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from framefall.cascade.checkpoint import read_config
+from framefall.cascade.saved.checkpoint import read_config
 from framefall.config import from_json, to_dict, to_json
 from framefall.weights import SHIPPED
 from framefall.worlds.captions.parser import parse

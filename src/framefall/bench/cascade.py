@@ -13,9 +13,9 @@ from typing import Any
 
 from framefall.bench.guidance import MEASURES, batches, measured
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.saved.checkpoint import load_cascade
+from framefall.cascade.stage_config import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.evaluate.sets.registry import SET_METRICS

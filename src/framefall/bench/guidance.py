@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality, Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.diffusion.guidance_config import Guidance
 from framefall.evaluate.metrics.cadence import cadence
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.stage_config import StageConfig
 from framefall.models.autoencoder import VideoAutoencoder
 from framefall.models.counted import counted
 from framefall.progress import Events, Stepped, operation

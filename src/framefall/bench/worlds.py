@@ -9,9 +9,9 @@ import numpy as np
 from scipy.stats import ks_2samp
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality, Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.metrics.cadence import cadence
 from framefall.evaluate.stages.blame import cascade_links
 from framefall.evaluate.stages.likelihood import overall

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from torch import Tensor
 
-from framefall.cascade.card import Card
+from framefall.cascade.about.card import Card
 from framefall.cascade.consistency import match_blocks
-from framefall.cascade.formats import FORMAT
+from framefall.cascade.held import Held
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
-from framefall.cascade.limits import PIXELS
 from framefall.cascade.request import Quality, Request
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.saved.formats import FORMAT
+from framefall.cascade.saved.limits import PIXELS
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base, Segment, TemporalSR
+from framefall.data.fields.field import Field
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
 from framefall.models.tower import open_tower
@@ -41,11 +43,14 @@ class CascadeConfig:
     description: str = ""
     trained_on: list[str] = field(default_factory=list)  # what the clips were and where they came from
     distilled_from: str = ""  # the model whose many steps a stage does in few, and by which method
+    field: Field | None = None  # what its channels are, of a model of fields; None: it makes videos
     format: Annotated[int, within(1, 1000)] = FORMAT  # of this config and of the weights' names beside it
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a cascade must have a stage, got none; try one named base")
+        if self.field is not None:
+            self.field.check_channels(one.shape.channels for one in self.stages.values())
         for name in self.stages:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # it becomes the name of a file
                 raise ValueError(f"a stage's name must be made of letters, digits, _ and -, got {name!r}; try base")
@@ -210,7 +215,7 @@ class Cascade:
 
     def with_lora(self, folder: str | Path, strength: float = 1.0) -> "Cascade":
         """The same cascade with a LoRA of `framefall train --lora` added to its weights, `strength` times."""
-        added: Cascade = import_module("framefall.cascade.adapters").with_lora(self, folder, strength)
+        added: Cascade = import_module("framefall.cascade.saved.adapters").with_lora(self, folder, strength)
         return added
 
     def with_text(self, folder: str | Path) -> "Cascade":
@@ -246,7 +251,7 @@ class Cascade:
 def _hub() -> Any:
     """What speaks with the hub; it knows cascades and is found by its name, and its library is an extra."""
     try:
-        return import_module("framefall.cascade.hub").Hub
+        return import_module("framefall.cascade.saved.hub").Hub
     except ModuleNotFoundError as error:
         if error.name != "huggingface_hub":
             raise
@@ -335,7 +340,7 @@ def _base(run: _Run) -> Iterator[SegmentStep]:
 
 def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
     """Passes on the events from below, and adds this stage's as soon as a segment has its frames."""
-    held, made = _Held(), 0
+    held, made = Held(), 0
     for event in chain(events, [None]):  # at None everything from below is there
         if event is not None:
             yield event
@@ -377,32 +382,6 @@ def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
             video = video[:, :, segment.keep.start - first : segment.keep.stop - first]
             run.kept.write(stage.name, segment.keep, video, pixels=run.last)
         yield SegmentStep(step.index + 1, step.total, what, stage, segment.keep, step, video)
-
-
-class _Held:
-    """Frames that came from below and are still needed."""
-
-    def __init__(self) -> None:
-        self.video: Tensor | None = None
-        self.start = 0
-
-    @property
-    def stop(self) -> int:
-        return self.start + (0 if self.video is None else self.video.shape[2])
-
-    def add(self, video: Video) -> None:
-        self.video = video if self.video is None else torch.cat((self.video, video), dim=2)
-
-    def take(self, frames: range) -> Tensor:
-        """The frames of a range; beyond the last one the last one repeats."""
-        assert self.video is not None
-        places = [min(frame, self.stop - 1) - self.start for frame in frames]
-        return self.video[:, :, places]
-
-    def forget(self, before: int) -> None:
-        if self.video is not None and before > self.start:
-            first = min(before, self.stop - 1)
-            self.video, self.start = self.video[:, :, first - self.start :], first
 
 
 def _real(chunks: Iterator[Video]) -> Iterator[SegmentStep]:

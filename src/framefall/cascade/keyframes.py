@@ -9,7 +9,8 @@ import torch
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.known import Known, known_frames, placed
 from framefall.cascade.request import Request
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.cascade.tasks import Base
 from framefall.cascade.windows import Window, anchors, looped, windows
 from framefall.diffusion.samplers import Step

@@ -2,147 +2,29 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from framefall import checks
-from framefall.cascade import limits
 from framefall.cascade.codec import Codec, Pixels
 from framefall.cascade.conditioning import Conditioning, corrupt, frame_seconds, told_structure
 from framefall.cascade.known import Known
 from framefall.cascade.request import Quality
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Segment, SuperResolution, Task
 from framefall.cascade.tiles import blended, exact
-from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
-from framefall.diffusion.guidance_config import Guidance, Sides, strengthened
+from framefall.diffusion.guidance_config import Sides, strengthened
 from framefall.diffusion.process import PROCESSES, Process, over_video
 from framefall.diffusion.reconstruction_guidance import reconstruction_guided
 from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
-from framefall.diffusion.times import LogitNormal, following, grid
-from framefall.models.autoencoder import AutoencoderConfig
-from framefall.models.backbone import Backbone, Condition, Predict, check_told, frame_by_frame
-from framefall.models.content import CONTENT_DIM
+from framefall.diffusion.times import following
+from framefall.models.backbone import Backbone, Condition, Predict, frame_by_frame
 from framefall.models.precision import autocast
-from framefall.models.registry import BackboneConfig
 from framefall.models.text import encode
-from framefall.models.tower import TextTower, Tower, matching, present
+from framefall.models.tower import Tower, matching, present
 from framefall.noise import Key, normal_field
-from framefall.ranges import Scale, Share, Some, within
-from framefall.video import Time, Video, VideoShape
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How a stage walks from noise to video."""
-
-    steps: Annotated[int, within(1, 4096)] = 4
-    sampler: str = "euler"  # a name in SAMPLERS
-    guidance: Guidance = field(default_factory=Guidance)
-    shift: Scale = 1.0  # above 1: more of the steps at high noise
-    low_res_noise: Share = 0.05  # how far to distrust the stage below; 0 on real video
-    history_noise: Share = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
-    anchors: Some = 1  # frames of the scene's beginning in the place of as many of a window's history
-    consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
-
-    def __post_init__(self) -> None:
-        checks.whole("steps", self.steps, 1)
-        checks.number("shift", self.shift, above=0, example=1)
-        checks.number("low_res_noise", self.low_res_noise, least=0, most=1, example=0.05)
-        checks.whole("anchors", self.anchors, 0)
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; got {self.sampler!r}")
-
-    @property
-    def calls(self) -> int:
-        """How often the network is asked in a row, each time about what it said before."""
-        return 2 * self.steps - 1 if self.sampler in ("heun", "predictor_corrector") else self.steps
-
-    def times(self, start: float = 1.0) -> TimeGrid:
-        """The diffusion times of the walk, from `start` on."""
-        return grid(self.steps, shift=self.shift, start=start)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageConfig:
-    """Everything about a stage but its weights."""
-
-    task: Task
-    shape: VideoShape  # what the stage makes by default; for spatial super-resolution, a training example
-    backbone: BackboneConfig
-    latent: AutoencoderConfig | None = None  # the network works on its latents; None: on pixels
-    text: TextTower | None = None  # the tower whose states of captions the network reads; None: MiniLM
-    process: str = "rectified_flow"  # a name in PROCESSES
-    prediction: predictions.Prediction = "x0"
-    loss: Literal["x0", "noise", "velocity"] = "velocity"
-    times: LogitNormal = field(default_factory=LogitNormal)
-    fast: Sampling = field(default_factory=Sampling)
-    best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))
-
-    def __post_init__(self) -> None:
-        if self.process not in PROCESSES:
-            raise ValueError(f"process must be one of {', '.join(PROCESSES)}; got {self.process!r}")
-        predictions.check(self.prediction, PROCESSES[self.process])
-        if self.task.bridge is not None and (self.process == "edm" or self.prediction != "x0"):
-            given = f"process={self.process!r}, prediction={self.prediction!r}"
-            raise ValueError(
-                f"a bridge needs a path that ends without data, and x0; got {given}; try rectified_flow and x0"
-            )
-        if self.task.known != "any" and not 0 <= self.task.known < self.shape.frames:
-            raise ValueError(
-                f"known first frames must be fewer than the stage's {self.shape.frames}, got {self.task.known}; try 3"
-            )
-        if self.task.known == "any" and self.latent is not None:
-            raise ValueError("a stage that can be told any frames works on pixels, got latents; set known to a number")
-        if self.latent is not None and self.latent.channels != self.shape.channels:
-            raise ValueError(
-                f"latent and shape must agree on channels, got {self.latent.channels}"
-                f" and {self.shape.channels}; set both"
-            )
-        frames = max(self.shape.frames, self.task.least_frames)
-        own = Bucket(frames=frames, height=self.shape.height, width=self.shape.width)
-        limits.check((own, *self.shapes), self.shape.channels, self.backbone, self.latent)
-        for sampling in (self.fast, self.best):
-            self.check(sampling)
-        channels = self.channels
-        if self.backbone.channels != channels:
-            what = "shape" if self.latent is None else "latent"
-            raise ValueError(
-                f"backbone and {what} must agree on channels, got {self.backbone.channels} and {channels}; set both"
-            )
-        takes = self.task.low_res_channels(channels)
-        if self.backbone.low_res_channels != takes:
-            fitting = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}[self.task.kind]
-            raise ValueError(
-                f"{self.task.kind} needs a backbone with {takes} channels of conditioning (low_res_channels),"
-                f" got {self.backbone.low_res_channels}; try kind={fitting!r}"
-            )
-
-        maps = (1 if self.latent is None else self.latent.latent_channels) + 1 if self.task.structure else 0
-        check_told(self.backbone, maps, self.task.structure, CONTENT_DIM, None if self.text is None else self.text.dim)
-
-    def check(self, sampling: Sampling) -> None:
-        """Refuses a way to sample that is not for this stage."""
-        if sampling.guidance.threshold is not None and self.latent is not None:
-            given = f"threshold={sampling.guidance.threshold}"
-            raise ValueError(
-                f"dynamic thresholding is for pixels, and this stage makes latents; got {given}; leave it out"
-            )
-
-    @property
-    def shapes(self) -> tuple[Bucket, ...]:
-        """Its own and those of the buckets, each once; none if the stage knows its own shape alone."""
-        own = Bucket(frames=self.shape.frames, height=self.shape.height, width=self.shape.width)
-        if self.task.buckets == "auto":
-            return ladder(own.frames, own.height, own.width)
-        return tuple(dict.fromkeys((own, *self.task.buckets))) if self.task.buckets else ()
-
-    @property
-    def channels(self) -> int:
-        """Of what the network makes: those of the video, or of its latents."""
-        return self.shape.channels if self.latent is None else self.latent.latent_channels
+from framefall.video import Time, Video
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

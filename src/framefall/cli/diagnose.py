@@ -51,7 +51,7 @@ def stages(
       framefall diagnose stages my_model my_clips
       framefall diagnose stages my_model my_clips --only superres --count 24 --json
     """
-    from framefall.cascade.checkpoint import load_cascade
+    from framefall.cascade.saved.checkpoint import load_cascade
     from framefall.data.folder import FolderConfig, open_folder
     from framefall.runs.evaluation.diagnose import blame, superres
 
@@ -116,7 +116,7 @@ def likelihood(
     Example:
       framefall diagnose likelihood my_world_model --count 24
     """
-    from framefall.cascade.checkpoint import load_cascade
+    from framefall.cascade.saved.checkpoint import load_cascade
     from framefall.runs.evaluation.diagnose import likelihood as ask
 
     answer = watched(ask.events(load_cascade(model, device_of(device)), count, seed, stage))

@@ -44,18 +44,30 @@ def evaluate(
       framefall evaluate ours --against theirs --json
       framefall evaluate generated --reference real --on ray
 
+    An ensemble of fields (.nc, .zarr with members) is scored against what came, --reference, by CRPS, spread against
+    skill and rank histogram, beside persistence.
+
     See also: framefall diagnose, for a model's stages, copies of training clips, and which metrics to trust.
     """
+    from framefall.data.fields.folder import is_fields
     from framefall.jsonable import json_text
     from framefall.runs.evaluation.evaluate import assess
 
+    facts = {"clips": str(clips), "reference": str(reference) if reference else None}
+    if is_fields(clips):
+        from framefall.runs.evaluation.forecast import assess_forecasts
+
+        if reference is None or against is not None or report is not None:
+            raise ValueError("forecasts of fields are scored against what came: give --reference and nothing else")
+        found = watched(assess_forecasts.events(clips, reference))
+        print(json_text(found.values(**facts)) if json else str(found), end="")
+        return
     written = None
     if report is not None:
         from framefall.runs.evaluation.pages import report_files
 
         written = report_files(report, overwrite=overwrite, sources=[one for one in (clips, reference, against) if one])
     result = watched(assess.events(clips, reference, against, workers=2, on=on))
-    facts = {"clips": str(clips), "reference": str(reference) if reference else None}
     if written is not None:
         from framefall.runs.evaluation.pages import write_report
 

@@ -178,7 +178,7 @@ def generate(
 
     if like is not None and not was_given(context, "output"):
         output = like.with_name(f"{like.stem}-again{like.suffix}")
-    if report and output.suffix.lower() in (".npy", ".png"):
+    if report and output.suffix.lower() in (".npy", ".png", ".nc", ".nc4", ".zarr", ".tif", ".tiff"):
         raise ValueError(f"--report reads the clip back and puts a .png beside it, got {output.name}; try .mp4")
     settings, weaker = guidance_of(guidance)
     asked: dict[str, Any] = {

@@ -24,7 +24,7 @@ def merge(
       framefall generate "a cup turns" -o cup.mp4 --model merged
     """
     from framefall import outputs
-    from framefall.cascade.checkpoint import MODEL, find, load_cascade, save
+    from framefall.cascade.saved.checkpoint import MODEL, find, load_cascade, save
     from framefall.jsonable import json_text
 
     outputs.folder(output, MODEL, overwrite=None, sources=[find(model), lora])

@@ -7,7 +7,7 @@ import typer
 from framefall.cli.options import Json
 
 if TYPE_CHECKING:
-    from framefall.cascade.card import StageCard
+    from framefall.cascade.about.card import StageCard
     from framefall.runs.models import ModelAbout
 
 

@@ -17,7 +17,12 @@ Model = Annotated[
 ]
 Out = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="OUT", help="Where to: .mp4 .webm .mkv .gif .npy, a folder of PNG; .png."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Where to: .mp4 .webm .mkv .gif .npy, a folder of PNG; .png; of fields .nc .zarr .npy .ome.tif.",
+    ),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that are there, whoever made them; never a user's folder.")

@@ -24,7 +24,7 @@ def verify(
       framefall verify my_model.training/base/checkpoints/00000400
     """
     from framefall import publish
-    from framefall.cascade import checkpoint
+    from framefall.cascade.saved import checkpoint
     from framefall.jsonable import json_text
     from framefall.train import resume
 

@@ -248,10 +248,15 @@ def _store(config: FolderConfig) -> Store:
 
 
 def _held_out(used: Sequence[Outcome], holdout: float) -> frozenset[str]:
-    """The sources of round(n * holdout) of the n distinct contents, ranked by a hash that nothing else moves."""
-    groups = sorted({o.group or o.content for o in used}, key=lambda one: (Key(0, "holdout", one).word(), one))
-    chosen = set(groups[: int(len(groups) * holdout + 0.5)])
+    """The sources of round(n * holdout) of the n distinct contents."""
+    chosen = held_out({o.group or o.content for o in used}, holdout)
     return frozenset(o.source for o in used if (o.group or o.content) in chosen)
+
+
+def held_out(groups: Iterable[str], holdout: float) -> frozenset[str]:
+    """Those of some names that stand on the validation side, ranked by a hash that nothing else moves."""
+    ranked = sorted(set(groups), key=lambda one: (Key(0, "holdout", one).word(), one))
+    return frozenset(ranked[: int(len(ranked) * holdout + 0.5)])
 
 
 def _shots(outcome: Outcome, entry: Entry, config: FolderConfig, width: int | None) -> tuple[list[Shot], list[str]]:

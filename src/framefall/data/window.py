@@ -74,14 +74,45 @@ def cut(folder: Folder, shot: Shot, window: Window, frames: range, where: tuple[
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
     top, left = int(where[0] * (shot.height - height + 1)), int(where[1] * (shot.width - width + 1))
     pixels = folder.read(shot, frames)[:, :, top : top + height, left : left + width].transpose(1, 2, 3, 0)
-    if (height, width) != (window.height, window.width):
+    valid = None
+    if pixels.dtype == np.float32:
+        pixels, valid = fitted(pixels, (window.height, window.width))
+    elif (height, width) != (window.height, window.width):
         shrinks = height * width > window.height * window.width
         size, mode = (window.width, window.height), cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
         shape = (window.height, window.width, pixels.shape[3])
         resized = (cv2.resize(np.ascontiguousarray(frame), size, interpolation=mode) for frame in pixels)
         pixels = np.stack([frame.reshape(shape) for frame in resized])
     if flip:
-        pixels = pixels[:, :, ::-1]
+        pixels, valid = pixels[:, :, ::-1], None if valid is None else valid[:, :, ::-1]
     numbers = shot.numbers[list(frames)] if shot.numbers is not None and shot.numbers.ndim == 2 else shot.numbers
     stacked = np.ascontiguousarray(pixels.transpose(3, 0, 1, 2))
-    return Clip(stacked, shot.caption, numbers, shot.fps / frames.step, f"{shot.key}+{frames.start}")
+    there = None if valid is None else np.ascontiguousarray(valid.transpose(3, 0, 1, 2))
+    return Clip(stacked, shot.caption, numbers, shot.fps / frames.step, f"{shot.key}+{frames.start}", valid=there)
+
+
+def fitted(values: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values of a field [frames, height, width, channels] at another size, 0 where they are missing (NaN).
+
+    And where they are there; None: everywhere. A smaller pixel is the mean of what is there of those that it covers,
+    and is missing where that is less than half of it. A larger one is interpolated, and is never more than its source.
+    """
+    there = ~np.isnan(values)
+    whole = bool(there.all())
+    values = values if whole else np.where(there, values, np.float32(0))
+    if values.shape[1:3] != size:
+        values = _resized(values, size)
+        if not whole:
+            weights = _resized(there.astype(np.float32), size)
+            there = weights >= 0.5
+            values = np.where(there, values / np.maximum(weights, 0.5), np.float32(0))
+    return values.astype(np.float32), None if whole else there
+
+
+def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames of any number of channels at another size: the mean of what a pixel covers, or between its neighbours."""
+    shrinks = values.shape[1] * values.shape[2] > size[0] * size[1]
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    planes = values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])
+    made = np.stack([cv2.resize(np.ascontiguousarray(plane), size[::-1], interpolation=mode) for plane in planes])
+    return made.reshape(len(values), values.shape[3], *size).transpose(0, 2, 3, 1)

@@ -8,6 +8,8 @@ from framefall.diffusion.prediction import Prediction, coefficients
 from framefall.diffusion.process import Process
 from framefall.video import Scores, Time, Video
 
+# 1 for what counts, 0 for what does not: of whole pixels, or of each channel
+Counts = Float[Tensor, "batch 1 frames height width"] | Float[Tensor, "batch channels frames height width"]
 FLOOR = 0.05  # JiT's t_eps: a time below weighs as this one
 
 
@@ -31,7 +33,7 @@ def denoising_loss(
     process: Process,
     space: Prediction = "velocity",
     floor: float = FLOOR,
-    counts: Float[Tensor, "batch 1 frames height width"] | None = None,
+    counts: Counts | None = None,
 ) -> Scores:
     """Each clip's mean squared error of x0, measured in `space`; of the pixels that count, where not all do.
 
@@ -43,6 +45,7 @@ def denoising_loss(
         mean = error.mean(dim=(1, 2, 3, 4))
         return weight(process, t, space, floor).to(error.dtype) * mean
     weights = weight(process, t, space, floor).to(error.dtype).reshape(len(t), 1, -1, 1, 1)  # b 1 f 1 1, or b 1 1 1 1
-    error = error.mean(dim=1, keepdim=True)  # b 1 f h w
+    if counts is None or counts.shape[1] == 1:
+        error = error.mean(dim=1, keepdim=True)  # b 1 f h w
     counts = torch.ones_like(error) if counts is None else counts
     return (weights * counts * error).sum(dim=(1, 2, 3, 4)) / counts.sum(dim=(1, 2, 3, 4)).clamp_min(1e-6)

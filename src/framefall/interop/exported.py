@@ -17,10 +17,11 @@ from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.codec import Codec, Latents, Pixels, build_autoencoder
 from framefall.cascade.conditioning import Conditioning
-from framefall.cascade.stage import Stage, StageConfig
+from framefall.cascade.saved.checkpoint import load_cascade
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import StageConfig
 from framefall.cascade.tasks import Base
 from framefall.config import from_json, to_json
 from framefall.diffusion.samplers import Step

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.diffusion.guidance_config import Guidance

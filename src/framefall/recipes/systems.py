@@ -7,7 +7,7 @@ machines, or train their `miniature` to see every part work. What a paper does n
 from collections.abc import Sequence
 from dataclasses import replace
 
-from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, Task, TemporalSR
 from framefall.data.folder import FolderConfig
 from framefall.diffusion.guidance_config import Guidance

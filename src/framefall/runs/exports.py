@@ -12,8 +12,8 @@ import torch
 
 from framefall import outputs
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import find, load_cascade
-from framefall.cascade.graphs import FORMATS, TOLERANCE, Example, Run, example, program, walked
+from framefall.cascade.saved.checkpoint import find, load_cascade
+from framefall.cascade.saved.graphs import FORMATS, TOLERANCE, Example, Run, example, program, walked
 from framefall.cascade.stage import Stage
 from framefall.models.engine import tensors_of
 from framefall.outputs import FolderKind

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from framefall.cascade.card import StageCard
-from framefall.cascade.checkpoint import Described, describe, find, makes
+from framefall.cascade.about.card import StageCard
+from framefall.cascade.saved.checkpoint import Described, describe, find, makes
 from framefall.weights import shipped
 
 

@@ -14,6 +14,7 @@ from framefall.data.cached.ahead import Ahead
 from framefall.data.cached.shards import Numbered, Shards
 from framefall.data.cached.store import RESERVE, Store
 from framefall.data.cached.told import captions
+from framefall.data.fields.folder import is_fields
 from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source, streams
 from framefall.progress import Each, Events, Note, Stepped, operation
@@ -64,6 +65,8 @@ def prepare(
     config = replace(recipe.data, cache=str(path), cache_gb=math.inf)
     if prepared.is_prepared(source):
         raise ValueError(f"the source must not be prepared already, {source} is; train on it as it is")
+    if is_fields(source):
+        raise ValueError(f"fields are read from their own files, {source} has nothing to prepare; train on it as it is")
     outputs.check_container(path, [source])
     there = path.exists()
     publish.sweep(path)  # a kill in the first moment leaves nothing but a partial file

@@ -1,4 +1,4 @@
-"""What there is to train on: a folder, a simulated world, or either of them prepared."""
+"""What there is to train on: a folder of videos or of fields, a simulated world, or a folder or world prepared."""
 
 import math
 import re
@@ -13,6 +13,8 @@ import numpy as np
 from framefall.data.cached import prepared, store
 from framefall.data.cached.store import Store
 from framefall.data.clip import Clip
+from framefall.data.fields.folder import is_fields, open_fields
+from framefall.data.fields.folder import summary as field_summary
 from framefall.data.folder import Folder, FolderConfig, collect, ingest
 from framefall.data.media.frame import readable
 from framefall.data.summary import MOST, summary
@@ -46,6 +48,10 @@ def open_source(
         if isinstance(opened, Folder):
             yield Note(summary(_name(source), opened, most))
         return opened
+    if is_fields(source):
+        opened_fields = open_fields(source, config)
+        yield Note(field_summary(_name(source), opened_fields, most))
+        return opened_fields
     there = Path(source).exists()
     if there or not names_a_world(str(source)):
         if there and names_a_world(str(source)):

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
-from framefall.cascade.card import StageCard, words_of
-from framefall.cascade.checkpoint import Described, describe, makes
-from framefall.cascade.english import is_content
-from framefall.cascade.stage import StageConfig
-from framefall.cascade.vocabulary import doubt
+from framefall.cascade.about.card import StageCard, words_of
+from framefall.cascade.about.english import is_content
+from framefall.cascade.about.vocabulary import doubt
+from framefall.cascade.saved.checkpoint import Described, describe, makes
+from framefall.cascade.stage_config import StageConfig
 from framefall.recipes.registry import RECIPES
 from framefall.runs.models import about_model
 from framefall.studio.answers import Completed, ModelAbout, RecipeAbout, StageAbout

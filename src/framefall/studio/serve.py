@@ -59,7 +59,7 @@ def serve(
 def _found(models: Sequence[Path]) -> tuple[Path, ...]:
     if not models:
         return ()
-    from framefall.cascade.checkpoint import find  # takes seconds to load, and the page need not wait for it
+    from framefall.cascade.saved.checkpoint import find  # takes seconds to load, and the page need not wait for it
 
     return tuple(find(one).absolute() for one in models)
 

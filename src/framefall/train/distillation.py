@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from framefall.cascade.stage import Sampling, Stage, StageConfig
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.data.clip import Clip
 from framefall.diffusion.flow_map import adaptive, joined, split_target
 from framefall.diffusion.flow_map import step as jump

@@ -23,6 +23,7 @@ from framefall.data import loader
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
+from framefall.diffusion.loss import Counts
 from framefall.models.precision import autocast
 from framefall.noise import Key, normal
 from framefall.progress import Note
@@ -30,7 +31,7 @@ from framefall.train import objective
 from framefall.train.conditions import EXACTLY, structures
 from framefall.train.recipe import StageRecipe
 from framefall.train.trend import Measurement, Trend, trend
-from framefall.video import Scores
+from framefall.video import Scores, Video
 
 CLIPS = 16
 FEWEST = 4  # where a run trains on hardly any
@@ -138,13 +139,23 @@ def errors(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed: int) ->
             told = objective.describe(stage, replace(part, text_dropout=0.0), some, keys, video.shape[2])
             condition = stage.conditioned(told, known, torch.zeros(len(some), device=stage.device))
             noise = normal(keys, x0.shape[1:]).to(x0.device)
-            plain = x0.mean(dim=(2, 3, 4), keepdim=True) if known.prior is None else known.prior
+            there = objective.present(some, stage)
+            plain = _mean_colour(x0, there) if known.prior is None else known.prior
             t = torch.full((len(some),), LOOK_AT if low is None else 1.0, device=stage.device)
             x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
             made = stage.x0(x_t, t, condition)
-        ours, theirs = ((one.float() - x0).square().mean(dim=(1, 2, 3, 4)) + objective.QUIET for one in (made, plain))
+        ours, theirs = (
+            objective.mean_error((one.float() - x0).square(), there) + objective.QUIET for one in (made, plain)
+        )
         found.append(torch.log(ours / theirs))
     return tuple(torch.cat(found).tolist())
+
+
+def _mean_colour(x0: Video, there: Counts | None) -> Video:
+    """Of each clip, one value a channel: the mean of what is there."""
+    if there is None:
+        return x0.mean(dim=(2, 3, 4), keepdim=True)
+    return (x0 * there).sum(dim=(2, 3, 4), keepdim=True) / there.sum(dim=(2, 3, 4), keepdim=True).clamp_min(1.0)
 
 
 class Watch:

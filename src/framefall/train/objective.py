@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, shown
-from framefall.cascade.known import Mask
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.window import Window
-from framefall.diffusion.loss import denoising_loss
+from framefall.diffusion.loss import Counts, denoising_loss
 from framefall.models.backbone import Condition
 from framefall.models.text import CaptionEncoder
 from framefall.models.tower import Tower
@@ -50,7 +49,29 @@ def encoder(recipe: StageRecipe, tower: Tower | None = None) -> CaptionEncoder |
 
 def stack(clips: Sequence[Clip], device: torch.device) -> Video:
     """Clips of one size as a batch."""
-    return from_pixels(torch.from_numpy(np.stack([clip.pixels for clip in clips])).to(device))
+    pixels = torch.from_numpy(np.stack([clip.pixels for clip in clips])).to(device)
+    return pixels if pixels.dtype == torch.float32 else from_pixels(pixels)
+
+
+def present(clips: Sequence[Clip], stage: Stage) -> Counts | None:
+    """1 where a clip's target has a value, 0 where it is missing; None: nothing is."""
+    if all(clip.valid is None for clip in clips):
+        return None
+    if stage.config.latent is not None:
+        raise ValueError(
+            f"missing values cannot be left out of latents, and {clips[0].key} or others beside it have some;"
+            " train a stage on pixels"
+        )
+    there = [np.ones(clip.pixels.shape, bool) if clip.valid is None else clip.valid for clip in clips]
+    target, _ = stage.task.example(torch.from_numpy(np.stack(there)).float().to(stage.device))
+    return target
+
+
+def mean_error(error: Video, there: Counts | None) -> Scores:
+    """Each clip's mean of an error, of the values that are there."""
+    if there is None:
+        return error.mean(dim=(1, 2, 3, 4))
+    return (error * there).sum(dim=(1, 2, 3, 4)) / there.sum(dim=(1, 2, 3, 4)).clamp_min(1e-6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +83,8 @@ class Example:
     endpoint: Video  # where the path ends at t = 1
     t: Time
     condition: Condition
-    counts: Mask | None = None  # 1 where it is to be learnt, 0 where it is given; None: everywhere
+    counts: Counts | None = None  # 1 where it is to be learnt, 0 where it is given or missing; None: everywhere
+    there: Counts | None = None  # 1 where there is a value; None: everywhere
 
 
 def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, step: int) -> Scores:
@@ -73,7 +95,7 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
     losses = denoising_loss(x0_hat, drawn.x0, drawn.t, stage.process, stage.config.loss, counts=drawn.counts)
     if not task.relative_loss or drawn.condition.prior is None:
         return losses
-    plain = (drawn.condition.prior - drawn.x0).square().mean(dim=(1, 2, 3, 4))
+    plain = mean_error((drawn.condition.prior - drawn.x0).square(), drawn.there)
     return torch.log((losses + QUIET) / (plain + QUIET))
 
 
@@ -105,11 +127,14 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
     elif task.known:
         given = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
         known = Conditioning(low_res=shown(video, first_frames(video, given)))
+    if (there := present(clips, stage)) is not None:
+        counts = there if counts is None else counts * there
     known = stage.codec.conditioning(replace(known, structure=structures(stage, video, keys, recipe.conditions)))
     condition = stage.conditioned(describe(stage, recipe, clips, keys, video.shape[2]), known, level)
     content = contents(stage, video, keys, recipe.conditions)
     condition = condition if content is None else replace(condition, content=content.to(device))
-    return Example(keys=keys, x0=x0, endpoint=stage.endpoint(noise, known), t=t, condition=condition, counts=counts)
+    endpoint = stage.endpoint(noise, known)
+    return Example(keys=keys, x0=x0, endpoint=endpoint, t=t, condition=condition, counts=counts, there=there)
 
 
 def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int) -> Condition:

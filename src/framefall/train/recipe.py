@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from framefall.cascade.stage import Sampling, StageConfig
+from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.data.folder import FolderConfig
 from framefall.ranges import Often, Share, Size, listed, within
 from framefall.train.conditions import ConditionShares

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from framefall import bounded, publish, ranks
-from framefall.cascade.checkpoint import stored, writable
-from framefall.cascade.formats import upgrade_stage
-from framefall.cascade.tensors import check_tensors, read_tensors
+from framefall.cascade.saved.checkpoint import stored, writable
+from framefall.cascade.saved.formats import upgrade_stage
+from framefall.cascade.saved.tensors import check_tensors, read_tensors
 from framefall.config import from_dict, to_dict
 from framefall.models import keys
 from framefall.train.optim import AveragedWeights

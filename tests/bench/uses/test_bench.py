@@ -11,7 +11,7 @@ from framefall.bench.table import lines
 from framefall.bench.uses import bench
 from framefall.bench.uses.bench import MUST, projectiles, uses_bench
 from framefall.bench.uses.cases import USES
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.jsonable import json_text
 from framefall.metric import Interval
 

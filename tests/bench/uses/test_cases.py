@@ -17,8 +17,8 @@ from framefall.bench.uses.cases import (
 from framefall.bench.uses.continuity import kept_share
 from framefall.bench.uses.sources import Source, world_sources
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.uses import Canvas
 from framefall.video import Video, from_pixels, resize
 from framefall.worlds.captions.sentences import describe

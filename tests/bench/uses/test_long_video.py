@@ -16,7 +16,7 @@ from framefall.bench.uses.long_video import (
     second,
     streaming,
 )
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.media.decode import decode
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.video import to_frames

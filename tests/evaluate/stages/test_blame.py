@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.evaluate.metrics.suite import NamedVideo
 from framefall.evaluate.stages.blame import Blame, Link, Trace, blame, cascade_links, cascade_traces, shrunk

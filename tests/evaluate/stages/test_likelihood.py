@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.conditioning import frame_seconds
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.diffusion.loss import denoising_loss
 from framefall.diffusion.process import PROCESSES
 from framefall.diffusion.samplers import Denoise

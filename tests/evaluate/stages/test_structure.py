@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.cascade.stage import Sampling
+from framefall.cascade.stage_config import Sampling
 from framefall.evaluate.stages.structure import Told, agreement, made_as
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.content import CONTENT_DIM

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import Folder
 from framefall.progress import Note
 from framefall.runs.evaluation import diagnose

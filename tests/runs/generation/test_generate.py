@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep
-from framefall.cascade.checkpoint import fingerprint, load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import fingerprint, load_cascade
 from framefall.data.media.tags import read_tags
 from framefall.data.media.writer import BESIDE
 from framefall.models.engine import Engine

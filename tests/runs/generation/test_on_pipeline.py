@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.interop.pipelines import open_pipeline
 from framefall.noise import Key
 from framefall.runs.generation.on_pipeline import FAST, generate_on

@@ -10,8 +10,8 @@ import pytest
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade, SegmentStep
-from framefall.cascade.checkpoint import save
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import save
 from framefall.progress import Note, Stepped
 from framefall.runs.generation.generate import generate
 from framefall.runs.generation.prompts import generate_each, read_prompts

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade, save
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.data.media.tags import read_tags
 from framefall.data.media.writer import WRITERS, write
 from framefall.progress import Note

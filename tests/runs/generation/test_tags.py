@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import fingerprint, load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import fingerprint, load_cascade
 from framefall.data.media.writer import write
 from framefall.runs.generation.tags import LIBRARIES, changed, provenance, read_made, tagged
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from framefall.cascade.cascade import Cascade, SegmentStep, finished
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.media.decode import decode
 from framefall.data.media.writer import write
 from framefall.progress import Done, Started

@@ -11,8 +11,8 @@ import torch
 
 from framefall import memory
 from framefall.cascade.cascade import Cascade, finished
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.progress import Note, finish
 from framefall.runs.generation import workload
 from framefall.runs.generation.workload import Work, bounded, measured

@@ -8,8 +8,8 @@ import torch
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import Folder
 from framefall.progress import Done, Started
 from framefall.recipes.registry import RECIPES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.config import override
 from framefall.data.folder import Folder
 from framefall.recipes.registry import RECIPES

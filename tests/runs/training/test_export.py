@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from framefall import publish
-from framefall.cascade.card import StageCard
-from framefall.cascade.checkpoint import load_cascade
-from framefall.cascade.tensors import read_tensors
+from framefall.cascade.about.card import StageCard
+from framefall.cascade.saved.checkpoint import load_cascade
+from framefall.cascade.saved.tensors import read_tensors
 from framefall.runs.training.export import export
 from framefall.runs.training.knowledge import NOTES
 

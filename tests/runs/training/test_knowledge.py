@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framefall.cascade.card import StageCard
+from framefall.cascade.about.card import StageCard
 from framefall.data.folder import Folder
 from framefall.runs.sources import WorldSource
 from framefall.runs.training.knowledge import concluded, known_of, note, noted

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from framefall import publish
-from framefall.cascade.checkpoint import size
+from framefall.cascade.saved.checkpoint import size
 from framefall.config import override
 from framefall.data.folder import Folder, open_folder
 from framefall.recipes.registry import RECIPES

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from framefall import publish
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.config import override
 from framefall.data.folder import Folder, open_folder
 from framefall.data.media.writer import write

@@ -8,8 +8,8 @@ from framefall.studio.jobs.work import Progressed
 
 
 def test_each_stage_goes_from_its_first_frame_to_its_last_for_every_clip(trained: Any) -> None:
-    from framefall.cascade.checkpoint import load_cascade
     from framefall.cascade.request import Request
+    from framefall.cascade.saved.checkpoint import load_cascade
 
     cascade, request = load_cascade(trained), Request(seed=1, count=2)
 

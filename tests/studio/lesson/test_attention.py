@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from framefall.bench.attention import WINDOW
-from framefall.cascade.checkpoint import load_cascade
+from framefall.bench.speed.attention import WINDOW
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.layers.attention import SelfAttention
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import coordinates, rotary_angles

@@ -6,7 +6,7 @@ import pytest
 
 from framefall.bench.cascade import above, planned
 from framefall.bench.presets import sized
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.models.counted import counted
 from framefall.studio.lesson.examples import examples
 from framefall.weights import DEFAULT

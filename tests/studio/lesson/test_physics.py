@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.stages.likelihood import preference, stage_judge
 from framefall.studio.lesson.basics import a_case
 from framefall.studio.lesson.examples import FOLDER, examples

@@ -14,8 +14,8 @@ from framefall.bench.uses.long_video import LIMITS, long_videos, streaming
 from framefall.bench.uses.sources import Source, real_sources, world_sources
 from framefall.bench.worlds import continued
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality, Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.uses import Canvas
 from framefall.data.media.sheet import Row, clip_row, strips
 from framefall.evaluate.worldbench.benchmark import Protocol, cases, judge, references

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from framefall import memory
-from framefall.bench import timing
+from framefall.bench.speed import timing
 from framefall.bench.uses.cases import window_edges
 from framefall.bench.uses.continuity import Frames, join_ratio, light
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Quality, Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.uses import Canvas
 from framefall.data.media.decode import decode
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from framefall.cascade.conditioning import blurred, detail, structure_map
 from framefall.cascade.known import Known
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.data.structure import Maps
 from framefall.models.content import content_of
 from framefall.noise import Key

@@ -1,32 +1,38 @@
 """New clips into files: streamed from the stages to the encoder, segment by segment."""
 
+import dataclasses
 import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from framefall.cascade.about.vocabulary import Doubt, doubt
 from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
-from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.kept import keeping
 from framefall.cascade.keyframes import plan
 from framefall.cascade.request import Request
-from framefall.cascade.vocabulary import Doubt, doubt
+from framefall.cascade.saved.checkpoint import find, load_cascade
+from framefall.cascade.uses import Canvas
+from framefall.data.fields.field import Field
+from framefall.data.fields.formats import format_of
 from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
 from framefall.memory import size_of
 from framefall.models.engine import accelerated
 from framefall.outputs import Output, check_together
 from framefall.progress import Events, Note, operation
+from framefall.runs.generation import fields
 from framefall.runs.generation.given import Given, knowing
 from framefall.runs.generation.tags import named, provenance, tagged
 from framefall.runs.generation.workload import SMALL, announced, pixels
-from framefall.video import to_frames
+from framefall.video import Video, to_frames
 from framefall.weights import DEFAULT
 
 
@@ -39,14 +45,15 @@ class Record:
     fps: float
     height: int
     width: int
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage; the rest is reading and encoding
-    made_with: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)  # by stage; the rest is reading and encoding
+    made_with: dict[str, str] = dataclasses.field(default_factory=dict)
+    members: int = 1  # of an ensemble that is one file
     doubt: Doubt | None = None  # what of its prompt the model does not know
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
         size = f"{self.frames} frames of {self.width}x{self.height} at {self.fps:g} a second"
-        return f"{self.path}: {size} ({seconds})"
+        return f"{self.path}: {f'{self.members} members of ' if self.members > 1 else ''}{size} ({seconds})"
 
 
 @operation
@@ -139,7 +146,18 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
     if request.endless:
         raise ValueError("a file must have an end, got seconds=inf; give seconds, or read framefall.stream")
     asked = list(request.one_by_one())  # as it stands in the tags
-    files = _files(numbered(output, len(asked)), cascade, request, how)
+    field, written = cascade.config.field, list[Output]()
+    if field is not None and format_of(output) is not None:
+        written = fields.outputs(output, len(asked), overwrite=how.overwrite, sources=_sources(how))
+        if how.save_stages is not None:
+            raise ValueError("stages of fields are kept one at a time; leave --save-stages out, and take --until")
+        each = written if len(written) == len(asked) else written * len(asked)
+        fps = cascade.fps(request.until)
+        files = [ClipFile(output=one, fps=fps, field=field, into=fields.Collected()) for one in each]
+    else:
+        if field is not None:
+            fields.check_shown(field, Path(output))
+        files = _files(numbered(output, len(asked)), cascade, request, how)
     doubts = {caption: _doubt(caption, cascade) for caption in dict.fromkeys(request.captions)}
     for found in doubts.values():
         if found is not None:
@@ -154,7 +172,11 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
     if how.given is not None and not how.given.empty:
         made_with["given"] = how.given.record()
         request = yield from knowing(request, how.given, cascade)
-    if files[0].path.suffix.lower() == PICTURE and frame_counts(cascade.up_to(request.until), request)[-1] != 1:
+    if (
+        not written
+        and files[0].path.suffix.lower() == PICTURE
+        and frame_counts(cascade.up_to(request.until), request)[-1] != 1
+    ):
         raise ValueError(one_frame_only(files[0].path))
     cascade = yield from announced(cascade, request, how.batch, how.memory)
     if how.accelerate:
@@ -167,13 +189,46 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
         made = yield from _resumed(request.part(slice(group.start, group.stop)), cascade, clips)
         for one, record in zip(group, made, strict=True):
             records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
-            yield Note(str(record))
+            if not written:
+                yield Note(str(record))
+    if field is not None and written:
+        records = yield from _write_fields(request, cascade, field, how, written, files, records)
     return records
+
+
+def _write_fields(
+    request: Request,
+    cascade: Cascade,
+    field: Field,
+    how: Making,
+    written: Sequence[Output],
+    clips: Sequence["ClipFile"],
+    records: Sequence["Record"],
+) -> Events[list["Record"]]:
+    """Writes clips of fields, of which one file may hold all."""
+    made = [clip.into for clip in clips if clip.into is not None]
+    video = None if how.given is None else how.given.video
+    path = video if isinstance(video, str | Path) else None
+    start = request.known[0].start if request.known else 0.0
+    where = fields.place(path, field, Canvas.of(cascade, request.until), made[0].size, start)
+    tags = [record.made_with for record in records]
+    for sentence in fields.write(written, made, field, where, clips[0].fps, tags):
+        yield Note(sentence)
+    if len(written) < len(records):
+        records = [replace(records[0], members=len(records), seconds=_together(records))]
+    for record in records:
+        yield Note(str(record))
+    return list(records)
+
+
+def _together(records: Sequence["Record"]) -> dict[str, float]:
+    """The seconds of all, by stage."""
+    return {name: sum(one.seconds.get(name, 0.0) for one in records) for name in records[0].seconds}
 
 
 def _resumed(request: Request, cascade: Cascade, clips: Sequence["ClipFile"]) -> Events[list[Record]]:
     """The files of a request's clips, from the windows on that a run that was ended has finished."""
-    if not _long(request, cascade):
+    if clips[0].into is not None or not _long(request, cascade):  # a window is kept as bytes, which a field is not
         made = yield from write_clips(cascade.stream(request), cascade, request.until, clips)
         return made
     key = hashlib.sha256(json.dumps([dict(clip.made_with) for clip in clips]).encode()).hexdigest()
@@ -194,9 +249,7 @@ def _long(request: Request, cascade: Cascade) -> bool:
 
 def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Making) -> list["ClipFile"]:
     """Where the clips go, and those of their stages: all are looked at before any of them is made."""
-    given = () if how.given is None else how.given.files
-    weaker = () if how.weaker is None or isinstance(how.weaker, Cascade) else (find(how.weaker),)
-    sources = (*how.sources, *given, *weaker)
+    sources = _sources(how)
 
     def output(path: Path) -> Output:
         return video_output(path, overwrite=how.overwrite, sources=sources)
@@ -206,6 +259,7 @@ def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Makin
         ClipFile(
             output=output(path),
             fps=cascade.fps(request.until),
+            field=cascade.config.field,
             stages={
                 name: output(Path(how.save_stages or ".") / f"{path.stem}-{name}{path.suffix or '.mp4'}")
                 for name in names
@@ -215,6 +269,13 @@ def _files(paths: Sequence[Path], cascade: Cascade, request: Request, how: Makin
     ]
     check_together([one for file in files for one in (file.output, *file.stages.values())])
     return files
+
+
+def _sources(how: Making) -> tuple[Path, ...]:
+    """All that is read for the clips."""
+    given = () if how.given is None else how.given.files
+    weaker = () if how.weaker is None or isinstance(how.weaker, Cascade) else (find(how.weaker),)
+    return *how.sources, *given, *weaker
 
 
 def _doubt(caption: str | None, cascade: Cascade) -> Doubt | None:
@@ -230,13 +291,23 @@ class ClipFile:
 
     output: Output
     fps: float
-    made_with: Mapping[str, str] = field(default_factory=dict)
-    stages: Mapping[str, Output] = field(default_factory=dict)  # where what every stage makes goes, by name
+    made_with: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    stages: Mapping[str, Output] = dataclasses.field(default_factory=dict)  # where what every stage makes goes, by name
+    field: Field | None = None  # what its channels are, where it is no video
+    into: fields.Collected | None = None  # what holds its frames instead of an encoder
 
     @property
     def path(self) -> Path:
         """Its name."""
         return self.output.path
+
+    def writer(self) -> VideoWriter | fields.Collected:
+        """What takes its frames."""
+        return VideoWriter(self.output, self.fps, self.made_with) if self.into is None else self.into
+
+    def pixels(self, video: Video) -> np.ndarray:
+        """A segment of one clip as a file shows it."""
+        return to_frames(video) if self.field is None else fields.coloured(video)
 
 
 def write_clip(events: Iterator[SegmentStep], cascade: Cascade, until: str | None, clip: ClipFile) -> Events[Record]:
@@ -253,7 +324,9 @@ def write_clips(
     keeps = any(clip.stages for clip in clips)
     seconds: dict[str, float] = {}
     with ExitStack() as files:
-        writers = [files.enter_context(VideoWriter(clip.output, clip.fps, clip.made_with)) for clip in clips]
+        writers = [clip.writer() for clip in clips]
+        for writer in writers:
+            files.enter_context(writer)
         parts: dict[tuple[ClipFile, str], VideoWriter] = {}
         began = time.perf_counter()
         for event in events:
@@ -261,7 +334,10 @@ def write_clips(
             seconds[name] = seconds.get(name, 0.0) + (time.perf_counter() - began) / len(clips)
             if event.stage is not None and event.video is not None and (name == last.name or keeps):
                 for clip, writer, video in zip(clips, writers, event.video.split(1), strict=True):
-                    pixels = to_frames(video)
+                    if isinstance(writer, fields.Collected):
+                        writer.add(video)
+                        continue
+                    pixels = clip.pixels(video)
                     if clip.stages:
                         if (clip, name) not in parts:
                             part = VideoWriter(clip.stages[name], cascade.fps(name), clip.made_with)

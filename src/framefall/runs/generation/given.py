@@ -21,6 +21,7 @@ from framefall.cascade.tasks import StructureKind
 from framefall.data.media import decode as decoder
 from framefall.models.content import content_of
 from framefall.progress import Events, Note
+from framefall.runs.generation import fields
 from framefall.runs.generation.tags import plain
 from framefall.video import Video, from_pixels
 
@@ -99,8 +100,15 @@ def knowing(request: Request, given: Given, cascade: Cascade) -> Events[Request]
     channels = cascade.stages[0].config.shape.channels
     asked = request.length(canvas.fps)
 
+    field = cascade.config.field
+    if field is not None and (given.images or given.mask is not None):
+        raise ValueError("a model of fields goes on from recordings of them; give --video or --end instead")
+
     def read(media: Media) -> Events[Video]:
-        video, said = _read(media, canvas, channels)
+        if field is not None and not isinstance(media, np.ndarray):
+            video, said = fields.read(media, field, canvas)
+        else:
+            video, said = _read(media, canvas, channels)
         yield from map(Note, said)
         return video
 
@@ -231,6 +239,7 @@ def _found(named: Mapping[str, str], beside: Path) -> Path:
 def _sha256(path: Path) -> str:
     """Of a file, or of the files of a folder with their names."""
     if path.is_dir():
-        parts = [f"{file.name} {publish.sha256(file)}" for file in sorted(path.iterdir()) if file.is_file()]
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        parts = [f"{file.relative_to(path).as_posix()} {publish.sha256(file)}" for file in files]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return publish.sha256(path) if path.exists() else ""

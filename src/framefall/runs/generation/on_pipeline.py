@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import find, load_cascade
 from framefall.cascade.stage import Stage
 from framefall.data.media.writer import PICTURE, VideoWriter, one_frame_only, video_output
 from framefall.interop.pipelines import TextToVideo, open_pipeline

@@ -11,8 +11,8 @@ import torch
 
 from framefall import outputs, publish
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import find
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import find
 from framefall.data.media.tags import read_tags
 from framefall.data.media.writer import video_output
 from framefall.data.text import read_text

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from framefall.cascade.checkpoint import find, fingerprint, load_cascade
 from framefall.cascade.record import from_record
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import find, fingerprint, load_cascade
 from framefall.data.media.writer import video_output
 from framefall.memory import size_of
 from framefall.progress import Events, Note, operation

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import UInt8
 
 from framefall.cascade.cascade import Cascade, finished
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.progress import finish
 from framefall.runs.generation.given import Given, knowing
 from framefall.video import to_frames

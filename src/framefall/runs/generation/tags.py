@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import fingerprint
 from framefall.cascade.record import to_record
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import fingerprint
 from framefall.data.media.tags import read_tags
 from framefall.provenance import machine
 

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import find, load_cascade
 from framefall.cascade.request import Quality
+from framefall.cascade.saved.checkpoint import find, load_cascade
+from framefall.data.fields.formats import format_of
 from framefall.data.media import decode as decoder
 from framefall.data.media.writer import PICTURE, one_frame_only, video_output
 from framefall.memory import size_of
-from framefall.progress import Events, operation
+from framefall.progress import Events, Note, operation
+from framefall.runs.generation import fields
 from framefall.runs.generation.generate import ClipFile, Record, write_clip
 from framefall.runs.generation.tags import provenance, tagged
 from framefall.runs.generation.workload import bounded
@@ -46,30 +48,43 @@ def upscale(
     into memory, for a file at `output` that Framefall did not make unless `overwrite` is set, and for a source that is
     the output; `DecodeError` for a source that cannot be read.
     """
-    limit = size_of(memory)
-    written = video_output(
-        output, overwrite=overwrite, sources=[source, *([] if isinstance(model, Cascade) else [find(model)])]
-    )
+    limit, read = size_of(memory), [source, *([] if isinstance(model, Cascade) else [find(model)])]
     cascade = model if isinstance(model, Cascade) else load_cascade(model, device)
+    field = cascade.config.field
+    if field is not None and format_of(output) is not None:
+        (written,) = fields.outputs(output, 1, overwrite=overwrite, sources=read)
+        into: fields.Collected | None = fields.Collected()
+    else:
+        written, into = video_output(output, overwrite=overwrite, sources=read), None
     names = [_able(cascade, "time", time), _able(cascade, "space", space)]
     stages = [name for name in names if name]
     if not stages:
         raise ValueError("upscaling must do something, got --space 1 --time 1; try --space 4")
-    channels = cascade.stage(stages[0]).config.shape.channels
-    info = decoder.probe(source)
-    fps, longest = info.fps or 24.0, decoder.Limits().seconds
-    if info.duration > longest:
-        raise ValueError(f"{source} must last at most {longest:g} s, got {info.duration:g} s; cut it first")
-    count = max(1, round(info.duration * fps))
-    if written.path.suffix.lower() == PICTURE and count > 1:
-        raise ValueError(one_frame_only(written.path))
-    cascade = yield from bounded(cascade, stages, (info.height, info.width), count, quality, limit)
-    chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
-    events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
     made_with = provenance(cascade, None if isinstance(model, Cascade) else model, device)
     made_with |= {"seed": str(seed), "quality": quality}
-    clip = ClipFile(output=written, fps=fps * time, made_with=tagged(made_with))
+    if field is not None:
+        fields.check_shown(field, written.path)
+        given = fields.whole(source, field)
+        yield from map(Note, given.said)
+        count, fps, size = len(given.places), given.fps(field), given.recording.size
+        chunks = given.chunks(field, CHUNK)
+    else:
+        channels = cascade.stage(stages[0]).config.shape.channels
+        info = decoder.probe(source)
+        fps, longest = info.fps or 24.0, decoder.Limits().seconds
+        if info.duration > longest:
+            raise ValueError(f"{source} must last at most {longest:g} s, got {info.duration:g} s; cut it first")
+        count, size = max(1, round(info.duration * fps)), (info.height, info.width)
+        if written.path.suffix.lower() == PICTURE and count > 1:
+            raise ValueError(one_frame_only(written.path))
+        chunks = _chunks(decoder.decode(source, fps=fps, channels=channels), CHUNK)
+    cascade = yield from bounded(cascade, stages, size, count, quality, limit)
+    events = cascade.upscale(chunks, fps=fps, stages=stages, seed=seed, quality=quality)
+    clip = ClipFile(output=written, fps=fps * time, made_with=tagged(made_with), field=field, into=into)
     record = yield from write_clip(events, cascade, stages[-1], clip)
+    if field is not None and into is not None:
+        where = fields.enlarged(given, field, (space, time))
+        yield from map(Note, fields.write([written], [into], field, where, clip.fps, [clip.made_with]))
     return record
 
 

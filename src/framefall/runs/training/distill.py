@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from framefall import publish, ranks
-from framefall.cascade import checkpoint
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import load_cascade
-from framefall.cascade.stage import Sampling, Stage
+from framefall.cascade.saved import checkpoint
+from framefall.cascade.saved.checkpoint import load_cascade
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
 from framefall.config import override, to_json
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig

@@ -11,8 +11,8 @@ from torch import nn
 
 from framefall import ranks
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.checkpoint import read_config
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.saved.checkpoint import read_config
+from framefall.cascade.stage_config import StageConfig
 from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import ClipStream, Source

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from framefall import bounded, outputs
-from framefall.cascade import checkpoint
-from framefall.cascade.card import StageCard
+from framefall.cascade.about.card import StageCard
 from framefall.cascade.cascade import CascadeConfig
-from framefall.cascade.formats import upgrade_recipe
-from framefall.cascade.tensors import check_tensors
+from framefall.cascade.saved import checkpoint
+from framefall.cascade.saved.formats import upgrade_recipe
+from framefall.cascade.saved.tensors import check_tensors
 from framefall.config import from_dict
 from framefall.runs.training import knowledge
 from framefall.train import resume

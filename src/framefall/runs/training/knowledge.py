@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from framefall import bounded, publish
-from framefall.cascade.card import StageCard, about
+from framefall.cascade.about.card import StageCard, about
 from framefall.config import from_json, to_json
 from framefall.data.folder import Folder
 from framefall.data.loader import Source

@@ -391,10 +391,7 @@ def _assumed(recipe: Recipe, machine: Machine | None, source: Folder | Source | 
         )
         yield f"a device sends {machine.link / 1e9:.0f} GB/s, and half of a step's computing hides it"
         yield "every device has at least one clip of a step: the batch grows to that, and steps become fewer"
-        yield (
-            "what does not fit is split among the devices (train it with --set stages.NAME.sharding=full);"
-            " activations are in bfloat16"
-        )
+        yield "what does not fit is split among the devices (sharding=full); activations are in bfloat16"
         if device.price is not None:
             yield f"{device.price:g} US dollars an hour and device ({device.priced})"
     for name, part in recipe.stages.items():

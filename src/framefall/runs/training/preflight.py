@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from framefall import locks, outputs, publish, ranks
-from framefall.cascade.checkpoint import MODEL, load_cascade, size
-from framefall.cascade.stage import StageConfig
+from framefall.cascade.saved.checkpoint import MODEL, load_cascade, size
+from framefall.cascade.stage_config import StageConfig
 from framefall.cascade.tasks import Base, SpatialSR, TemporalSR
 from framefall.data import loader
 from framefall.data.folder import Folder

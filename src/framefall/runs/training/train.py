@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 
 from framefall import publish, ranks
-from framefall.cascade import adapters, card, checkpoint
+from framefall.cascade.about import card
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved import adapters, checkpoint
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.config import to_json
+from framefall.data.fields.folder import FieldFolder, is_fields
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.models.deeper import deepened, told_more
@@ -23,6 +25,7 @@ from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import open_source
 from framefall.runs.training import estimate, knowledge, preflight
+from framefall.runs.training.fields import for_fields
 from framefall.runs.training.strips import draw_strips
 from framefall.train import resume, sharding
 from framefall.train.held_out import CLIPS, FEWEST, HeldOutLoss, held_out, measured
@@ -104,6 +107,10 @@ def train(
     runs = model.with_name(model.name + ".training")
     preflight.check_places(model, runs, source, adapters.ADAPTERS if lora else checkpoint.MODEL)
     with preflight.one_writer(model, runs, names):
+        if isinstance(source, str | Path) and is_fields(source):
+            source = yield from open_source.inside(source, recipe.data)
+        if isinstance(source, FieldFolder):
+            recipe, source = for_fields(recipe, source, model, init)
         if not lora:
             preflight.check_model(model, recipe, names)
         preflight.check_free(model, runs, names, resume)
@@ -231,6 +238,7 @@ def _train_stage(
             name=model.name,
             stages={one: recipe.stages[one].stage for one in recipe.stages},
             trained_on=list(dict.fromkeys((*(start.config.trained_on if start else ()), *training.names))),
+            field=training.described if isinstance(training, FieldFolder) else None,
         )
         dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
         step = resume.reached(runs / name / "checkpoints", identity(recipe, name, training)).step

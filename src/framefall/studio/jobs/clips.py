@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.media.sheet import contact_sheet
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import METRICS, ClipScores, ScoreRow

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from framefall import provenance
-from framefall.bench.attention import FRAMES as LENGTHS
-from framefall.bench.attention import HEAD_DIM, HEADS, WINDOW, attention_bench
-from framefall.cascade.checkpoint import load_cascade
+from framefall.bench.speed.attention import FRAMES as LENGTHS
+from framefall.bench.speed.attention import HEAD_DIM, HEADS, WINDOW, attention_bench
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.layers.attention import SelfAttention
 from framefall.layers.patterns import parse

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.diffusion.process import PROCESSES
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.noise import Key, normal

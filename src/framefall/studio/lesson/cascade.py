@@ -11,8 +11,8 @@ import torch
 from framefall.bench.cascade import SIDES, above, planned
 from framefall.bench.presets import sized
 from framefall.cascade.cascade import Cascade, SegmentStep, finished
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import open_folder
 from framefall.data.loader import validation
 from framefall.data.window import Window

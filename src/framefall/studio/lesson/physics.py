@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from framefall.bench.worlds import continued
-from framefall.cascade.checkpoint import load_cascade
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.certify.twins import Trial, world_trials
 from framefall.evaluate.metrics.suite import METRICS, measure
 from framefall.evaluate.stages.likelihood import null_judge, preference, stage_judge

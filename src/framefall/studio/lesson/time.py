@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from framefall.bench.worlds import per_frame
-from framefall.cascade.checkpoint import load_cascade
 from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.certify.validity import MARGIN, detection, threshold
 from framefall.evaluate.metrics.coherence import flicker
 from framefall.evaluate.metrics.features import embed, frame_consistency

@@ -1,0 +1,1 @@
+"""A cascade on disk and on its way there: weights, formats, the hub, LoRAs, graphs for other runtimes."""

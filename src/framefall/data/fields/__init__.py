@@ -1,0 +1,1 @@
+"""Fields: measured or simulated quantities with names, units, coordinates and missing values, from files and back."""
