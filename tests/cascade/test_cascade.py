@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, _Held, finished, frame_counts
+from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, finished, frame_counts
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
@@ -528,20 +528,6 @@ def test_a_long_video_is_never_held_whole(cascade, moving):
     most = max(one.video.shape[2] for one in held if one.video is not None)
     assert most <= 32 + 2 * 1 + 4  # a segment, its margins, and what the last chunk brought too much
     assert held[-1].start > 100
-
-
-def test_what_is_held_is_named_by_its_absolute_number(moving):
-    held, video = _Held(), moving(10)
-    held.add(video[:, :, :6])
-    held.forget(4)
-    held.add(video[:, :, 6:])
-    assert (held.start, held.stop, held.video.shape[2]) == (4, 10, 6)
-    assert torch.equal(held.take(range(5, 9)), video[:, :, 5:9])
-    assert torch.equal(held.take(range(9, 12)), video[:, :, 9:].expand(-1, -1, 3, -1, -1))  # the last one repeats
-    held.forget(2)
-    assert held.start == 4
-    held.forget(50)
-    assert held.start == 9 and torch.equal(held.take(range(60, 61)), video[:, :, 9:])
 
 
 def test_frames_of_a_real_video_are_events_too(cascade, moving):

@@ -54,8 +54,9 @@ def test_every_parameter_is_in_exactly_one_group_and_muon_has_the_matrices_insid
     assert sorted(name for part in given for name in part) == sorted(names.values())
     muon = {name for one, part in zip(chosen, given, strict=True) if isinstance(one, torch.optim.Muon) for name in part}
     ends = ("attn.qkv.weight", "attn.proj.weight", "mlp.gate_up_proj.weight", "mlp.down_proj.weight")
-    assert muon == {name for name in names.values() if "blocks." in name and name.endswith(ends)}
-    assert bool(muon) == (stage != "spatial_sr")  # convolutions have no matrices
+    transformer = part.stage.backbone.kind not in ("convnet", "unet")  # convolutions have no matrices
+    assert muon == {name for name in names.values() if transformer and "blocks." in name and name.endswith(ends)}
+    assert bool(muon) == transformer
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

@@ -275,7 +275,8 @@ def of_format_1(recipe: dict) -> None:
     task = recipe["stage"].pop("task")
     beside = {"factor": 1, "intervals": 5, "bridge": None, "spread": 0.1, "low_res_noise": 0.0, "relative_loss": False}
     recipe["stage"] |= {**beside, **task, "task": task["kind"]}
-    recipe["stage"].pop("kind")
+    for later in ("kind", "structure"):
+        recipe["stage"].pop(later, None)
 
 
 @pytest.mark.parametrize(
