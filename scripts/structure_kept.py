@@ -9,6 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
+
+# isort: split
 import torch
 
 from framefall.cascade.conditioning import structure_map
@@ -47,6 +51,10 @@ def main() -> None:
         "another's structure": (lambda i: Told(structure=(i + 1) % count, content=i), guided()),
         "another's content": (lambda i: Told(structure=i, content=(i + 1) % count), guided()),
         "structure_scale=1.5": (lambda i: Told(structure=i, content=i), guided(structure_scale=1.5)),
+        "another's, structure_scale=1.5": (
+            lambda i: Told(structure=(i + 1) % count, content=i),
+            guided(structure_scale=1.5),
+        ),
         "content_scale=2": (lambda i: Told(structure=i, content=i), guided(content_scale=2.0)),
         "blur 3": (lambda i: Told(structure=i, content=i, blur=3), guided()),
         "blur 6": (lambda i: Told(structure=i, content=i, blur=6), guided()),

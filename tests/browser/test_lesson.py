@@ -142,7 +142,7 @@ def test_cascade_steps_stages_and_sizes(lesson: Open) -> None:
     page = lesson("cascade")
     step = page.get_by_role("slider", name="Step")
     step.press("End")
-    assert step.get_attribute("aria-valuetext") == "step 16 of 16"
+    assert step.get_attribute("aria-valuetext") == "step 16 of 24"
     page.locator("cascade-walk").get_by_role("radio", name="SSR").check()
     page.wait_for_function("() => document.querySelector('cascade-walk clip-player').video.videoWidth === 256")
     cost = page.locator("cascade-without .readout data")

@@ -70,7 +70,10 @@ def test_a_recipe_of_the_first_format_is_read(run: Path, tmp_path: Path) -> None
     values = json.loads((run / "recipe.json").read_text())
     for part in values["stages"].values():
         task = part["stage"].pop("task")
-        part["stage"] |= {"task": task.pop("kind"), **{k: v for k, v in task.items() if k != "at_once"}}
+        part["stage"] |= {
+            "task": task.pop("kind"),
+            **{k: v for k, v in task.items() if k not in ("at_once", "structure")},
+        }
     (run / "recipe.json").write_text(json.dumps(values))
     assert export(run, tmp_path / "out").step == 4
 

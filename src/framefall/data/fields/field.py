@@ -18,6 +18,7 @@ Values = Float[np.ndarray, "*rest channels frames height width"]  # physical; Na
 DTYPES = ("uint8", "uint16", "float32")  # that are kept; any other real number becomes float32
 DATES = "datetime"  # the unit of times that are dates: seconds since 1970, in UTC
 _WORDS = Annotated[str, listed(400)]
+_Number = Annotated[float, within(-3.5e38, 3.5e38)]  # that float32 has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Channel:
 
     name: _WORDS
     units: _WORDS = ""
-    centre: float = 0.0  # the mean of the training data
+    centre: _Number = 0.0  # the mean of the training data
     spread: Annotated[float, within(1e-30, 1e30)] = 1.0  # and twice their standard deviation
 
 
@@ -70,7 +71,7 @@ class Field:
     columns: Axis
     clock: Clock = field(default_factory=Clock)
     dtype: Literal["uint8", "uint16", "float32"] = "float32"
-    missing: float | None = None  # what stands in files of whole numbers for a missing one; float32 has NaN
+    missing: _Number | None = None  # what stands in files of whole numbers for a missing one; float32 has NaN
     rate: Rate = 24.0  # what networks take the files' frames for, in frames a second
 
     def __post_init__(self) -> None:
