@@ -45,7 +45,7 @@ def test_both_ways_see_clips_and_make_clips(monkeypatch):
     monkeypatch.setattr("framefall.bench.cascade.miniature", toys)
     monkeypatch.setattr("framefall.bench.cascade.SCENARIOS", ("uniform", "fall"))
     monkeypatch.setattr("framefall.bench.cascade.KNOWN", 24)
-    monkeypatch.setattr("framefall.bench.cascade.SIDES", (64, 256))
+    monkeypatch.setattr("framefall.bench.cascade.SIDES", (64,))
     found = cascade_bench("pico", minutes=0.05, clips=2)
     both = found["results"]["miniature"]
     assert both.keys() == set(WAYS) and both["cascade"]["seen"].keys() == {"base", "temporal_sr", "spatial_sr"}
@@ -53,7 +53,7 @@ def test_both_ways_see_clips_and_make_clips(monkeypatch):
         assert all(count > 0 for count in each["seen"].values())
         assert 0 <= each["blur"].value < math.inf and each["cpu_seconds"] > 0
         assert MEASURES.keys() <= each.keys()
-    assert found["ratios"]["miniature_gflops"] > 2 and found["ratios"]["planned_256"] > 100
+    assert found["ratios"]["miniature_gflops"] > 2 and found["ratios"]["planned_64"] > 10
 
 
 def test_a_model_without_its_stages_is_refused(tmp_path):
