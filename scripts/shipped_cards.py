@@ -1,21 +1,19 @@
-"""Writes the cards of the shipped models; their weights keep their bytes. May be run again at any time.
+"""Writes the card of the shipped `pico`; its weights keep their bytes. May be run again at any time.
 
     python scripts/shipped_cards.py
 
-What is in them stands in docs/log.md. `scripts/long_run.py weights` renews that of the worlds by itself.
+What is in it stands in docs/log.md. `scripts/long_run.py weights` writes that of `worlds`.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import framefall  # noqa: F401  (before torch: it says how torch's threads wait)
 
 # isort: split
-import long_run
 import shipped_clips
 
-from framefall.cascade.about.card import Card, about, read_card
+from framefall.cascade.about.card import Card, about
 from framefall.cascade.saved.checkpoint import find, with_card
 from framefall.publish import verify
 
@@ -38,11 +36,6 @@ PICO_FAILURES = {
     ],
     "spatial_sr": [],
 }
-WORLDS_SCORES = {  # docs/log.md, on held-out clips: of the base after 319,984 clips, error of x0
-    "base": {"squared_error_at_80_percent_noise": 0.0102},
-    "temporal_sr": {"squared_error_over_flow": 0.544},
-    "spatial_sr": {"squared_error_over_bicubic": 0.329},
-}
 
 
 def pico() -> Card:
@@ -54,29 +47,14 @@ def pico() -> Card:
     return Card(stages=parts)
 
 
-def worlds() -> Card:
-    """Simulated scenes; as many clips seen as the committed totals say."""
-    before, parts = read_card(find(long_run.MODEL)), {}
-    for name, totals in json.loads(long_run.TOTALS.read_text()).items():
-        part = replace(
-            long_run.knows(name, totals["clips"]),
-            scores=WORLDS_SCORES[name],
-            failures=list(long_run.FAILURES.get(name, ())),
-        )
-        kept = before is not None and name in before.stages and before.stages[name].seen == totals["clips"]
-        parts[name] = before.stages[name] if before is not None and kept else part  # as measured when it was published
-    return Card(stages=parts)
-
-
 def main() -> None:
-    """Each card into its folder."""
-    for name, card in (("pico", pico()), (long_run.MODEL, worlds())):
-        folder = Path(find(name))
-        before = {file: digest for file, digest in verify(folder).items() if file.endswith(".safetensors")}
-        with_card(folder, card)
-        after = verify(folder)
-        assert all(after[file] == digest for file, digest in before.items())
-        print(f"{folder.name}: {', '.join(card.stages)}")
+    """The card into its folder."""
+    folder, card = Path(find("pico")), pico()
+    before = {file: digest for file, digest in verify(folder).items() if file.endswith(".safetensors")}
+    with_card(folder, card)
+    after = verify(folder)
+    assert all(after[file] == digest for file, digest in before.items())
+    print(f"{folder.name}: {', '.join(card.stages)}")
 
 
 if __name__ == "__main__":

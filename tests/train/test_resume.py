@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from examples import examples
+from formats_before import flat
 from framefall import publish
 from framefall.cascade.tasks import Base
 from framefall.data import loader
@@ -272,11 +273,8 @@ def without_buckets(recipe: dict) -> None:
 
 def of_format_1(recipe: dict) -> None:
     """The task a word, and every stage's fields beside it."""
-    task = recipe["stage"].pop("task")
     beside = {"factor": 1, "intervals": 5, "bridge": None, "spread": 0.1, "low_res_noise": 0.0, "relative_loss": False}
-    recipe["stage"] |= {**beside, **task, "task": task["kind"]}
-    for later in ("kind", "structure"):
-        recipe["stage"].pop(later, None)
+    recipe["stage"] = beside | flat(recipe["stage"])
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,10 @@ def generate(
     on: On = None,
     base: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Let a text-to-video pipeline of diffusers make the first clip."),
+        typer.Option(
+            metavar="FOLDER",
+            help=f"Let a text-to-video pipeline of diffusers make the first clip; --model is by default {FILMED} then.",
+        ),
     ] = None,
     lora: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A LoRA that was trained on the model.")] = None,
     text: Annotated[

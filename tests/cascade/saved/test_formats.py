@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from formats_before import flat
 from framefall.cascade.cascade import CascadeConfig
 from framefall.cascade.saved.checkpoint import load_cascade, read_config
 from framefall.cascade.saved.formats import FORMAT, upgrade_cascade, upgrade_stage
@@ -34,11 +35,7 @@ BESIDE = {
 
 def before(stage: dict) -> dict:
     """A stage's config as format 1 would have said it."""
-    task = dict(stage["task"])
-    kind = task.pop("kind")
-    for later in ("at_once", "structure"):
-        task.pop(later, None)
-    return {**format_2(stage), "task": kind, **BESIDE, **task}
+    return BESIDE | flat(format_2(stage))
 
 
 def format_2(stage: dict) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from formats_before import flat
 from framefall import publish
 from framefall.cascade.about.card import StageCard
 from framefall.cascade.saved.checkpoint import load_cascade
@@ -69,11 +70,7 @@ def test_the_other_stages_of_a_model_keep_their_weights(run: Path, trained: Path
 def test_a_recipe_of_the_first_format_is_read(run: Path, tmp_path: Path) -> None:
     values = json.loads((run / "recipe.json").read_text())
     for part in values["stages"].values():
-        task = part["stage"].pop("task")
-        part["stage"] |= {
-            "task": task.pop("kind"),
-            **{k: v for k, v in task.items() if k not in ("at_once", "structure")},
-        }
+        part["stage"] = flat(part["stage"])
     (run / "recipe.json").write_text(json.dumps(values))
     assert export(run, tmp_path / "out").step == 4
 

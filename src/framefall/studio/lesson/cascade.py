@@ -26,7 +26,7 @@ from framefall.weights import DEFAULT, FILMED
 PROMPT, SEED = "a large red ball falls and bounces on the floor", 4
 STEPS = (0, 1, 2, 4, 6, 9, 12, 15)  # of the base's walk, those that are shown
 MEASURED = ("stutter", "cadence", "flicker", "blur", "grain", "jitter")
-LENGTH, SPAN, DENSER, RATE = 60, 16, 4, 24.0  # frames of the finished clip and of the base's, and the TSR's factor
+DENSER, RATE = 4, 24.0  # the TSR's factor; frames a second of a finished clip
 SOME, MIDDLE = slice(0, 48), slice(64, 192)  # frames and pixels of it that are shown where clips are compared
 TAKES, JUDGED = 3, 17  # filmed clips that say which stage is to blame, and frames of each
 NETWORKS = {"transformer": DEFAULT, "U-Net": "vdm"}  # kinds of base, and whose each is
@@ -145,9 +145,9 @@ def planner(media: Media) -> dict[str, Any]:
     temporal, spatial = shipped["temporal_sr"], shipped["spatial_sr"]
     bases = {DEFAULT: shipped["base"], "vdm": RECIPES["vdm"]().stages["base"].stage}
     return {
-        "frames": LENGTH,
+        "frames": temporal.shape.frames,
         "fps": RATE,
-        "base_frames": SPAN,
+        "base_frames": shipped["base"].shape.frames,
         "networks": {
             name: {"of": whose, "rows": [planned(bases[whose], temporal, spatial, side) for side in SIDES]}
             for name, whose in NETWORKS.items()
