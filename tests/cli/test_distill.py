@@ -17,7 +17,7 @@ def test_a_model_is_distilled_and_generates(trained: Path, clips: Path, framefal
 
 
 REFUSED = [
-    ("distill {trained} -o {there}/m --stage spatial_sr", 1, "flow_map needs a transformer"),
+    ("distill {trained} -o {there}/m --stage spatial_sr", 1, "flow_map needs a transformer or a U-Net"),
     ("distill {trained} -o {there}/m", 1, "a source of clips must be given"),
     ("distill {trained} -o {there}/m --source {there}/none", 1, "the source must be a folder of videos or images"),
     ("distill nothing -o {there}/m", 1, "a model must be a folder or a shipped name"),

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from framefall.models.backbone import Condition
-from framefall.models.deeper import deepened, told_more
+from framefall.models.deeper import begun, deepened, told_more, unlike
+from framefall.models.experts import Experts, ExpertsConfig
 from framefall.models.registry import build
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.models.unet import UNetConfig
@@ -78,3 +79,41 @@ def test_a_network_that_is_told_structure_begins_with_the_same_bits(config: Tran
 def test_fewer_blocks_are_refused() -> None:
     with pytest.raises(ValueError, match="depth must be at least that of the weights, 3, got 2"):
         deepened(network(3).state_dict(), 2)
+
+
+def experts(**told: int) -> Experts:
+    """Two experts of a stage."""
+    torch.manual_seed(3)
+    clean = UNetConfig(dim=32, multipliers=(1,), blocks=(1,), unshuffle=2, **told)  # type: ignore[arg-type]
+    made = build(ExpertsConfig(noisy=replace(network(3).config, **told), clean=clean))
+    assert isinstance(made, Experts)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return made.eval()
+
+
+def test_one_network_becomes_the_noisy_one_of_two_experts() -> None:
+    shallow, both = network(2), experts()
+    fresh = {name: tensor.clone() for name, tensor in both.clean.state_dict().items()}
+    both.load_state_dict(begun(shallow.state_dict(), both.state_dict(), both.config))
+    clip, condition = torch.randn(2, 3, 2, 16, 16), Condition(seconds=torch.zeros(2, 2))
+    high, low = torch.full((2,), 0.8), torch.full((2,), 0.2)
+    torch.testing.assert_close(both(clip, high, condition), shallow(clip, high, condition), rtol=0, atol=0)
+    assert (both(clip, low, condition) - shallow(clip, low, condition)).abs().max() > 0  # the control: not the other's
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in both.clean.state_dict().items())
+
+
+def test_experts_begin_with_experts_and_either_may_be_told_more() -> None:
+    plain, told = experts(), experts(structure_channels=2)
+    told.load_state_dict(begun(plain.state_dict(), told.state_dict(), told.config))
+    clip, condition = torch.randn(2, 3, 2, 16, 16), Condition(seconds=torch.zeros(2, 2))
+    for t in (torch.full((2,), 0.8), torch.full((2,), 0.2)):
+        torch.testing.assert_close(told(clip, t, condition), plain(clip, t, condition), rtol=0, atol=0)
+    assert not list(unlike(plain.config, told.config))
+
+
+def test_what_differs_is_named_with_its_expert() -> None:
+    wide = replace(experts().config, noisy=replace(network(3).config, dim=64))
+    assert list(unlike(wide, experts().config)) == [("noisy.dim", 64, 32)]
+    assert list(unlike(network(3).config, wide)) == [("dim", 32, 64)]
+    assert ("kind", "experts", "transformer") in list(unlike(wide, network(3).config))

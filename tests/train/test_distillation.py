@@ -90,7 +90,7 @@ def test_a_student_takes_what_its_method_tells_and_samples_in_few_steps(recipe: 
     assert not classic.backbone.flow_map and classic.fast == classic.best and classic.fast.steps == 2
     strong = Distillation(sampling=replace(GUIDED, guidance=Guidance(scale=7.0)))
     assert student(config, strong).backbone.baked_guidance == (1.0, 7.0)
-    with pytest.raises(ValueError, match=r"needs a transformer, .* kind='convnet'; take --method progressive"):
+    with pytest.raises(ValueError, match=r"transformer or a U-Net, .* kind='convnet'; take --method progressive"):
         student(recipe.stages["spatial_sr"].stage, Distillation())
     by_itself = student(recipe.stages["spatial_sr"].stage, Distillation(method="progressive", sampling=GUIDED))
     assert by_itself.fast.guidance.scale == 1.0 and by_itself.backbone == recipe.stages["spatial_sr"].stage.backbone

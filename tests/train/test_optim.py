@@ -2,10 +2,12 @@ import pytest
 import torch
 from torch import nn
 
+from framefall.models.backbone import Condition
+from framefall.models.convnet import ConvNetConfig
 from framefall.models.registry import build
 from framefall.recipes.presets import PRESETS
 from framefall.recipes.registry import RECIPES
-from framefall.train.optim import AveragedWeights, _power, optimizers, rate, set_rates
+from framefall.train.optim import AveragedWeights, KernelMuon, _power, optimizers, rate, set_rates
 from framefall.train.recipe import Optim
 
 STAGES = [(recipe, stage) for recipe, make in RECIPES.items() for stage in make().stages]
@@ -50,13 +52,59 @@ def test_every_parameter_is_in_exactly_one_group_and_muon_has_the_matrices_insid
     network = build(part.stage.backbone)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     chosen = optimizers(network, part.optim)
-    given = [[names[id(p)] for group in one.param_groups for p in group["params"]] for one in chosen]
+    given = [[names[id(p)] for p in held(one)] for one in chosen]
     assert sorted(name for part in given for name in part) == sorted(names.values())
     muon = {name for one, part in zip(chosen, given, strict=True) if isinstance(one, torch.optim.Muon) for name in part}
     ends = ("attn.qkv.weight", "attn.proj.weight", "mlp.gate_up_proj.weight", "mlp.down_proj.weight")
-    transformer = part.stage.backbone.kind not in ("convnet", "unet")  # convolutions have no matrices
-    assert muon == {name for name in names.values() if transformer and "blocks." in name and name.endswith(ends)}
-    assert bool(muon) == transformer
+    matrices = {name for name in names.values() if "blocks." in name and name.endswith(ends) and "_blocks" not in name}
+    kernels = muon - matrices
+    assert muon >= matrices and bool(kernels) == part.optim.kernels
+    assert bool(muon) == (part.stage.backbone.kind not in ("convnet", "unet") or part.optim.kernels)
+    for name in kernels:
+        assert network.get_parameter(name).ndim in (2, 4) and "conv_in" not in name and "time_emb_proj" not in name
+
+
+def held(one: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """The weights that an optimiser changes."""
+    return one.weights if isinstance(one, KernelMuon) else [p for group in one.param_groups for p in group["params"]]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_kernel_is_learnt_as_the_matrix_that_it_is(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    kernel = nn.Parameter(torch.randn(8, 4, 3, 3).to(memory_format=layout))
+    matrix = nn.Parameter(kernel.detach().clone(memory_format=torch.contiguous_format).flatten(1))
+    settings = {"lr": 0.1, "weight_decay": 0.01, "momentum": 0.95, "nesterov": True}
+    ours, theirs = KernelMuon([kernel], **settings), torch.optim.Muon([matrix], **settings)
+    for _ in range(3):
+        gradient = torch.randn(8, 4, 3, 3)
+        kernel.grad, matrix.grad = gradient.clone(), gradient.flatten(1)
+        for one in (ours, theirs):
+            one.step()
+            one.zero_grad()
+        assert kernel.grad is None
+    # bfloat16 products in another order of columns: equal to their last bits, and of one layout to the bit
+    tolerance = 0.0 if layout is torch.contiguous_format else 0.02
+    torch.testing.assert_close(kernel.flatten(1), matrix, rtol=0, atol=tolerance)
+    assert (kernel.flatten(1) - matrix.detach().flip(1)).abs().max() > 0.5  # the control: other columns
+
+
+def test_a_convolutional_network_overfits_a_batch_faster_with_its_kernels_given_to_muon() -> None:
+    left = []
+    for kernels in (False, True):
+        torch.manual_seed(0)
+        network = build(ConvNetConfig(dim=32, depth=4, unshuffle=2))
+        chosen = optimizers(network, Optim(kernels=kernels))
+        clip, low = torch.rand(2, 2, 3, 2, 16, 16, generator=torch.Generator().manual_seed(1))
+        condition = Condition(seconds=torch.zeros(2, 2), low_res=low)
+        for _ in range(25):
+            loss = (network(low, torch.full((2,), 0.5), condition) - clip).square().mean()
+            loss.backward()
+            for one in chosen:
+                one.step()
+                one.zero_grad()
+        left.append(float(loss.detach()))
+    assert left[1] < 0.9 * left[0]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

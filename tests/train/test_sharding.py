@@ -16,7 +16,9 @@ from torch import nn
 from framefall import publish, ranks
 from framefall.cascade.stage import Stage
 from framefall.data.folder import Folder, open_folder
+from framefall.models.experts import ExpertsConfig
 from framefall.models.registry import MODELS
+from framefall.models.unet import UNetConfig
 from framefall.recipes.registry import RECIPES
 from framefall.train import loop, optim, resume, sharding
 from framefall.train.held_out import held_out
@@ -35,7 +37,12 @@ def recipe_of(name: str, way: str, depth: int = 0) -> Recipe:
     network = part.stage.backbone
     trunk = getattr(network, "trunk", network)
     trunk = replace(trunk, checkpoint_activations=way == "checkpointed", depth=depth or trunk.depth)
-    network = replace(network, trunk=trunk) if hasattr(network, "trunk") else trunk
+    if name == "base":  # one of two experts
+        reads = {"text_dim": trunk.text_dim, "words": trunk.words, "checkpoint_activations": way == "checkpointed"}
+        clean = UNetConfig(dim=32, multipliers=(1, 1), blocks=(1, 1), unshuffle=2, **reads)
+        network = ExpertsConfig(split=0.6, noisy=trunk, clean=clean)
+    else:
+        network = replace(network, trunk=trunk) if hasattr(network, "trunk") else trunk
     sharding_ = "none" if way == "none" else "full"
     part = replace(part, sharding=sharding_, stage=replace(part.stage, backbone=network))
     return replace(recipe, stages={**recipe.stages, name: part}, save_every=2)

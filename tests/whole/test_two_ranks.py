@@ -14,6 +14,8 @@ from framefall import ranks
 from framefall.cascade.stage import Stage
 from framefall.data import loader
 from framefall.data.folder import Folder, open_folder
+from framefall.models.experts import ExpertsConfig
+from framefall.models.unet import UNetConfig
 from framefall.progress import Done, Note
 from framefall.recipes.registry import RECIPES
 from framefall.runs.training.train import train
@@ -26,8 +28,14 @@ STAGES = list(RECIPES["micro"]().stages)
 
 
 def toy() -> Recipe:
-    """The toy recipe; its batches of four are two clips on each of two ranks."""
-    return replace(RECIPES["micro"](), save_every=2)
+    """The toy recipe with two experts in its base; its batches of four are two clips on each of two ranks."""
+    recipe = RECIPES["micro"]()
+    base = recipe.stages["base"]
+    noisy = base.stage.backbone
+    clean = UNetConfig(dim=32, multipliers=(1,), blocks=(1,), unshuffle=2, text_dim=noisy.text_dim, words=noisy.words)
+    stage = replace(base.stage, backbone=ExpertsConfig(split=0.6, noisy=noisy, clean=clean))
+    stages = {**recipe.stages, "base": replace(base, stage=stage, optim=replace(base.optim, kernels=True))}
+    return replace(recipe, save_every=2, stages=stages)
 
 
 def trained(name: str, folder: Folder, where: Path) -> tuple[list[float], Stage]:

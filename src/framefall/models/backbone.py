@@ -1,5 +1,6 @@
 """The one signature of every denoising network, and the conditions that it may be given."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -108,6 +109,20 @@ def check_content(reads: BackboneSettings) -> None:
     """Refuses content for a network that reads no words, among which it stands as one."""
     if reads.content_dim and not reads.text_dim:
         raise ValueError(f"content_dim needs a network that reads captions, got {reads.content_dim}; set text_dim too")
+
+
+def check_baked(reads: BackboneSettings) -> None:
+    """Refuses guidance scales that are none."""
+    if reads.baked_guidance is not None and not 0 < reads.baked_guidance[0] <= reads.baked_guidance[1] < math.inf:
+        raise ValueError(f"baked_guidance must rise from above 0, got {reads.baked_guidance}; try (1.0, 4.0)")
+
+
+def baked_scale(condition: Condition, reads: BackboneSettings) -> Float[Tensor, " batch"]:
+    """The guidance scale of each clip as a share of the largest that is baked in; without one it is 1."""
+    assert reads.baked_guidance is not None
+    scale = condition.guidance_scale
+    scale = torch.ones_like(condition.seconds[:, 0]) if scale is None else scale
+    return scale / reads.baked_guidance[1]
 
 
 def check_told(reads: BackboneSettings, maps: int, structure: str, content: int, text: int | None) -> None:

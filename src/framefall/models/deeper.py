@@ -1,14 +1,68 @@
 """Networks that have more than the weights they begin with: what was learnt is kept."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
 
+from framefall.models.experts import ExpertsConfig
+from framefall.models.registry import BackboneConfig
+from framefall.models.transformer import TransformerConfig
+
 # what a block's two branches end in: where these are zero the block changes nothing, whatever its gates are
 _LAST = ("attn.proj.", "mlp.down_proj.")
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
+
+
+_EXPERTS = ("noisy", "clean")
+_TOLD = ("structure_channels", "content_dim")  # what a network can be told more, by inputs that count nothing yet
+
+
+def begun(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor], config: BackboneConfig) -> Mapping[str, Tensor]:
+    """The weights that a network of `config` begins with, from those of one that is `unlike` it in nothing.
+
+    `fresh` are its initial ones. Blocks that are new change nothing at first, and what it is told more counts nothing.
+    One network becomes the noisy one of two experts, beside a fresh clean one.
+    """
+    if isinstance(config, ExpertsConfig):
+        made = dict(fresh)
+        for expert in _EXPERTS:
+            own = _under(expert, weights)
+            if not own and expert == "noisy":
+                own = dict(weights)
+            if own:
+                found = begun(own, _under(expert, fresh), getattr(config, expert))
+                made |= {f"{expert}.{name}": tensor for name, tensor in found.items()}
+        return made
+    if isinstance(config, TransformerConfig):
+        weights = deepened(weights, config.depth)
+    return told_more(weights, fresh, config.structure_channels)
+
+
+def unlike(found: BackboneConfig, wanted: BackboneConfig) -> Iterator[tuple[str, object, object]]:
+    """The settings that keep a network from beginning with the weights of another: name, the other's value, its own."""
+    if isinstance(wanted, ExpertsConfig) and isinstance(found, ExpertsConfig):
+        for expert in _EXPERTS:
+            for name, theirs, ours in unlike(getattr(found, expert), getattr(wanted, expert)):
+                yield f"{expert}.{name}", theirs, ours
+        return
+    if isinstance(wanted, ExpertsConfig):
+        wanted = wanted.noisy
+    if isinstance(found, TransformerConfig) and isinstance(wanted, TransformerConfig):
+        found = replace(found, depth=max(found.depth, wanted.depth))
+    added = {one for one in _TOLD if not getattr(found, one)} | {"checkpoint_activations"}
+    for setting in fields(wanted):
+        ours, theirs = (getattr(one, setting.name, None) for one in (wanted, found))
+        if setting.name not in added and ours != theirs:
+            yield setting.name, theirs, ours
+
+
+def _under(expert: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of one expert, by its own names."""
+    front = f"{expert}."
+    return {name.removeprefix(front): tensor for name, tensor in weights.items() if name.startswith(front)}
 
 
 def deepened(weights: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from framefall.models.backbone import Backbone, Condition
+from framefall.models.experts import Experts
 from framefall.models.precision import fast_dtype
 from framefall.video import Time, Video
 
@@ -30,6 +31,8 @@ Network = Callable[[Video, Time, Condition], Video]
 
 def accelerated(backbone: Backbone) -> Backbone:
     """The network with an engine where there is one, else itself; its weights must not change any more."""
+    if isinstance(backbone, Experts):  # a graph of both would compute both
+        return backbone.each(accelerated)
     return Engine(backbone) if importlib.util.find_spec("openvino") else backbone
 
 

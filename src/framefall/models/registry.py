@@ -6,12 +6,13 @@ from pydantic import Field
 
 from framefall.models.backbone import Backbone
 from framefall.models.convnet import ConvNetConfig, SpaceTimeConvNet
+from framefall.models.experts import Experts, ExpertsConfig
 from framefall.models.interpolator import InterpolatorConfig, SpaceTimeInterpolator
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.models.unet import SpaceTimeUNet, UNetConfig
 
 BackboneConfig = Annotated[
-    TransformerConfig | UNetConfig | InterpolatorConfig | ConvNetConfig, Field(discriminator="kind")
+    TransformerConfig | UNetConfig | InterpolatorConfig | ConvNetConfig | ExpertsConfig, Field(discriminator="kind")
 ]
 
 MODELS: dict[type, type[Backbone]] = {
@@ -19,9 +20,10 @@ MODELS: dict[type, type[Backbone]] = {
     UNetConfig: SpaceTimeUNet,
     InterpolatorConfig: SpaceTimeInterpolator,
     ConvNetConfig: SpaceTimeConvNet,
+    ExpertsConfig: Experts,
 }
 
 
-def build(config: TransformerConfig | UNetConfig | InterpolatorConfig | ConvNetConfig) -> Backbone:
+def build(config: BackboneConfig) -> Backbone:
     """The network that a config describes, with fresh weights from torch's generator."""
     return MODELS[type(config)](config)

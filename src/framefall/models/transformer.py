@@ -1,6 +1,5 @@
 """Space-time diffusion transformer: spacetime patches as tokens, and a choice of which tokens see which."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +22,8 @@ from framefall.models.backbone import (
     Backbone,
     BackboneSettings,
     Condition,
+    baked_scale,
+    check_baked,
     check_content,
     frame_by_frame,
     with_places,
@@ -67,8 +68,7 @@ class TransformerConfig(BackboneSettings):
             raise ValueError(
                 f"per_frame needs patches of one frame, got patch={self.patch}; try patch={(1, *self.patch[1:])}"
             )
-        if self.baked_guidance is not None and not 0 < self.baked_guidance[0] <= self.baked_guidance[1] < math.inf:
-            raise ValueError(f"baked_guidance must rise from above 0, got {self.baked_guidance}; try (1.0, 4.0)")
+        check_baked(self)
         if self.hide_padding and self.fusion not in ("joint", "per_frame"):
             raise ValueError(f"hide_padding needs fusion joint or per_frame, got {self.fusion}; leave it out")
         check_content(self)
@@ -188,10 +188,8 @@ class SpaceTimeTransformer(Backbone):
         if self.until_embed is not None:
             until = t if condition.until is None else condition.until  # by itself: as if it had not been distilled
             level = level + self.until_embed(_by_patch(shared_level(until), config.patch[0]))
-        if self.guidance_embed is not None and config.baked_guidance is not None:
-            scale = condition.guidance_scale
-            scale = torch.ones_like(level[:, 0, 0]) if scale is None else scale
-            level = level + self.guidance_embed(scale / config.baked_guidance[1])[:, None]
+        if self.guidance_embed is not None:
+            level = level + self.guidance_embed(baked_scale(condition, config))[:, None]
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
             level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
         if config.numbers and condition.numbers is not None:

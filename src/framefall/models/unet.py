@@ -13,12 +13,20 @@ from torch.utils.checkpoint import checkpoint
 from framefall.layers.attention import MultiHeadAttention
 from framefall.layers.content import ContentWord
 from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
-from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
+from framefall.layers.modulation import LevelEmbedding, added_later, shared_level, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
-from framefall.models.backbone import Backbone, BackboneSettings, Condition, check_content, with_places
-from framefall.ranges import Channels, Features, Levels, Side, Some, within
+from framefall.models.backbone import (
+    Backbone,
+    BackboneSettings,
+    Condition,
+    baked_scale,
+    check_baked,
+    check_content,
+    with_places,
+)
+from framefall.ranges import Channels, Features, Levels, Scale, Side, Some, within
 from framefall.video import Time, Video
 
 Level = Float[Tensor, "batch instants level_dim"]
@@ -53,6 +61,8 @@ class UNetConfig(BackboneSettings):
     words: Channels = 24  # tokens of a caption, as prefix in attention within frames
     numbers: Some = 0  # how many numbers condition a clip
     content_dim: Some = 0  # features of an embedding of what things look like; 0: none
+    flow_map: bool = False  # told the time that a step goes to, so that few steps do (framefall distill)
+    baked_guidance: tuple[Scale, Scale] | None = None  # the guidance scales it takes as an input; None: none
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
@@ -74,6 +84,7 @@ class UNetConfig(BackboneSettings):
             )
         if self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}; try 4")
+        check_baked(self)
         check_content(self)
         parse(self.pattern)
 
@@ -189,6 +200,8 @@ class SpaceTimeUNet(Backbone):
         self.conv_in = nn.Conv2d(inside * cell, dims[0], 3, padding=1)
         self.time_embed = LevelEmbedding(level_dim)
         self.low_res_noise_embed = LevelEmbedding(level_dim) if config.low_res_channels else None
+        self.until_embed = added_later(level_dim) if config.flow_map else None
+        self.guidance_embed = added_later(level_dim) if config.baked_guidance else None
         steps = list(enumerate(pairwise(dims)))
         self.down_blocks = nn.ModuleList(UNetLevel(config, index) for index, _ in steps)
         self.downsamplers = nn.ModuleList(nn.Conv2d(outer, inner, 2, stride=2) for _, (outer, inner) in steps)
@@ -230,7 +243,11 @@ class SpaceTimeUNet(Backbone):
         """What steers every block, of the clip or of each frame, and the words."""
         config, text = self.config, None
         t = shared_level(t)
-        level = self.time_embed(t[:, None] if t.ndim == 1 else t)  # b i d
+        level = self.time_embed(_instants(t))  # b i d
+        if self.until_embed is not None:
+            level = level + self.until_embed(_instants(t if condition.until is None else shared_level(condition.until)))
+        if self.guidance_embed is not None:
+            level = level + self.guidance_embed(baked_scale(condition, config))[:, None]
         if self.low_res_noise_embed is not None and condition.low_res_noise is not None:
             level = level + self.low_res_noise_embed(condition.low_res_noise)[:, None]
         if config.text_dim and condition.text is not None and condition.text_mask is not None:
@@ -248,6 +265,11 @@ class SpaceTimeUNet(Backbone):
         if self.config.checkpoint_activations and torch.is_grad_enabled():
             return checkpoint(stage, h, *arguments, use_reentrant=False)
         return stage(h, *arguments)
+
+
+def _instants(t: Time) -> Float[Tensor, "batch instants"]:
+    """The clip's level alone, or each frame's."""
+    return t[:, None] if t.ndim == 1 else t
 
 
 def _level_dim(config: UNetConfig) -> int:

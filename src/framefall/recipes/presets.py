@@ -9,6 +9,7 @@ from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.times import LogitNormal
 from framefall.models.content import CONTENT_DIM
 from framefall.models.convnet import ConvNetConfig
+from framefall.models.experts import ExpertsConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.text import TEXT_DIM
 from framefall.models.transformer import TransformerConfig
@@ -69,7 +70,7 @@ def nano() -> Recipe:
         stages={
             "base": StageRecipe(stage=base, batch=16, share=0.4),
             "temporal_sr": StageRecipe(stage=temporal, batch=8, share=0.25, optim=Optim(adam_lr=3e-4, muon_lr=0.01)),
-            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.35, optim=Optim(cooldown=0.3)),
+            "spatial_sr": StageRecipe(stage=spatial, batch=8, share=0.35, optim=Optim(kernels=True, cooldown=0.3)),
         },
     )
 
@@ -110,7 +111,14 @@ def gen1_pico() -> Recipe:
         content_dim=CONTENT_DIM,
     )
     stage = replace(base.stage, task=Base(known="any", structure="edges"), backbone=network)
-    told = replace(base, batch=4, flip=True, stage=stage, known=KnownShares(frames=0.15, region=0.05, levels=0.05))
+    told = replace(
+        base,
+        batch=4,
+        flip=True,
+        stage=stage,
+        known=KnownShares(frames=0.15, region=0.05, levels=0.05),
+        optim=Optim(kernels=True),
+    )
     return replace(recipe, name="gen1_pico", stages={**recipe.stages, "base": told})
 
 
@@ -122,6 +130,10 @@ def worlds() -> Recipe:
     recipe = pico()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
     trunk = replace(_NARROW, depth=10, patch=(1, 8, 8), words=48)
+    # tokens of 8 x 8 pixels decide what there is, convolutions on cells of 2 x 2 draw it
+    drawing = UNetConfig(
+        dim=64, multipliers=(1, 2, 4), blocks=(1, 1, 1), unshuffle=2, low_res_channels=4, text_dim=TEXT_DIM, words=48
+    )
     drawn = Sampling(steps=24, sampler="euler", guidance=Guidance(scale=2.5), shift=3.0)
     small = VideoShape(frames=16, height=32, width=32, fps=6.0)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=128, depth=4, heads=2, patch=(4, 4, 4)))
@@ -130,15 +142,15 @@ def worlds() -> Recipe:
             base,
             batch=16,
             image_share=0.0,  # single frames of a world say nothing that its clips do not
-            optim=Optim(adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
+            optim=Optim(kernels=True, adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
             known=KnownShares(frames=0.45, region=0.08, levels=0.12, shift=2.2),
-            # where bodies are, and how many, is decided at much noise
+            # where bodies are, and how many, is decided at much noise; a third of the times are the clean expert's
             stage=replace(
                 base.stage,
                 shape=small,
-                backbone=trunk,
+                backbone=ExpertsConfig(split=0.5, noisy=trunk, clean=drawing),
                 best=drawn,
-                times=LogitNormal(mean=1.0, std=1.0, uniform_share=0.0),
+                times=LogitNormal(mean=0.5, std=1.2, uniform_share=0.0),
             ),
         ),
         "temporal_sr": replace(

@@ -20,7 +20,7 @@ from framefall.diffusion.loss import denoising_loss
 from framefall.diffusion.samplers import Denoise
 from framefall.diffusion.times import shifted
 from framefall.models.backbone import Condition
-from framefall.models.transformer import TransformerConfig
+from framefall.models.experts import TELLABLE, retold
 from framefall.noise import Key
 from framefall.train.held_out import Loss
 from framefall.train.loop import initial
@@ -37,20 +37,20 @@ def student(config: StageConfig, settings: Distillation) -> StageConfig:
     Raises `ValueError` for a network that cannot be told, where the method needs it.
     """
     backbone, taught = config.backbone, settings.sampling
-    if settings.method == "flow_map" and not isinstance(backbone, TransformerConfig):
+    if settings.method == "flow_map" and not isinstance(backbone, TELLABLE):
         raise ValueError(
-            f"flow_map needs a transformer, which can be told where a step goes; this stage has kind={backbone.kind!r};"
-            " take --method progressive"
+            "flow_map needs a transformer or a U-Net, which can be told where a step goes;"
+            f" this stage has kind={backbone.kind!r}; take --method progressive"
         )
     scale = 1.0  # what is guided by a fixed scale is so by itself afterwards
-    if isinstance(backbone, TransformerConfig):
+    if isinstance(backbone, TELLABLE):
         scales = backbone.baked_guidance
         if backbone.text_dim or backbone.numbers:
             low, high = scales or SCALES
             scales = min(low, taught.guidance.scale), max(high, taught.guidance.scale)
             scale = taught.guidance.scale
         told = backbone.flow_map or settings.method == "flow_map"
-        backbone = replace(backbone, flow_map=told, baked_guidance=scales)
+        backbone = retold(backbone, flow_map=told, baked_guidance=scales)
     fast, best = (4, 16) if settings.method == "flow_map" else (settings.steps, settings.steps)
     few = replace(taught, sampler="euler", guidance=replace(taught.guidance, scale=scale))
     return replace(config, backbone=backbone, fast=replace(few, steps=fast), best=replace(few, steps=best))

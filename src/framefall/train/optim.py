@@ -1,12 +1,16 @@
 """Optimisers, learning rate and averaged weights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
+from framefall import ranks
+from framefall.layers.convolution import ResidualBlock, TemporalMixing
+from framefall.layers.spacetime import SpaceTimeBlock
 from framefall.models.transformer import TransformerBlock
+from framefall.models.unet import AttentionBlock
 from framefall.train.recipe import Optim
 from framefall.train.sharding import ShardedMuon, is_split
 
@@ -14,14 +18,16 @@ from framefall.train.sharding import ShardedMuon, is_split
 def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside blocks, AdamW for everything else.
 
-    The rates given here are the full ones; `set_rates` scales them at every step.
+    With `optim.kernels` also for the kernels of convolutions inside blocks, and for the attention between them. The
+    rates given here are the full ones; `set_rates` scales them at every step.
     """
+    blocks = (TransformerBlock, *_CONVOLUTIONAL) if optim.kernels and not is_split(network) else (TransformerBlock,)
     inside = {
         id(p)
         for block in network.modules()
-        if isinstance(block, TransformerBlock)
+        if isinstance(block, blocks)
         for name, p in block.named_parameters()
-        if p.ndim == 2 and ".lora_" not in name  # thin matrices of a LoRA are not Muon's
+        if p.ndim in (2, 4) and not name.startswith(_STEERS) and ".lora_" not in name  # a LoRA's are thin matrices
     }
     tables = {id(p) for name, p in network.named_parameters() if name.endswith("table")}
     learnt = [p for p in network.parameters() if p.requires_grad]
@@ -31,12 +37,47 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
         AdamW(rest, lr=optim.adam_lr, betas=optim.adam_betas, weight_decay=optim.weight_decay, fused=True)
     ]
     if matrices:
-        kind = ShardedMuon if is_split(network) else Muon
+        kind = ShardedMuon if is_split(network) else KernelMuon if optim.kernels else Muon
         chosen.append(kind(matrices, lr=optim.muon_lr, weight_decay=optim.weight_decay, momentum=0.95, nesterov=True))
     for one in chosen:
         for group in one.param_groups:
             group["full_lr"] = group["lr"]
     return chosen
+
+
+_CONVOLUTIONAL = (SpaceTimeBlock, AttentionBlock, ResidualBlock, TemporalMixing)
+_STEERS = "time_emb_proj"  # what a level does to a block: as in a transformer's, AdamW's
+
+
+class KernelMuon(Muon):
+    """Muon that takes a convolution's kernel as the matrix `[out, in x height x width]` that it multiplies patches by.
+
+    Its parameters are those matrices: views, so that what is learnt of them is learnt of the kernels.
+    """
+
+    def __init__(self, weights: Sequence[nn.Parameter], **settings: float | bool) -> None:
+        self.weights = list(weights)
+        super().__init__([nn.Parameter(_matrix(weight, weight).detach()) for weight in weights], **settings)  # type: ignore[arg-type]
+
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step, by the gradients of the weights."""
+        (group,) = self.param_groups
+        for weight, matrix in zip(self.weights, group["params"], strict=True):
+            matrix.grad = None if weight.grad is None else _matrix(weight.grad, weight)
+        super().step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of the weights."""
+        for weight in self.weights:
+            weight.grad = None
+        super().zero_grad(set_to_none)
+
+
+def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """A kernel, or its gradient, as a matrix in the order in which the weight lies in memory, of which it is a view."""
+    if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.reshape(len(tensor), -1)
 
 
 def rate(step: int, progress: float, optim: Optim) -> float:
@@ -92,5 +133,12 @@ def _power(width: float) -> float:
 
 
 def gradients(network: nn.Module) -> list[Tensor]:
-    """The gradients that exist."""
-    return [p.grad for p in network.parameters() if p.grad is not None]
+    """The gradients that exist on any rank: where no clip of this one asked for a weight, it has one of zeros."""
+    weights = list(network.parameters())
+    if ranks.world_size() > 1:
+        asked = torch.tensor([float(p.grad is not None) for p in weights], device=weights[0].device)
+        ranks.average_([asked])
+        for p, somewhere in zip(weights, asked.tolist(), strict=True):
+            if somewhere and p.grad is None:
+                p.grad = torch.zeros_like(p)
+    return [p.grad for p in weights if p.grad is not None]

@@ -14,6 +14,7 @@ from framefall.train.known import KnownShares
 class Optim:
     """Muon for hidden matrices, AdamW for the rest; warm-up, constant, cool-down."""
 
+    kernels: bool = False  # the kernels of convolutions are Muon's too, each as a matrix
     muon_lr: Size = 0.02
     adam_lr: Size = 1e-3
     adam_betas: tuple[Share, Share] = (0.9, 0.95)

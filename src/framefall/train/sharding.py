@@ -15,6 +15,7 @@ from torch.optim._muon import _adjust_lr, _zeropower_via_newtonschulz
 from framefall import ranks
 from framefall.cascade.stage import Stage
 from framefall.layers.convolution import ResidualBlock
+from framefall.models.experts import Experts
 from framefall.models.precision import fast_dtype
 from framefall.models.registry import build
 from framefall.models.transformer import TransformerBlock
@@ -41,6 +42,9 @@ def split(network: nn.Module, device: torch.device) -> None:
 
     # whoever calls the network adds to what it returns and never writes into it
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
+    for one in network.modules():
+        if isinstance(one, Experts):
+            one.together = True  # whoever has half of a network must be asked whenever another rank is
     for weight in network.parameters():  # rows can be kept of what lies row by row, and channels_last does not
         weight.data = weight.data.contiguous()
     mesh = DeviceMesh.from_group(ranks.group(), device.type)

@@ -155,8 +155,11 @@ def test_another_source_must_be_given(trained_on: list[str]) -> None:
 def test_what_cannot_be_distilled_is_refused_in_one_sentence(trained: Path, folder: Folder, tmp_path: Path) -> None:
     output = tmp_path / "m"
     for changes, sentence in (
-        ({"stage": "spatial_sr"}, r"flow_map needs a transformer, .* this stage has kind='convnet'; take --method"),
-        ({"stage": "temporal_sr"}, r"flow_map needs a transformer, .* this stage has kind='interpolator'"),
+        (
+            {"stage": "spatial_sr"},
+            r"flow_map needs a transformer or a U-Net, .* kind='convnet'; take --method",
+        ),
+        ({"stage": "temporal_sr"}, r"flow_map needs a transformer or a U-Net, .* this stage has kind='interpolator'"),
         ({"stage": "third"}, "a stage must be one of base, temporal_sr, spatial_sr; got 'third'"),
         ({"method": "magic"}, "method must be one of flow_map, progressive; got 'magic'"),
         ({"steps": 0}, "steps and minutes must be above 0"),

@@ -7,9 +7,8 @@ from framefall.cascade.cascade import Cascade
 from framefall.cascade.saved.checkpoint import CONFIG, find, read_config
 from framefall.data.fields.field import Field
 from framefall.data.fields.folder import FieldFolder
+from framefall.models.experts import TELLABLE, retold
 from framefall.models.registry import BackboneConfig
-from framefall.models.transformer import TransformerConfig
-from framefall.models.unet import UNetConfig
 from framefall.train.recipe import Recipe, StageRecipe
 
 
@@ -37,8 +36,8 @@ def _stage(part: StageRecipe, channels: int) -> StageRecipe:
 
 
 def _backbone(backbone: BackboneConfig, channels: int, shown: int) -> BackboneConfig:
-    if isinstance(backbone, TransformerConfig | UNetConfig):
-        return replace(backbone, channels=channels, low_res_channels=shown)
+    if isinstance(backbone, TELLABLE):
+        return retold(backbone, channels=channels, low_res_channels=shown)
     return replace(backbone, channels=channels)  # the others' conditioning follows from it
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,10 +17,9 @@ from framefall.config import to_json
 from framefall.data.fields.folder import FieldFolder, is_fields
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
-from framefall.models.deeper import deepened, told_more
+from framefall.models.deeper import begun, unlike
+from framefall.models.experts import TELLABLE, retold
 from framefall.models.tower import TextTower, Tower, open_tower
-from framefall.models.transformer import TransformerConfig
-from framefall.models.unet import UNetConfig
 from framefall.progress import Events, Note, operation
 from framefall.recipes.registry import RECIPES
 from framefall.runs.sources import open_source
@@ -205,11 +204,8 @@ def _train_stage(
     if tower is not None and part.stage.text is not None:
         stage = stage.told_by(tower)
     if start is not None:
-        weights, network = start.stage(name).backbone.state_dict(), part.stage.backbone
-        if isinstance(network, TransformerConfig):
-            weights = deepened(weights, network.depth)
-        weights = told_more(weights, stage.backbone.state_dict(), network.structure_channels)
-        stage.backbone.load_state_dict(weights)
+        weights, fresh = (one.backbone.state_dict() for one in (start.stage(name), stage))
+        stage.backbone.load_state_dict(begun(weights, fresh, part.stage.backbone))
     if part.lora:
         base = adapters.digest(stage.backbone)
         adapters.attach(stage, part.lora, recipe.seed)
@@ -270,8 +266,8 @@ def _told_by(recipe: Recipe, tower: TextTower) -> Recipe:
 
     def told(part: StageRecipe) -> StageRecipe:
         network = part.stage.backbone
-        if isinstance(network, TransformerConfig | UNetConfig) and network.text_dim:
-            return replace(part, stage=replace(part.stage, text=tower, backbone=replace(network, text_dim=tower.dim)))
+        if isinstance(network, TELLABLE) and network.text_dim:
+            return replace(part, stage=replace(part.stage, text=tower, backbone=retold(network, text_dim=tower.dim)))
         return part
 
     return replace(recipe, stages={name: told(part) for name, part in recipe.stages.items()})
@@ -296,24 +292,11 @@ def _check_start(start: Cascade, recipe: Recipe, names: Sequence[str]) -> None:
                 f"--init must have the text tower of the training for {name}: it is {there} in {start.config.name} and"
                 f" {here} here; name its folder with --text"
             )
-        network = found[name].backbone
-        if isinstance(network, TransformerConfig) and isinstance(wanted.backbone, TransformerConfig):
-            # what is deeper begins with blocks that change nothing
-            network = replace(network, depth=max(network.depth, wanted.backbone.depth))
-        # and one that is told more, with inputs that count nothing yet
-        added = {one for one in _TOLD if not getattr(network, one)}
-        for field_ in fields(wanted.backbone):
-            if field_.name in added:
-                continue
-            ours, theirs = (getattr(one, field_.name, None) for one in (wanted.backbone, network))
-            if ours != theirs and field_.name != "checkpoint_activations":
-                raise ValueError(
-                    f"--init must have the recipe's network for {name}: {field_.name} is {theirs!r} in"
-                    f" {start.config.name} and {ours!r} in {recipe.name}; --set it alike, or take another recipe"
-                )
-
-
-_TOLD = ("structure_channels", "content_dim")
+        for setting, theirs, ours in unlike(found[name].backbone, wanted.backbone):
+            raise ValueError(
+                f"--init must have the recipe's network for {name}: {setting} is {theirs!r} in"
+                f" {start.config.name} and {ours!r} in {recipe.name}; --set it alike, or take another recipe"
+            )
 
 
 def _skipped(source: Folder | Source) -> dict[str, str]:
