@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from framefall.models.backbone import Backbone, Condition
 from framefall.models.convnet import ConvNetConfig
+from framefall.models.experts import ExpertsConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.registry import BackboneConfig, build
 from framefall.models.transformer import TransformerConfig
@@ -58,11 +59,17 @@ def _unet(channels: int = 3, checkpoint_activations: bool = False) -> UNetConfig
     )
 
 
+def _experts(channels: int = 3, checkpoint_activations: bool = False) -> ExpertsConfig:
+    noisy, clean = (make(channels, checkpoint_activations) for make in (_transformer, _unet))
+    return ExpertsConfig(split=0.8, noisy=noisy, clean=clean)
+
+
 TOYS: dict[type, Make] = {
     TransformerConfig: _transformer,
     UNetConfig: _unet,
     InterpolatorConfig: _interpolator,
     ConvNetConfig: _convnet,
+    ExpertsConfig: _experts,
 }
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from framefall.models.backbone import Condition
 from framefall.models.convnet import ConvNetConfig
+from framefall.models.experts import ExpertsConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.registry import MODELS
 from framefall.models.transformer import TransformerConfig
@@ -62,6 +63,7 @@ NAMES = {
     UNetConfig: UNET,
     InterpolatorConfig: ["trunk." + name for name in TRANSFORMER + LEVEL],
     ConvNetConfig: CONVNET,
+    ExpertsConfig: [*(f"noisy.{name}" for name in TRANSFORMER + TEXT), *(f"clean.{name}" for name in UNET)],
 }
 
 

@@ -148,12 +148,12 @@ class Experts(Backbone):
         if x_t.is_meta:  # who only counts is told of most steps
             return self.noisy(x_t, t, condition)
         if self.together or is_read():  # a graph has no branches
-            made = [one(x_t, t, condition) for one in (self.noisy, self.clean)]
-            return torch.where(noisy[:, None, None, None, None], *made)
+            one, other = (expert(x_t, t, condition) for expert in (self.noisy, self.clean))
+            return torch.where(noisy[:, None, None, None, None], one, other)
         whose = tuple((one, rows) for one, rows in ((self.noisy, noisy), (self.clean, ~noisy)) if rows.any())
         if len(whose) == 1:
-            made_alone: Tensor = whose[0][0](x_t, t, condition)
-            return made_alone
+            alone: Tensor = whose[0][0](x_t, t, condition)
+            return alone
         parts = [one(x_t[rows], t[rows], _of(condition, rows)) for one, rows in whose]
         order = torch.cat([rows.nonzero()[:, 0] for _, rows in whose]).argsort()
         return torch.cat(parts)[order]

@@ -8,7 +8,15 @@ from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.layers.attention import SelfAttention
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import coordinates, rotary_angles
-from framefall.studio.lesson.attention import FRAMES, attention_weights, convolved, crossing, listened, work
+from framefall.studio.lesson.attention import (
+    FRAMES,
+    attention_weights,
+    convolved,
+    crossing,
+    deciding,
+    listened,
+    work,
+)
 from framefall.studio.lesson.basics import a_case
 from framefall.studio.lesson.examples import examples, make
 from framefall.studio.lesson.media import Media
@@ -45,7 +53,7 @@ def test_the_shipped_weights_are_those_of_the_shipped_model():
     shipped, case = examples()["attention-weights"], a_case("projectile", 2)
     from framefall.noise import Key, normal
 
-    stage = load_cascade("worlds").stages[0]
+    stage = deciding(load_cascade("worlds").stages[0])
     for level in shipped["levels"]:
         rows = torch.tensor(level["blocks"])
         assert rows.shape == (stage.config.backbone.depth, FRAMES, FRAMES + 1)

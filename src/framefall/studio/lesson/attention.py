@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from framefall.cascade.stage import Stage
 from framefall.layers.attention import SelfAttention
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import JointConv
+from framefall.models.experts import Experts
 from framefall.noise import Key, normal
 from framefall.studio.lesson.basics import a_case
 from framefall.studio.lesson.media import Media
@@ -26,7 +28,7 @@ from framefall.worlds.captions.sentences import describe
 FRAMES = 16
 PATTERNS = ("window(2)", "dilated(2,3)", "anchors(2)", "window(2)+anchors(2)", "causal+window(4)")
 LAYERS = (1, 2, 4)  # of convolutions that span three frames
-TIMES = (0.9, 0.6, 0.3)  # diffusion times at which the model is listened to
+TIMES = (0.9, 0.7, 0.5)  # diffusion times at which the model is listened to
 WORK = tuple(round(2 ** (2 + step / 2)) for step in range(17))  # frames, from 4 to 1024
 
 Weights = Float[Tensor, "frames seen"]
@@ -65,7 +67,7 @@ def convolved(layers: int) -> Tensor:
 
 def weights(media: Media) -> dict[str, Any]:
     """How much each frame of a clip listens to each other one in the shipped model: every block at some times."""
-    case, stage = a_case("projectile", 2), load_cascade("worlds").stages[0]
+    case, stage = a_case("projectile", 2), deciding(load_cascade("worlds").stages[0])
     caption = describe(case.log.scene)
     eps = normal([Key(0, "lesson", "attention")], case.video.shape[1:])
     levels = []
@@ -83,6 +85,14 @@ def weights(media: Media) -> dict[str, Any]:
         "noisy": media.strip("noisy", x_t, case.protocol.fps, quality=60),
         "levels": levels,
     }
+
+
+def deciding(stage: Stage) -> Stage:
+    """The stage with the one of two experts that decides what there is, at much noise."""
+    if not isinstance(stage.backbone, Experts):
+        return stage
+    noisy = stage.backbone.noisy
+    return replace(stage, backbone=noisy, config=replace(stage.config, backbone=noisy.config))
 
 
 def listened(stage: Stage, x_t: Video, t: float, caption: str) -> list[Weights]:
