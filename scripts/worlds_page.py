@@ -1,7 +1,7 @@
 """The world benchmark of a model as a page: docs/worlds.md, whose words stay and whose tables are of a measurement.
 
-    framefall bench worlds --count 24 --json > docs/worlds.json
-    python scripts/worlds_page.py docs/worlds.json docs/worlds.md
+    framefall bench worlds --count 24 --json > worlds.json
+    python scripts/worlds_page.py worlds.json docs/worlds.md
 
 `make worlds` does both. What lies between the marks of a table is replaced; the rest of the page is written by hand.
 """
