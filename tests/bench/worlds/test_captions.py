@@ -20,12 +20,8 @@ def test_finished_clips_are_measured_beside_the_renderers_at_their_size(measured
     for name in ("flicker", "stutter", "sharpness"):
         assert abs(whole["references"]["renderer"][f"{name}_over_real"]["value"] - 1) < 1e-9
         assert whole[f"{name}_over_real"]["n"] == 1
-    # fresh weights make grey, in which nothing has an edge
-    assert (
-        whole["sharpness_over_real"]["value"]
-        < 0.5
-        < whole["references"]["nearest_training"]["sharpness_over_real"]["value"]
-    )
+    # sharp in another scene as well, though at this size an edge is all there is within reach
+    assert 0.4 < whole["references"]["nearest_training"]["sharpness_over_real"]["value"] < 1.4
 
 
 def test_words_are_measured_of_references_as_of_the_model(measured) -> None:
