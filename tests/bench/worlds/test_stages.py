@@ -16,6 +16,7 @@ def test_frames_that_the_base_drew_again_are_further_from_the_truth_for_all(meas
             assert redrawn[name]["value"] < real[name]["value"] - 1
         gain = real["psnr"]["value"] - real[f"psnr_{plain}"]["value"]
         assert abs(real["gain"]["value"] - gain) < 1e-6
+        assert abs(real["pooled_gain"] - gain) < 1e-4  # of one clip alone it is the same
 
 
 def test_what_is_kept_of_physics_stands_beside_the_plain_ways(measured) -> None:

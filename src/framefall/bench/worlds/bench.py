@@ -46,7 +46,7 @@ def worlds_bench(
 
     With `sheet`, a folder of contact sheets and moving pictures of 64 clips of each scenario is written there.
 
-    It costs about 1.5 CPU minutes a clip of each scenario and 4 more, of the shipped model on one core.
+    Of the shipped model it takes about 0.8 CPU minutes for each of `clips` (of a scenario), and 5 to 7 more.
     """
     sheet = outputs.folder(sheet, SHEETS) if isinstance(sheet, Path) else sheet
     cascade = load_cascade(model or DEFAULT)

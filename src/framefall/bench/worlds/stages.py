@@ -1,5 +1,6 @@
 """What each stage is worth by itself: super-resolution against the plain way, and what the base finds likely."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -33,7 +34,9 @@ def super_resolution(cascade: Cascade, protocol: Protocol, quality: Quality) -> 
 
     `real` are clips as the renderer shows them, made small. `redrawn` are the same after the base drew them again
     from noise of `REDRAWN`: they have its faults, and the right answer is still known. The plain way is optical flow
-    in time and bicubic in space, and is given the same. `kept` is what a temporal stage keeps of physics.
+    in time and bicubic in space, and is given the same. `gain` is the mean over clips, each counting as one;
+    `pooled_gain` is of the error of all clips together, in which those count most that are hard. `kept` is what a
+    temporal stage keeps of physics.
     """
     answer: Found = {}
     for link in cascade_links(cascade, quality, protocol.seed):
@@ -105,7 +108,10 @@ def _compared(link: Link, given: Sequence[Case], below: Below, seed: int) -> Fou
         rows = compare_spatial(clips, lambda low: link.run(low, fps), link.space, seed, below)
         plain = "bicubic"
     found = {row.metric: Interval(row.value, row.low, row.high, row.n) for row in rows}
-    return {**found, "gain": found[f"psnr_gain_over_{plain}"]}
+    errors = {row.metric: [10 ** (-value / 10) for value in row.per_clip.values()] for row in rows}
+    ours, theirs = sum(errors["psnr"]), sum(errors[f"psnr_{plain}"])
+    pooled = 10 * math.log10(theirs / ours) if ours > 0 and theirs > 0 else None
+    return {**found, "gain": found[f"psnr_gain_over_{plain}"], "pooled_gain": pooled}
 
 
 def _redrawn(cascade: Cascade, by_name: dict[str, Case], quality: Quality) -> Below:
