@@ -69,7 +69,7 @@ def spoken(
 ) -> Events[tuple[Found, list[tuple[str, Video]]]]:
     """`SAMPLES` clips of each caption by the first stage, and the references' of each; and the clips that were made.
 
-    Their number is about that of a split's clips: a quarter as many captions.
+    A quarter as many captions as the split has clips, so about as many clips in all.
     """
     given = _cases(protocol, split)
     read = {name: Spoken() for name in ("model", *SHOWN)}
@@ -129,7 +129,7 @@ def finished(cascade: Cascade, protocol: Protocol, simple: Mapping[str, Predicto
 
 
 def _cases(protocol: Protocol, split: str) -> list[Case]:
-    return list(cases(replace(protocol, clips=max(1, protocol.count(split) // SAMPLES)), split))
+    return list(cases(replace(protocol, clips=max(1, protocol.clips // SAMPLES)), split))
 
 
 def _request(batch: Sequence[Case], quality: Quality, seed: int) -> Request:
