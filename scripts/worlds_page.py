@@ -10,8 +10,11 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+from framefall.worlds.violations.registry import VIOLATIONS
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -30,10 +33,11 @@ def tables(result: Mapping[str, Any]) -> dict[str, list[str]]:
     protocol, machine = result["protocol"], result["machine"]
     first = result["id"]
     measured = (
-        f"Model `{result['results']['model']}` ({result['results']['quality']}), commit {result['commit']}, "
-        f"{machine['cpu']}, "
-        f"{protocol['clips']} clips of each of {len(protocol['scenarios'])} scenarios, seed {protocol['seed']}, "
-        f"version {protocol['version']} of the worlds."
+        f"`framefall bench worlds --count {protocol['clips']}`, written on {date.today()}: model "
+        f"`{result['results']['model']}` ({result['results']['quality']}), commit {result['commit']}, {machine['cpu']}; "
+        f"{protocol['clips']} clips of each of {len(protocol['scenarios'])} scenarios in the id split, half as many in "
+        f"the others, {len(first['violations'])} of the {len(VIOLATIONS)} kinds of violations, seed "
+        f"{protocol['seed']}, version {protocol['version']} of the worlds."
     )
     broken = [
         {

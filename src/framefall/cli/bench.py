@@ -66,7 +66,7 @@ def bench(
     clips with and without each kind of guidance, and says what it buys. uses makes clips of everything that can be
     given of one, long ones and endless ones, and says what holds. worlds holds the default model, or another, against
     what it must reach on test splits of simulated worlds, beside the renderer, the nearest training clip and constant
-    acceleration: about 15 CPU minutes at --count 12, 25 at 24. presets, trackers, validity and worlds measure no
+    acceleration: about 20 CPU minutes at --count 12, 30 at 24. presets, trackers, validity and worlds measure no
     time. cascade counts what three stages cost beside one model of the finished size, and trains both in miniature
     for as long. plan says how far `framefall plan` is from a step's time and memory.
 

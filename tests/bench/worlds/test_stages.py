@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from framefall.bench.worlds.stages import expected
+from framefall.bench.worlds.stages import PAIRS, expected
 from framefall.cascade.cascade import Cascade
 from framefall.evaluate.worldbench.benchmark import Protocol
 from framefall.progress import finish
@@ -24,9 +24,9 @@ def test_what_is_kept_of_physics_stands_beside_the_plain_ways(measured) -> None:
     assert set(kept) == {"temporal_sr", "optical_flow", "linear_blend"}
 
 
-def test_pairs_are_of_the_scenarios_in_turn_and_eight_or_more(toy: Cascade, protocol: Protocol) -> None:
+def test_pairs_are_of_the_scenarios_in_turn_and_enough(toy: Cascade, protocol: Protocol) -> None:
     # what vanishes behind a screen does so in one of the two scenarios alone, which then has all pairs
     both = replace(protocol, scenarios=("projectile", "occluder"))
     found = finish(expected(toy.stages[0], both, "id", ("hidden_vanish",), 1))
-    assert found["violations"]["hidden_vanish"]["n"] == found["pairs"] == 8
+    assert found["violations"]["hidden_vanish"]["n"] == found["pairs"] == PAIRS
     assert found["violation_of_expectation_error"].n == 1

@@ -46,7 +46,7 @@ def worlds_bench(
 
     With `sheet`, a folder of contact sheets and moving pictures of 64 clips of each scenario is written there.
 
-    Of the shipped model it takes about 0.8 CPU minutes for each of `clips` (of a scenario), and 5 to 7 more.
+    Of the shipped model it takes about a CPU minute for each of `clips` (of a scenario), and 7 more.
     """
     sheet = outputs.folder(sheet, SHEETS) if isinstance(sheet, Path) else sheet
     cascade = load_cascade(model or DEFAULT)

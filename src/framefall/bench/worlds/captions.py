@@ -47,7 +47,7 @@ class Spoken:
         found = laws(tracks, None, said, ("adherence", "permanence"), protocol.version)
         share = found["adherence"].value
         self.gravities += [g / protocol.size for g, _ in falls(gather(tracks, None, said))]
-        self.put("caption_exact", math.nan if math.isnan(share) else float(share >= 1))
+        self.put("caption_exact", float(share >= 1))  # what cannot be followed is NaN: it shows nothing that was said
         self.put("adherence", share)
         self.put("permanence", found["permanence"].value)
         self.look(video, protocol.fps)

@@ -13,7 +13,7 @@ from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import Stage
 from framefall.evaluate.certify.twins import world_trials
 from framefall.evaluate.stages.blame import Link, cascade_links
-from framefall.evaluate.stages.likelihood import FEWEST, Judge, expectation_error, overall, stage_judge
+from framefall.evaluate.stages.likelihood import Judge, expectation_error, overall, stage_judge
 from framefall.evaluate.stages.retention import Retention, along_flow, blend, retention
 from framefall.evaluate.stages.superres import Below, compare_spatial, compare_temporal, real_input
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
@@ -26,6 +26,7 @@ from framefall.worlds.captions.sentences import describe
 from framefall.worlds.render.renderer import View
 from framefall.worlds.world import World
 
+PAIRS = 12  # of a kind, at least: 8 must be left where the background alone tells some
 REDRAWN = 0.5  # diffusion time from which the base draws a real clip again: its own strokes, and nearly the same places
 
 
@@ -57,13 +58,13 @@ def super_resolution(cascade: Cascade, protocol: Protocol, quality: Quality) -> 
 
 
 def expected(stage: Stage, protocol: Protocol, split: str, kinds: Sequence[str], count: int) -> Events[Found]:
-    """Violation of expectation, up to `count` pairs of each kind (8 or more), of the scenarios in turn."""
+    """Violation of expectation, up to `count` pairs of each kind (`PAIRS` or more), of the scenarios in turn."""
     shape, world = stage.config.shape, World(protocol.scenarios, split, seed=protocol.seed, version=protocol.version)
     view, judge = View(shape.height, shape.width), _quick(stage)
     judged = []
     for place, kind in enumerate(kinds):
         yield Stepped(place, len(kinds), f"{split}: {kind}, expected or not")
-        pairs = world_trials(world, kind, max(FEWEST, count), view, shape.fps, shape.frames, seed=protocol.seed)
+        pairs = world_trials(world, kind, max(PAIRS, count), view, shape.fps, shape.frames, seed=protocol.seed)
         judged += expectation_error(pairs, judge, protocol.seed)
     violations = {
         one.violation: {**asdict(one.error), "null": one.null, "note": one.note, "rejected": one.rejected}
