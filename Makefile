@@ -6,7 +6,7 @@ export TOKENIZERS_PARALLELISM := false
 # what is compiled is kept: the tests start many processes, and each would compile the package anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity scale clean
+.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity worlds scale clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -77,6 +77,10 @@ captions: .venv/ready  ## 10,000 captions of each scenario, written and read bac
 validity: .venv/ready  ## every metric against every damage and placebo: tens of minutes
 	$(BIN)/framefall bench validity --count 16 --json >validity.json
 	$(BIN)/python scripts/validity_page.py validity.json docs
+
+worlds: .venv/ready  ## the default model against what it must reach, half an hour of one core; writes docs/worlds.md
+	$(BIN)/framefall bench worlds --count 24 --json >worlds.json
+	$(BIN)/python scripts/worlds_page.py worlds.json docs/worlds.md
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

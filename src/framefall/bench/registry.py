@@ -22,11 +22,11 @@ from framefall.bench.table import report
 from framefall.bench.trackers import trackers_bench
 from framefall.bench.uses.bench import uses_bench
 from framefall.bench.validity import validity_bench
-from framefall.bench.worlds import worlds_bench
+from framefall.bench.worlds.bench import worlds_bench
+from framefall.bench.worlds.sheets import SHEETS
 from framefall.cascade.request import Quality
 from framefall.outputs import Output
 from framefall.progress import Events, operation
-from framefall.weights import DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,9 @@ BENCHMARKS: dict[str, Callable[[Options], Events[dict[str, Any]]]] = {
         given.model, given.clips, given.seed, given.quality, given.videos, given.picture
     ),
     "validity": lambda given: validity_bench.inside(given.clips, given.seed),
-    "worlds": lambda given: worlds_bench.inside(given.model or DEFAULT, given.clips, given.seed, version=given.version),
+    "worlds": lambda given: worlds_bench.inside(
+        given.model, given.clips, given.seed, version=given.version, sheet=given.picture
+    ),
 }
 
 
@@ -77,6 +79,12 @@ def benchmark(name: str, options: Options) -> Events[dict[str, Any]]:
     if name not in BENCHMARKS:
         raise ValueError(f"name must be one of {', '.join(BENCHMARKS)}; got {name!r}")
     if isinstance(options.picture, Path):
-        options = replace(options, picture=outputs.file(options.picture, overwrite=options.overwrite))
+        overwrite = options.overwrite
+        picture = (
+            outputs.folder(options.picture, SHEETS, overwrite=overwrite)
+            if name == "worlds"
+            else outputs.file(options.picture, overwrite=overwrite)
+        )
+        options = replace(options, picture=picture)
     found = yield from BENCHMARKS[name](options)
     return report(name, found)

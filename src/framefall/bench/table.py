@@ -16,15 +16,17 @@ def report(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[str]:
-    """A benchmark's result to read: its `table` if it has one, or a number a line with its spread; what has equal
-    columns (presets) is a table as well.
+    """A benchmark's result to read: its `table` if it has one, and what stands `beside`, or a number a line with its
+    spread; what has equal columns (presets) is a table as well.
     """
     for key, value in result.items():
         if key in HEAD:
             yield f"{key:<32} {value if isinstance(value, str) else ', '.join(f'{k} {v}' for k, v in value.items())}"
     if (rows := result.get("table") or _rows(result.get("results", {}))) is not None:
-        yield ""
-        yield from aligned(rows)
+        for part in (rows, result.get("beside")):
+            if part:
+                yield ""
+                yield from aligned(part)
         return
     for key, value in result.items():
         if key not in HEAD and isinstance(value, Mapping):

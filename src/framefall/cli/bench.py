@@ -42,8 +42,9 @@ def bench(
         typer.Option(
             "--picture",
             "--sheet",
-            metavar="PNG",
-            help="attention: also draw patterns and costs; uses: a contact sheet.",
+            metavar="PNG|DIR",
+            help="attention: also draw patterns and costs; uses: a contact sheet; worlds: a folder of sheets and moving"
+            " pictures, 64 clips of each scenario.",
         ),
     ] = None,
     videos: Annotated[
@@ -63,8 +64,10 @@ def bench(
     counts little; a ratio has its median and the range of its middle half. generate alone measures wall time, of the
     command beside no, one and two busy cores: it wants an idle machine, and takes minutes. guidance makes the same
     clips with and without each kind of guidance, and says what it buys. uses makes clips of everything that can be
-    given of one, long ones and endless ones, and says what holds. presets, trackers, validity and worlds measure
-    no time. cascade counts what three stages cost beside one model of the finished size, and trains both in miniature
+    given of one, long ones and endless ones, and says what holds. worlds holds the default model, or another, against
+    what it must reach on test splits of simulated worlds, beside the renderer, the nearest training clip and constant
+    acceleration: about 20 CPU minutes at --count 12, 30 at 24. presets, trackers, validity and worlds measure no
+    time. cascade counts what three stages cost beside one model of the finished size, and trains both in miniature
     for as long. plan says how far `framefall plan` is from a step's time and memory.
 
     \b
@@ -76,7 +79,7 @@ def bench(
       framefall bench generate --json
       framefall bench guidance --count 30 --weaker an_earlier_model
       framefall bench uses --count 36 --sheet uses.png
-      framefall bench worlds --count 24
+      framefall bench worlds --count 24 --sheet sheets
     """
     from framefall.bench.registry import Options, benchmark
     from framefall.bench.table import lines

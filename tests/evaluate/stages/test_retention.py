@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from torch import Tensor
 
-from framefall.evaluate.stages.retention import Retention, TemporalUpsample, blend, retention
+from framefall.evaluate.stages.retention import Retention, TemporalUpsample, along_flow, blend, retention
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 
 FACTOR = 4
@@ -42,6 +42,10 @@ def test_a_blend_recovers_no_sag_and_shows_ghosts(blended: Retention) -> None:
 def test_a_stage_that_repeats_key_frames_is_worse_than_the_line(falls: list[Case], blended: Retention) -> None:
     repeated = retention(falls, lambda keys, _: keys.repeat_interleave(FACTOR, dim=2), FACTOR)
     assert repeated.sag_recovery.value < blended.sag_recovery.value - 0.5
+
+
+def test_optical_flow_fades_less_than_a_blend(falls: list[Case], blended: Retention) -> None:
+    assert retention(falls[:1], along_flow(FACTOR), FACTOR).ghosts.value < blended.ghosts.value
 
 
 def test_what_falls_evenly_without_sag_is_not_measurable() -> None:

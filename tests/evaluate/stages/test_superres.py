@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from framefall.evaluate.metrics.suite import ScoreRow
-from framefall.evaluate.stages.superres import compare_spatial, compare_temporal, linear_blend, nearest
+from framefall.evaluate.stages.superres import compare_spatial, compare_temporal, flow_blend, linear_blend, nearest
 from framefall.video import resize
 
 
@@ -31,6 +31,38 @@ def test_nearest_repeats_the_frame_that_is_nearest_in_time() -> None:
     keyframes = torch.arange(3.0).view(1, 1, 3, 1, 1)
     assert nearest(keyframes, 4).flatten().tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2]
     assert nearest(keyframes, 3).flatten().tolist() == [0, 0, 1, 1, 1, 2, 2]
+
+
+def gliding(frames: int = 9) -> Tensor:
+    """A bright square that goes two pixels to the right from frame to frame, on even ground."""
+    video = torch.full((1, 3, frames, 48, 48), -0.8)
+    for frame in range(frames):
+        video[:, :, frame, 16:28, 4 + 2 * frame : 16 + 2 * frame] = 0.6
+    return video
+
+
+def test_optical_flow_moves_what_a_blend_fades() -> None:
+    video = gliding()
+    moved, faded = (way(video[:, :, ::4], 4) for way in (flow_blend, linear_blend))
+    assert moved.shape == video.shape and torch.equal(moved[:, :, ::4], video[:, :, ::4])
+    missed, ghosts = ((made - video).square().mean() for made in (moved, faded))
+    assert missed < 0.3 * ghosts
+
+
+def test_both_sides_are_given_what_the_stage_below_makes_and_are_held_against_the_truth() -> None:
+    clips, seen = [("a", gliding(), 8.0)], list[str]()
+
+    def darker(name: str, low: Tensor) -> Tensor:
+        seen.append(name)
+        return low - 0.1
+
+    as_blend = compare_temporal(clips, lambda keys, _: linear_blend(keys, 4), 4, below=darker)
+    rows, real = by_name(as_blend), by_name(compare_temporal(clips, lambda keys, _: linear_blend(keys, 4), 4))
+    assert rows["psnr_gain_over_linear_blend"].value == 0.0 and seen == ["a"]
+    assert rows["psnr_optical_flow"].value < real["psnr_optical_flow"].value
+    assert rows["psnr"].value < real["psnr"].value
+    spatial = by_name(compare_spatial(clips, lambda low: resize(low, 48, 48), 4, below=darker))
+    assert spatial["psnr_gain_over_bicubic"].value == 0.0 and seen == ["a", "a"]
 
 
 def test_the_truth_gains_over_the_blend_and_the_given_frames_do_not_count(carphone: Tensor) -> None:

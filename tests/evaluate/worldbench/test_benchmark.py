@@ -1,5 +1,6 @@
 """The world benchmark on one scenario: the renderer is the ceiling, and what stands still the floor."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,8 @@ from framefall.evaluate.worldbench.benchmark import (
     references,
     summary,
 )
+from framefall.physics.laws import LAWS, LawScore
+from framefall.tracking.trajectory import Tracks
 
 PROTOCOL = Protocol(scenarios=("projectile",), clips=2, training=8)
 
@@ -61,6 +64,17 @@ def test_a_protocol_says_of_which_version_its_worlds_are(given: list[Case]) -> N
     assert case.log.scene.bodies[0].radius > given[0].log.scene.bodies[0].radius
     found = judge(case, case.video).laws["adherence"]
     assert case.truth.version == 2 and found.value == 1.0
+
+
+def test_what_comes_back_in_another_place_or_as_another_thing_has_not_come_back(given: list[Case]) -> None:
+    def verdict(place: float, change: float) -> Verdict:
+        values = dict.fromkeys(LAWS, LawScore(math.nan, 1.0))
+        values |= {"reappearance": LawScore(place, 1.0), "reappearance_identity": LawScore(change, 1.0)}
+        return Verdict(given[0], values, [], Tracks((), (), 1, 1, 1, 1.0, 0.0, 0.0), 1.0, 1.0)
+
+    clips = [verdict(0.2, 0.0), verdict(0.2, 1.0), verdict(0.9, 0.0), verdict(math.nan, math.nan)]
+    found = summary(clips, clips, {}).values["reappearance"]
+    assert (found.value, found.n) == (pytest.approx(1 / 3), 3)
 
 
 def test_a_clip_of_another_size_is_refused(given: list[Case]) -> None:

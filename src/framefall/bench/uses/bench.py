@@ -12,7 +12,7 @@ from framefall import outputs
 from framefall.bench.uses.cases import USES, Made, Use, make, measured
 from framefall.bench.uses.long_video import LIMITS, long_videos, streaming
 from framefall.bench.uses.sources import Source, real_sources, world_sources
-from framefall.bench.worlds import continued
+from framefall.bench.worlds.continuation import continued
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.saved.checkpoint import load_cascade

@@ -31,6 +31,7 @@ DiffusionTimes = Float[Tensor, " times"]
 # (clips, a caption each, frames a second, a key each) -> the error of each clip
 Judge = Callable[[Video, Sequence[str | None], float, Sequence[Key]], Scores]
 
+AT_ONCE = 8  # clips that go through the network together: at as many diffusion times as that leaves room for
 TIMES: DiffusionTimes = (torch.arange(10) + 0.5) / 10  # the middles of ten equal parts of 0..1
 FEWEST_TIMES = 8
 TIE = 1e-6  # of the error: below it two sums of float32 numbers are the same
@@ -68,7 +69,12 @@ def denoising_error(
     small, uncorrupted, and a base stage that can go on from known frames the first `given`. Calculated in float32.
     """
     _check_times(times)
-    device = stage.device
+    device, clips = stage.device, len(videos)
+    # the same clips again for each of the times that are taken together
+    turns = max(
+        turn for turn in range(1, len(times) + 1) if len(times) % turn == 0 and turn * clips <= max(AT_ONCE, clips)
+    )
+    videos, captions = videos.repeat(turns, 1, 1, 1, 1), [*captions] * turns
     answer, low = stage.task.example(videos.to(device))
     shown = None
     if given:
@@ -80,12 +86,15 @@ def denoising_error(
     condition = stage.conditioned(condition, known, torch.zeros(len(x0), device=device))
 
     def endpoint(index: int) -> Tensor:
-        return stage.endpoint(_noise(keys, index, x0), known)
+        places = range(turns * index, turns * (index + 1))
+        return stage.endpoint(torch.cat([_noise(keys, place, x0[:clips]) for place in places]), known)
 
     def denoise(x_t: Video, t: Scores) -> Video:
         return stage.x0(*known.applied(x_t, t, stage.process), condition)
 
-    return _errors(denoise, stage.process, x0, endpoint, times.to(device), space or stage.config.loss)
+    grid = times.to(device).repeat_interleave(clips).view(-1, turns * clips)
+    errors = _errors(denoise, stage.process, x0, endpoint, grid, space or stage.config.loss)
+    return errors.view(turns, clips).mean(dim=0)
 
 
 def stage_judge(stage: Stage, times: DiffusionTimes = TIMES, given: int = 0, space: Prediction | None = None) -> Judge:
@@ -102,7 +111,8 @@ def denoiser_judge(
     _check_times(times)
 
     def judge(videos: Video, captions: Sequence[str | None], fps: float, keys: Sequence[Key]) -> Scores:
-        return _errors(denoise, process, videos, lambda index: _noise(keys, index, videos), times, space)
+        grid = times[:, None].expand(-1, len(videos)).to(videos.device)
+        return _errors(denoise, process, videos, lambda index: _noise(keys, index, videos), grid, space)
 
     return judge
 
@@ -183,13 +193,13 @@ def _errors(
     process: Process,
     x0: Video,
     endpoint: Callable[[int], Tensor],
-    times: DiffusionTimes,
+    times: Float[Tensor, "steps batch"],
     space: Prediction,
 ) -> Scores:
+    """Each clip's mean error over the steps, of which each has a time for each clip."""
     total = torch.zeros(len(x0), dtype=torch.float64, device=x0.device)
     with torch.no_grad():
-        for index, moment in enumerate(times.tolist()):
-            t = torch.full((len(x0),), moment, device=x0.device)
+        for index, t in enumerate(times):
             x0_hat = denoise(process.add_noise(x0, endpoint(index), t), t)
             total += denoising_loss(x0_hat.float(), x0, t, process, space).double()
     return (total / len(times)).float()

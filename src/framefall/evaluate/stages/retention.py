@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from framefall.evaluate.stages.superres import linear_blend
+from framefall.evaluate.stages.superres import flow_blend, linear_blend
 from framefall.evaluate.worldbench.benchmark import Case, Verdict, judge
 from framefall.metric import Interval, interval
 from framefall.physics.evidence import gather
@@ -64,6 +64,11 @@ def retention(cases: Iterable[Case], upsample: TemporalUpsample, factor: int, se
 def blend(factor: int) -> TemporalUpsample:
     """The reference that has no idea of motion: each frame between is a mixture of two key frames."""
     return lambda keys, _: linear_blend(keys, factor)
+
+
+def along_flow(factor: int) -> TemporalUpsample:
+    """The reference that moves what it sees along optical flow: evenly, so it knows of no fall."""
+    return lambda keys, _: flow_blend(keys, factor)
 
 
 def _sag_recovery(case: Case, made: Video, factor: int) -> float:

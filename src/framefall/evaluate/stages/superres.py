@@ -1,7 +1,8 @@
 """Is super-resolution worth its cost? Real video made coarse, made fine again, against the plain method.
 
 A cascade comes in as a callable. Both sides are rounded to 8 bits before they are scored, as a file would be,
-and the gain is paired: the difference on each clip, then its mean and interval.
+and the gain is paired: the difference on each clip, then its mean and interval. `below` puts in the place of the real
+small clip what the stage below makes of it: then both sides are given that, and are still held against the real one.
 """
 
 import math
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from framefall.cascade.tasks import TemporalSR
 from framefall.evaluate.metrics.fidelity import psnr, ssim
 from framefall.evaluate.metrics.suite import NamedVideo, ScoreRow, score_row
 from framefall.video import Video, from_pixels, resize, to_pixels
@@ -18,10 +20,18 @@ from framefall.video import Video, from_pixels, resize, to_pixels
 AllFrames = Float[Tensor, "batch channels all_frames height width"]
 Upsample = Callable[[Video, float], Video]  # key frames and their frames a second in, all frames out
 Upscale = Callable[[Video], Video]  # small frames in, large frames out
+Below = Callable[[str, Video], Video]  # a clip's name and its small frames in, another such clip out
 
 
-def compare_temporal(clips: Iterable[NamedVideo], upsample: Upsample, factor: int, seed: int = 0) -> list[ScoreRow]:
-    """PSNR of the frames between every `factor`-th frame, against a linear blend and the nearest frame.
+def real_input(name: str, low: Video) -> Video:
+    """The small clip as it is."""
+    return low
+
+
+def compare_temporal(
+    clips: Iterable[NamedVideo], upsample: Upsample, factor: int, seed: int = 0, below: Below = real_input
+) -> list[ScoreRow]:
+    """PSNR of the frames between every `factor`-th frame, against optical flow, a linear blend and the nearest frame.
 
     `upsample` gives the frames at the key frames' times and between them, from the first key frame on;
     frames after the last key frame are not looked at. A clip without two key frames is not measurable.
@@ -29,12 +39,13 @@ def compare_temporal(clips: Iterable[NamedVideo], upsample: Upsample, factor: in
     _check(factor)
     methods: dict[str, Upsample] = {
         "model": upsample,
+        "optical_flow": lambda keyframes, _: flow_blend(keyframes, factor),
         "linear_blend": lambda keyframes, _: linear_blend(keyframes, factor),
         "nearest": lambda keyframes, _: nearest(keyframes, factor),
     }
     scores: dict[str, dict[str, float]] = {method: {} for method in methods}
     for name, video, fps in clips:
-        keyframes = video[:, :, ::factor]
+        keyframes = below(name, video[:, :, ::factor])
         between = [frame for frame in range((keyframes.shape[2] - 1) * factor) if frame % factor]
         for method, run in methods.items():
             scores[method][name] = math.nan
@@ -45,7 +56,9 @@ def compare_temporal(clips: Iterable[NamedVideo], upsample: Upsample, factor: in
     return _rows("psnr", "dB", scores, seed)
 
 
-def compare_spatial(clips: Iterable[NamedVideo], upscale: Upscale, factor: int, seed: int = 0) -> list[ScoreRow]:
+def compare_spatial(
+    clips: Iterable[NamedVideo], upscale: Upscale, factor: int, seed: int = 0, below: Below = real_input
+) -> list[ScoreRow]:
     """PSNR and SSIM of frames made `factor` times smaller (area mean) and large again, against bicubic.
 
     Rows and columns beyond a multiple of `factor` are cut off first.
@@ -60,7 +73,7 @@ def compare_spatial(clips: Iterable[NamedVideo], upscale: Upscale, factor: int, 
         if not (height and width):
             raise ValueError(f"clip {name} must be at least {factor} pixels a side, got {list(video.shape[-2:])}")
         truth = video[..., :height, :width]
-        low = resize(truth, height // factor, width // factor, "area")
+        low = below(name, resize(truth, height // factor, width // factor, "area"))
         made = {"model": upscale(low), "bicubic": resize(low, height, width, "bicubic")}
         for method, large in made.items():
             _check_made(name, large, truth, frames=truth.shape[2])
@@ -76,6 +89,18 @@ def linear_blend(keyframes: Video, factor: int) -> AllFrames:
     right = (left + 1).clamp(max=keyframes.shape[2] - 1)
     part = (frame % factor / factor).to(keyframes)[:, None, None]
     return torch.lerp(keyframes[:, :, left], keyframes[:, :, right], part)
+
+
+def flow_blend(keyframes: Video, factor: int) -> AllFrames:
+    """`factor - 1` frames between each two key frames, both moved to their moment along optical flow and mixed.
+
+    It is the prior that temporal super-resolution starts from: what its network adds is what it is better by.
+    """
+    if keyframes.shape[2] < 2:
+        return keyframes
+    prior = TemporalSR(factor=factor).conditioning(keyframes, (keyframes.shape[2] - 1) * factor).prior
+    assert prior is not None
+    return torch.cat((keyframes[:, :, :1], prior), dim=2)
 
 
 def nearest(keyframes: Video, factor: int) -> AllFrames:

@@ -225,25 +225,28 @@ def summary(
     rows = [row for verdict in verdicts for row in verdict.rows]
     physics = physics_score(rows, levels, seed)
     gravity = LAWS["gravity"]
-    flickers = [
-        one.flicker / other.flicker if other.flicker > 0 else math.nan
-        for one, other in zip(verdicts, real, strict=True)
-    ]
+    pairs = list(zip(verdicts, real, strict=True))
+    flickers = [one.flicker / other.flicker if other.flicker > 0 else math.nan for one, other in pairs]
     columns = {
         "permanence": _values(verdicts, "permanence"),
         "relative_velocity_error": _values(verdicts, "velocity_error"),
         "gravity_within_10_percent": [
             math.nan if math.isnan(value) else float(gravity.passes(value)) for value in _values(verdicts, "gravity")
         ],
-        "reappearance": [
-            math.nan if math.isnan(value) else float(LAWS["reappearance"].passes(value))
-            for value in _values(verdicts, "reappearance")
-        ],
+        "reappearance": [_comes_back(verdict) for verdict in verdicts],
         "flicker_over_real": flickers,
         "stutter": [verdict.stutter for verdict in verdicts],
+        "stutter_over_real": [one.stutter / other.stutter for one, other in pairs],
     }
     values = {name: interval(column, seed) for name, column in columns.items()}
     return Summary(physics, {"physics_score": physics.score, "strict_pass": strict_pass(rows, seed), **values})
+
+
+def _comes_back(verdict: Verdict) -> float:
+    """Whether what was hidden comes back where it should and as it was; NaN where nothing is due."""
+    place = verdict.laws["reappearance"].value
+    passed = (LAWS[law].passes(verdict.laws[law].value) for law in ("reappearance", "reappearance_identity"))
+    return math.nan if math.isnan(place) else float(all(passed))
 
 
 def _values(verdicts: Sequence[Verdict], law: str) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from framefall.bench.worlds import continued
+from framefall.bench.worlds.continuation import continued
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.certify.twins import Trial, world_trials
 from framefall.evaluate.metrics.suite import METRICS, measure

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from framefall.bench.worlds import per_frame
+from framefall.bench.worlds.continuation import per_frame
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.certify.validity import MARGIN, detection, threshold
