@@ -1,6 +1,7 @@
 """What a student learns of its teacher."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from framefall.data.folder import Folder
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.times import grid
 from framefall.models.backbone import Backbone, Condition
+from framefall.models.experts import ExpertsConfig
 from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 from framefall.noise import Key
 from framefall.train.distillation import LOSSES, converted, flow_map_loss, span, student, taught
 from framefall.train.known import KnownShares
@@ -62,11 +65,19 @@ def batch(part: StageRecipe, folder: Folder) -> list[Clip]:
 # the student before its first step
 
 
-@pytest.mark.parametrize("any_known", [False, True])
+def experts(recipe: Recipe) -> StageRecipe:
+    """The base with a U-Net at little noise."""
+    base = recipe.stages["base"]
+    noisy = base.stage.backbone
+    clean = UNetConfig(dim=32, multipliers=(1,), blocks=(1,), unshuffle=2, text_dim=noisy.text_dim, words=noisy.words)
+    return replace(base, stage=replace(base.stage, backbone=ExpertsConfig(noisy=noisy, clean=clean)))
+
+
+@pytest.mark.parametrize("kind", [lambda recipe: recipe.stages["base"], any_frames, experts])
 def test_a_converted_network_is_its_teacher_to_the_bit_wherever_a_step_goes(
-    any_known: bool, recipe: Recipe, folder: Folder
+    kind: Callable[[Recipe], StageRecipe], recipe: Recipe, folder: Folder
 ) -> None:
-    part = any_frames(recipe) if any_known else recipe.stages["base"]
+    part = kind(recipe)
     teacher, made = shaken(part), converted(shaken(part), distilling(part), 0)
     drawn = example(teacher, replace(part, known=KnownShares(frames=1, region=0, levels=0)), batch(part, folder), 0, 0)
     x_t = teacher.process.add_noise(drawn.x0, drawn.endpoint, drawn.t)
