@@ -41,6 +41,11 @@ def test_what_chance_gives_is_no_copying_and_more_is() -> None:
     assert replace(one, by_chance=False).reaches(Interval(0.09, 0.02, 0.2, 60)) == "NO"
 
 
+def test_a_few_kinds_of_violations_say_nothing() -> None:
+    one = BY_WORDS["violation of expectation, error"]
+    assert one.reaches(around(0.1, n=7)) == "too few" and one.reaches(around(0.1, n=8)) == "aim"
+
+
 def test_what_is_not_measured_reaches_nothing_and_says_so() -> None:
     rows = table(checks({"id": {"permanence": NOTHING}}))
     assert {row["reached"] for row in rows} == {"not measured"} and {row["model (95%)"] for row in rows} == {"-"}

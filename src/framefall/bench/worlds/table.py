@@ -33,11 +33,12 @@ class Quantity:
     lower: bool = False  # the lower the better
     unit: Unit = ""
     by_chance: bool = False  # missed only where the whole interval is beyond the bar
+    fewest: int = 1  # measurements of which it says anything
 
     def reaches(self, value: Interval) -> str:
-        """Whether the mean reaches the aim, or the least that it must: aim, yes, NO; empty if it is not measured."""
-        if not value.n:
-            return ""
+        """Whether the mean reaches the aim, or the least that it must: aim, yes, NO, too few; empty if it is not measured."""
+        if value.n < self.fewest:
+            return "too few" if value.n else ""
         reached = value.low if self.by_chance and self.lower else value.value
         good = [reached <= bar if self.lower else reached >= bar for bar in (self.aim, self.least)]
         return "aim" if good[0] else "yes" if good[1] else "NO"
@@ -74,7 +75,7 @@ QUANTITIES = (
     Quantity(words="reappears as it was, within half a diameter", path=("reappearance",), least=0.7, aim=0.9, unit="%"),
     Quantity(
         words="violation of expectation, error", path=("violation_of_expectation_error",), least=0.30, aim=0.15,
-        lower=True, unit="%",
+        lower=True, unit="%", fewest=8,
     ),
     Quantity(words="caption obeyed exactly", place=("text",), path=("caption_exact",), least=0.8, aim=0.95, unit="%"),
     *_even("flicker", 2.0, 1.3),
