@@ -59,9 +59,9 @@ def chosen(config: Any, among: Collection[str] | None = None) -> Any:
 def _by_default(field: dataclasses.Field[Any], value: Any) -> bool:
     if typing.get_origin(field.type) is typing.Literal and len(typing.get_args(field.type)) == 1:
         return False  # a kind, which says whose the other fields are
-    made = field.default_factory
-    default = field.default if isinstance(made, type(dataclasses.MISSING)) else made()
-    return bool(value == default)
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return bool(value == field.default)
 
 
 def override(config: Any, settings: list[str]) -> Any:
