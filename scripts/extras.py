@@ -37,7 +37,7 @@ class Trial:
     lines: tuple[str, ...] = ()
     smaller: Mapping[str, str] = field(default_factory=dict)  # a word, and those that take its place
     leave: str = r"(?!)"  # commands that are left out
-    brought: bool = False  # its package comes with what Framefall always needs, in whatever version
+    refused: bool = True  # without it; or it only makes faster, or another package brings some version of it as well
     prepare: Callable[
         [Path], contextlib.AbstractContextManager[Mapping[str, str]]
     ]  # files, and what is in the environment
@@ -195,9 +195,11 @@ TRIALS: dict[str, Trial] = {
     "diffusers": Trial(page="diffusers", prepare=pipeline),
     "evaluate": Trial(page="gen1", prepare=structure, smaller=STEP | {"60": "1 --stage base"}),
     "export": Trial(page="export", prepare=nothing),
-    "hub": Trial(page="hub", prepare=hub, brought=True),  # by tokenizers
+    "hub": Trial(page="hub", prepare=hub, refused=False),  # by tokenizers
     "lora": Trial(page="lora", prepare=clips, smaller=STEP),
-    "openvino": Trial(lines=("framefall generate 'a ball' -o ball.mp4 --until base --accelerate",), prepare=nothing),
+    "openvino": Trial(
+        lines=("framefall generate 'a ball' -o ball.mp4 --until base --accelerate",), prepare=nothing, refused=False
+    ),
     "physics3d": Trial(lines=("framefall worlds solid_fall --count 1 -o world",), prepare=nothing),
     "ray": Trial(page="ray", prepare=model),
     "s3": Trial(page="sources", prepare=sources, leave="^(?!.*s3:)"),
@@ -205,7 +207,7 @@ TRIALS: dict[str, Trial] = {
         page="science", prepare=fields, smaller=STEP | {"pico": "micro", "4": "2", "16": "3"}, leave="^python"
     ),
     "sources": Trial(page="sources", prepare=sources, leave="s3"),
-    "text": Trial(page="text", prepare=tower, smaller=STEP | {"pico": "micro"}, brought=True),  # by MiniLM's package
+    "text": Trial(page="text", prepare=tower, smaller=STEP | {"pico": "micro"}, refused=False),  # by MiniLM's package
     # what needs no extra
     "plan": Trial(page="plan", prepare=clips, smaller={"nano": "micro", "pico": "micro"}, leave="--run"),
     "many_machines": Trial(page="many_machines", prepare=clips, smaller=RANKS),
@@ -271,8 +273,8 @@ def tried(name: str, base: Path, wheel: Path, folder: Path) -> list[str]:
     pip = [base / "bin" / "python", "-m", "pip", "--python", bin / "python", "install", *PIP]
     subprocess.run([*pip, wheel], check=True)
     if name in extras:
-        without = "" if trial.brought else follow(trial, bin, place)
-        if not trial.brought and f"pip install 'framefall[{name}]'" not in without:
+        without = follow(trial, bin, place) if trial.refused else ""
+        if trial.refused and f"pip install 'framefall[{name}]'" not in without:
             wrong.append(f"without the extra no command says which to install: {without or 'all work'}")
         subprocess.run([*pip, f"{wheel}[{name}]"], check=True)
     if said := follow(trial, bin, place):
