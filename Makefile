@@ -6,7 +6,7 @@ export TOKENIZERS_PARALLELISM := false
 # what is compiled is kept: the tests start many processes, and each would compile the package anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity worlds scale clean
+.PHONY: setup demo long-run long-run-weights test fast test-browser test-full reliability check fix smoke kills cache-kills odd-files captions validity worlds scale extras clean
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
@@ -55,6 +55,10 @@ scale: .venv/ready  ## what goes beyond one machine and one file format, at full
 	FRAMEFALL_FULL=1 $(BIN)/pytest -n 0 tests/data/fields tests/runs/generation/test_fields.py tests/runs/evaluation/test_forecast.py \
 		tests/whole/test_science_page.py tests/whole/test_notebooks.py tests/whole/test_cluster_jobs.py tests/cli/test_merge.py \
 		tests/runs/test_exports.py tests/runs/test_on_ray.py tests/scale
+
+extras: .venv/ready  ## each extra alone in a fresh environment, and what its page in docs/ says done there; fetches packages
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,science]'
+	$(BIN)/python scripts/extras.py
 
 smoke: .venv/ready  ## train all three stages for a few steps on real clips, generate, evaluate
 	$(BIN)/python tests/batteries/smoke.py

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from framefall.config import from_dict, from_json, override, to_dict, to_json
+from framefall.config import chosen, from_dict, from_json, override, to_dict, to_json
 from framefall.diffusion.times import LogitNormal
 from framefall.video import VideoShape
 
@@ -47,6 +47,31 @@ def test_a_config_comes_back_as_it_went(recipe):
     assert from_dict(Recipe, to_dict(recipe)) == recipe
     assert json.loads(to_json(recipe)) == json.loads(json.dumps(asdict(recipe)))
     assert from_dict(Recipe, {**to_dict(recipe), "steps": 8}) != recipe  # the control
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later:
+    """A `Conv` as it is after it has got another field."""
+
+    kind: Literal["conv"] = "conv"
+    bias: bool = False
+    width: int = 64
+
+
+def test_what_is_chosen_stays_the_same_when_a_field_comes_later():
+    assert chosen(Conv(width=8)) == chosen(Later(width=8)) == {"kind": "conv", "width": 8}
+    assert chosen(Later(width=8, bias=True)) != chosen(Conv(width=8))  # the control: it was set
+    assert to_dict(Conv(width=8)) != to_dict(Later(width=8))  # the naive way
+    assert chosen((Conv(), Later(bias=True)))[1] == {"kind": "conv", "bias": True}
+
+
+def test_what_is_chosen_is_enough_to_tell_configs_apart():
+    assert chosen(Recipe(name="")) == {"name": ""}
+    assert chosen(Recipe(name="", backbone=Transformer())) == {"name": "", "backbone": {"kind": "transformer"}}
+    assert from_dict(Recipe, chosen(RECIPE)) == RECIPE
+    assert chosen(RECIPE, ["rate"]) == json.loads(json.dumps(asdict(RECIPE), default=str)) | {
+        "backbone": {"kind": "transformer", "patch": [2, 8, 8]}
+    }
 
 
 def test_numbers_keep_every_bit():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import typing
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -33,6 +34,34 @@ def to_dict(config: Any) -> dict[str, Any]:
     """The config as plain JSON values."""
     values: dict[str, Any] = json.loads(to_json(config))
     return values
+
+
+def chosen(config: Any, among: Collection[str] | None = None) -> Any:
+    """The config as plain values without the fields that are as they are by default; words that tell kinds apart stay.
+
+    A field that comes later, with a default, is not in it until somebody sets it. `among` are the only
+    fields that may be left out, as `Class.field`.
+    """
+    if isinstance(config, list | tuple):
+        return [chosen(one, among) for one in config]
+    if isinstance(config, dict):
+        return {name: chosen(one, among) for name, one in config.items()}
+    if not dataclasses.is_dataclass(config):
+        return config
+    values = {field: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {
+        field.name: chosen(value, among)
+        for field, value in values.items()
+        if (among is not None and f"{type(config).__name__}.{field.name}" not in among) or not _by_default(field, value)
+    }
+
+
+def _by_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if typing.get_origin(field.type) is typing.Literal and len(typing.get_args(field.type)) == 1:
+        return False  # a kind, which says whose the other fields are
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return bool(value == field.default)
 
 
 def override(config: Any, settings: list[str]) -> Any:

@@ -50,6 +50,19 @@ def test_a_lora_is_trained_gone_on_with_loaded_and_merged(
     assert said.code == 1 and "was trained on other weights of base" in said.err
 
 
+def test_a_lora_is_of_the_model_whatever_network_the_recipe_has(
+    trained: Path, clips: Path, framefall: Callable, tmp_path: Path
+) -> None:
+    """As that of pico, whose base is another than the recipe makes today."""
+    options = ["--recipe", "micro", "--stage", "base", "--init", trained, "--steps", 1]
+    options += ["--set", "stages.base.stage.backbone.dim=48", "--set", "stages.base.stage.backbone.heads=1"]
+    said = framefall("train", clips, "-o", tmp_path / "lora", *options, "--lora", 4)
+    assert said.code == 0 and "networks and losses are those of toy" in said.err, said.err
+    load_cascade(trained).with_lora(tmp_path / "lora")
+    said = framefall("train", clips, "-o", tmp_path / "whole", *options)  # the control: of a whole training it is not
+    assert said.code == 1 and "--init must have the recipe's network for base" in said.err
+
+
 def _stopped(clips: Path, output: Path, init: Path) -> None:
     """The same training, closed after its second step."""
     recipe = replace(RECIPES["micro"](), save_every=2)

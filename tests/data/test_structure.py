@@ -2,11 +2,12 @@
 
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 
 from framefall.cascade.tasks import StructureKind
-from framefall.data.structure import STRUCTURES, edges, moving
+from framefall.data.structure import EDGES, STRUCTURES, edges, moving
 
 
 def square(frames: int, step: int = 0, colour: tuple[int, ...] = (200, 120, 30), ground: int = 40) -> np.ndarray:
@@ -38,6 +39,24 @@ def test_edges_are_where_a_square_ends_and_say_nothing_of_its_colour() -> None:
     apart = np.abs(found - swapped).sum() / found.sum()
     assert apart < 0.7  # lines may lie a pixel further in or out
     assert not edges(np.full((2, 32, 32, 3), 90, np.uint8)).any()  # the control
+
+
+def test_a_colour_ends_on_grey_of_the_same_brightness() -> None:
+    yellow = square(1, colour=(255, 255, 0), ground=226)
+    assert not grey_edges(yellow).any()  # the control: of brightness alone
+    rows, columns = np.nonzero(edges(yellow)[0])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((9.5, 19.5, 7.5, 17.5), abs=1)
+    assert not edges(yellow)[0, 13:17, 11:15].any()
+
+
+def test_edges_without_colour_are_those_of_brightness() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1)).astype(np.uint8).repeat(3, axis=3)
+    assert np.array_equal(edges(pixels), grey_edges(pixels)) and edges(pixels).any()
+
+
+def grey_edges(frames: np.ndarray) -> np.ndarray:
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    return np.stack([cv2.Canny(one, *EDGES, L2gradient=True) for one in grey]).astype(np.float32) / 255.0
 
 
 def test_what_moves_is_told_from_what_stands_still() -> None:

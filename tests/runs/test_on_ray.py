@@ -214,6 +214,10 @@ def test_an_address_that_does_not_answer_is_waited_for_as_long_as_is_said(monkey
     with pytest.raises(ValueError, match="RAY_ADDRESS=nonsense must answer, and did not"):
         monkeypatch.setattr(on_ray, "PATIENCE", 60.0)
         on_ray._check_answers("nonsense")
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    assert "RAY_AUTH_MODE=token is set if it asks for a token" in on_ray._where("nonsense")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert on_ray._where("nonsense") == "`ray status --address nonsense` shows it"
 
 
 def test_only_ray_is_known(tmp_path: Path) -> None:

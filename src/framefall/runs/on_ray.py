@@ -130,7 +130,10 @@ def _check_answers(address: str) -> None:
 
 
 def _where(address: str) -> str:
-    return f"`ray status --address {address}` shows it" if address else "this machine has memory and processes to spare"
+    if not address:
+        return "this machine has memory and processes to spare"
+    token = "" if os.environ.get("RAY_AUTH_MODE") else ", that RAY_AUTH_MODE=token is set if it asks for a token"
+    return f"`ray status --address {address}` shows it{token}"
 
 
 def _part(version: str, folder: str, function: Callable[[Item], Result], item: Item) -> Result:

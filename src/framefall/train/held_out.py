@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from framefall import ranks
@@ -151,7 +152,7 @@ def errors(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed: int) ->
     return tuple(torch.cat(found).tolist())
 
 
-def _mean_colour(x0: Video, there: Counts | None) -> Video:
+def _mean_colour(x0: Video, there: Counts | None) -> Float[Tensor, "batch channels 1 1 1"]:
     """Of each clip, one value a channel: the mean of what is there."""
     if there is None:
         return x0.mean(dim=(2, 3, 4), keepdim=True)

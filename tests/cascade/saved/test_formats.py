@@ -1,5 +1,6 @@
 """Configs of before, as they lie in models and checkpoints: a stage's task was a word, its fields lay beside it."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,12 @@ import pytest
 
 from formats_before import flat
 from framefall.cascade.cascade import CascadeConfig
+from framefall.cascade.saved import formats
 from framefall.cascade.saved.checkpoint import load_cascade, read_config
 from framefall.cascade.saved.formats import FORMAT, upgrade_cascade, upgrade_stage
 from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Base
-from framefall.config import from_dict, to_dict
+from framefall.config import chosen, from_dict, to_dict
 from framefall.data.buckets import Bucket
 from framefall.diffusion.guidance_config import Guidance
 from framefall.publish import MANIFEST, folder
@@ -165,3 +167,31 @@ def test_a_config_of_a_format_to_come_asks_for_an_update(model: Path, version: o
     path = changed(model, lambda values: values.update(format=version))
     with pytest.raises(ValueError, match=f"must be of format {FORMAT} or earlier, got {version!r}; update Framefall"):
         read_config(path)
+
+
+def test_what_a_fingerprint_is_of_says_all_of_a_config() -> None:
+    for make in RECIPES.values():
+        for part in make().stages.values():
+            assert from_dict(StageConfig, json.loads(json.dumps(chosen(part.stage)))) == part.stage
+            assert formats.before(part.stage) == formats.before(from_dict(StageConfig, to_dict(part.stage)))
+
+
+def test_configs_are_written_for_old_fingerprints_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash is of 30 November 2026. A field that has come since must stand in `formats.LATER`."""
+    latents = {
+        "shape": {},
+        "task": {"kind": "base", "buckets": [{"frames": 16, "height": 32, "width": 32}]},
+        "backbone": {"kind": "unet", "channels": 4, "text_dim": 32},
+        "latent": {"latent_channels": 4},
+        "text": {"name": "a", "sha256": "0" * 64, "dim": 32},
+    }
+    kinds = {"base": "transformer", "temporal_sr": "interpolator", "spatial_sr": "convnet"}
+    said = [{"shape": {}, "task": {"kind": task}, "backbone": {"kind": kind}} for task, kind in kinds.items()]
+    base, *others = (from_dict(StageConfig, values) for values in (*said, latents))
+    text = "".join(formats.before(stage) for stage in (base, *others))
+    assert (
+        hashlib.sha256(text.encode()).hexdigest() == "13136ba3d6485c757368ba7f71208484c38a9fcc2aaf8d20b95727feb9f401d2"
+    )
+    monkeypatch.setattr(formats, "LATER", ("Sampling.anchors",))  # as if it had come since
+    assert '"anchors"' not in formats.before(base)
+    assert '"anchors": 2' in formats.before(replace(base, fast=Sampling(anchors=2)))

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
+import venv
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -121,3 +123,14 @@ def test_workers_end_with_whoever_started_them(film: Path) -> None:
             return
         threading.Event().wait(0.1)
     pytest.fail("the worker is still there")
+
+
+def test_libraries_may_lie_outside_of_the_environment(film: Path, tmp_path: Path) -> None:
+    """As those of `pip install --user` do, or of an environment below this one: they load parts of themselves late."""
+    venv.create(tmp_path / "above", with_pip=False)
+    (own,) = (tmp_path / "above").glob("lib/python*/site-packages")
+    (own / "below.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    code = "import sys; from framefall.data.media.decode import decode; print(len(list(decode(sys.argv[1]))))"
+    python = tmp_path / "above" / "bin" / "python"
+    said = subprocess.run([python, "-c", code, film], capture_output=True, text=True, check=False)
+    assert said.stdout == "40\n", said.stderr

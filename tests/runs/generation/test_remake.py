@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from framefall.cascade.request import Request
-from framefall.cascade.saved.checkpoint import load_cascade, save
+from framefall.cascade.saved import formats
+from framefall.cascade.saved.checkpoint import fingerprint, load_cascade, save
 from framefall.data.media.tags import read_tags
 from framefall.data.media.writer import WRITERS, write
 from framefall.progress import Note
@@ -87,6 +88,24 @@ def test_another_model_is_refused_unless_it_is_chosen(here: Path, trained: Path)
     assert not Path("b.npy").exists()
     notes = [event.text for event in remake.events("a.npy", "b.npy", "toy") if isinstance(event, Note)]
     assert notes[0] == "a.npy was made by another model than toy: this is another clip"
+
+
+def test_a_clip_with_a_fingerprint_of_before_is_of_its_model(here: Path) -> None:
+    """Until 30 November 2026 fingerprints were of every field."""
+    generate(Request(until="base"), "a.npy", "toy")
+    tags = read_tags("a.npy")
+    made = json.loads(tags["comment"])
+    for config, refused in ((formats.before, False), (lambda stage: formats.before(stage) + " ", True)):
+        old = fingerprint(load_cascade("toy"), config)
+        assert old != made["model_sha256"]
+        write("b.npy", [np.load("a.npy")], 6.0, {**tags, "comment": json.dumps({**made, "model_sha256": old})})
+        if refused:
+            with pytest.raises(ValueError, match="with other weights or settings"):
+                remake("b.npy", "c.npy", overwrite=True)
+            continue
+        remake("b.npy", "c.npy")
+        assert np.array_equal(np.load("c.npy"), np.load("a.npy"))
+        assert json.loads(read_tags("c.npy")["comment"])["model_sha256"] == made["model_sha256"]
 
 
 def test_other_versions_and_machines_are_said_and_stop_nothing(here: Path) -> None:

@@ -30,7 +30,7 @@ from framefall.cascade.saved.hub_header import header
 from framefall.cascade.saved.tensors import Network, built, check_shapes, check_tensors, parse_tensors, read_header
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import StageConfig
-from framefall.config import from_json, to_json
+from framefall.config import chosen, from_json, to_json
 from framefall.models import keys
 from framefall.models.registry import build
 from framefall.outputs import FolderKind
@@ -251,14 +251,16 @@ def _said_before(config: CascadeConfig, before: CascadeConfig, name: str) -> Cas
     )
 
 
-def fingerprint(cascade: Cascade) -> str:
+def fingerprint(cascade: Cascade, said: Callable[[StageConfig], str] | None = None) -> str:
     """The SHA-256 of all that decides on what a cascade computes: its stages' configs and the values of their weights.
 
-    A card, a description or another number format of the same values changes nothing.
+    A card, a description or another number format of the same values changes nothing, and neither does a setting that
+    is as it is by default: settings that come later leave it as it is. `said` is another way to write a config.
     """
+    said = said or _said
     digest = hashlib.sha256()
     for stage in cascade.stages:
-        digest.update(f"{stage.name}\0{to_json(stage.config)}".encode())
+        digest.update(f"{stage.name}\0{said(stage.config)}".encode())
         tensors = {f"backbone.{name}": one for name, one in stage.backbone.state_dict().items()}
         if (autoencoder := stage.codec.autoencoder) is not None:
             tensors |= {f"autoencoder.{name}": one for name, one in autoencoder.state_dict().items()}
@@ -267,6 +269,15 @@ def fingerprint(cascade: Cascade) -> str:
             values = tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
             digest.update(values.reshape(-1).numpy().data)
     return digest.hexdigest()
+
+
+def is_of(found: object, cascade: Cascade) -> bool:
+    """Whether a fingerprint that was found in a file is the cascade's, as it is computed now or was before."""
+    return found == fingerprint(cascade) or found == fingerprint(cascade, formats.before)
+
+
+def _said(config: StageConfig) -> str:
+    return json.dumps(chosen(config), sort_keys=True)
 
 
 def readme(config: CascadeConfig) -> str:

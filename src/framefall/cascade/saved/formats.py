@@ -4,11 +4,17 @@ Format 1 had a stage's task as a word, and what belongs to the task beside it. F
 among those of sampling.
 """
 
+import json
 from typing import Any
+
+from framefall.config import chosen
 
 Plain = dict[str, Any]
 
 FORMAT = 3  # what is written today
+
+# the fields that stages' configs have had since 30 November 2026; until then a model's fingerprint was of all fields
+LATER: tuple[str, ...] = ("UNetConfig.flow_map", "UNetConfig.baked_guidance")
 
 _SHARED = ("factor", "bridge", "spread", "low_res_noise", "relative_loss")
 _OF_TASK = {  # the fields of each kind of task that lay beside it in format 1
@@ -49,6 +55,11 @@ def upgrade_stage(values: Any) -> Any:
         return values
     task = {"kind": kind, **{name: values[name] for name in _OF_TASK[kind] if name in values}}
     return {name: value for name, value in values.items() if name not in _MOVED} | {"task": task}
+
+
+def before(stage: Any) -> str:
+    """A stage's config as fingerprints had it while they were of every field that there was."""
+    return json.dumps(chosen(stage, LATER), indent=2) + "\n"
 
 
 def _guided(sampling: Any) -> Any:

@@ -18,6 +18,7 @@ try:
 except ImportError:  # a system that has no limits of a process
     resource = None  # type: ignore[assignment]
 
+_DECODERS = ("PIL", "av", "cv2", "numpy")
 PROTECTIONS = ("no_new_privileges", "no_files", "no_network_or_programs", "no_writing", "no_core")
 
 
@@ -70,7 +71,7 @@ def _no_files() -> bool:
     ruleset = _call(444, ctypes.c_char_p(rules), len(rules), 0)
     if ruleset < 0:
         return False
-    for library in {os.path.realpath(path) for name, path in sysconfig.get_paths().items() if name.endswith("lib")}:
+    for library in _libraries():
         with contextlib.suppress(OSError):
             folder = os.open(library, os.O_RDONLY | os.O_DIRECTORY)
             rule = struct.pack("<Qi", _READ, folder)
@@ -79,6 +80,16 @@ def _no_files() -> bool:
     done = _call(446, ruleset, 0) == 0
     os.close(ruleset)
     return done
+
+
+def _libraries() -> set[str]:
+    """The folders of Python's libraries: this environment's, and those that what decodes has come from.
+
+    They are others where it was installed by `pip install --user`, or in an environment below this one.
+    """
+    own = [path for name, path in sysconfig.get_paths().items() if name.endswith("lib")]
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in _DECODERS]
+    return {os.path.realpath(path) for path in (*own, *(os.path.dirname(os.path.dirname(one)) for one in files if one))}
 
 
 def _no_calls() -> bool:

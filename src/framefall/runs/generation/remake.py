@@ -8,7 +8,7 @@ import torch
 
 from framefall.cascade.record import from_record
 from framefall.cascade.request import Request
-from framefall.cascade.saved.checkpoint import find, fingerprint, load_cascade
+from framefall.cascade.saved.checkpoint import find, is_of, load_cascade
 from framefall.data.media.writer import video_output
 from framefall.memory import size_of
 from framefall.progress import Events, Note, operation
@@ -55,7 +55,7 @@ def remake(
     found = _model(like, made) if model is None else find(model)
     cascade = load_cascade(found, device)
     cascade = cascade if text is None else cascade.with_text(text)
-    same = fingerprint(cascade) == made.get("model_sha256")
+    same = is_of(made.get("model_sha256"), cascade)
     if not same and model is None:
         raise ValueError(
             f"{like} was made by a model {made.get('model')!r} with other weights or settings than the one that is"
@@ -74,7 +74,7 @@ def remake(
         given = Given.from_record(made["given"], like.parent)
     if weaker is None and isinstance(made.get("weaker"), dict):
         weaker = _model(like, made["weaker"])
-        if fingerprint(load_cascade(weaker)) != made["weaker"].get("model_sha256"):
+        if not is_of(made["weaker"].get("model_sha256"), load_cascade(weaker)):
             raise ValueError(f"{like} was guided by another model than {weaker}; say where that is with --guidance")
     now |= {"accelerate": True} if accelerate else {}
     how = Making(

@@ -88,18 +88,21 @@ def train(
     checkpoints, log, TensorBoard, strips of samples. A latent stage's autoencoder comes first, in
     `MODEL.training/STAGE/autoencoder`: as many steps, or half of the stage's minutes. `init` is a model, by its name
     or folder, whose stages of the same names and networks the training starts from instead of fresh weights. With
-    `lora` above 0 these weights stay, a LoRA of that rank is learnt, and `output` is its folder
-    (`Cascade.with_lora`). `text` is the folder of a text tower in the place of MiniLM, which the model then names.
+    `lora` above 0 these weights and all settings of these stages stay, a LoRA of that rank is learnt, and `output` is
+    its folder (`Cascade.with_lora`). `text` is the folder of a text tower in the place of MiniLM, which the model then
+    names.
     """
     model, recipe = Path(output), named(recipe) if isinstance(recipe, str) else recipe
+    start = load_cascade(init) if isinstance(init, str | Path) else init
     tower = None if text is None else open_tower(text)
+    recipe = _as_in(start, recipe) if lora and start is not None else recipe
     recipe = recipe if tower is None else _told_by(recipe, tower.about)
     names = list(stages or recipe.stages)
     for name in names:
         if name not in recipe.stages:
             raise ValueError(f"a stage must be one of {', '.join(recipe.stages)}; got {name!r}")
     if lora:
-        if init is None:
+        if start is None:
             raise ValueError("--lora adapts a model that there is, and none is given; name it with --init")
         recipe = replace(recipe, stages={**recipe.stages, **{n: replace(recipe.stages[n], lora=lora) for n in names}})
     shares = budgets(recipe, names, steps, minutes)
@@ -114,7 +117,6 @@ def train(
             preflight.check_model(model, recipe, names)
         preflight.check_free(model, runs, names, resume)
         preflight.check_space(recipe, names, runs)
-        start = load_cascade(init) if isinstance(init, str | Path) else init
         if start is not None:
             _check_start(start, recipe, names)
         if isinstance(source, str | Path):
@@ -122,6 +124,8 @@ def train(
         training = source.split("train")
         recipe, mirroring = preflight.unmirrored(recipe, names, training, runs)
         notes = [*preflight.check_source(recipe, names, training), *mirroring]
+        if lora and start is not None:
+            notes.append(f"a LoRA: networks and losses are those of {start.config.name}, all else {recipe.name}'s")
         before = preflight.check_runs(runs, recipe, names, training)
         left = [name for name in names if shares[name].progress(before[name]) < 1.0]
         outlooks = {
@@ -259,6 +263,13 @@ def named(recipe: str) -> Recipe:
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
     return RECIPES[recipe]()
+
+
+def _as_in(model: Cascade, recipe: Recipe) -> Recipe:
+    """The recipe with the model's stages, to no others of which a LoRA is added; `_told_by` adds the tower."""
+    own = {name: replace(stage, text=None) for name, stage in model.config.stages.items()}
+    parts = {name: replace(part, stage=own.get(name, part.stage)) for name, part in recipe.stages.items()}
+    return replace(recipe, stages=parts)
 
 
 def _told_by(recipe: Recipe, tower: TextTower) -> Recipe:
