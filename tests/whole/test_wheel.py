@@ -19,7 +19,9 @@ PACKAGE = ROOT / "src" / "framefall"
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's wheel, built with what is installed."""
     folder = tmp_path_factory.mktemp("wheel")
-    _pip("wheel", "--no-build-isolation", "--wheel-dir", folder, ROOT)
+    line = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    said = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
     (found,) = folder.glob("framefall-*.whl")
     return found
 
@@ -79,9 +81,3 @@ def _started(folder: Path, *words: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def _pip(*words: object) -> None:
-    line = [sys.executable, "-m", "pip", *map(str, words), "--no-deps", "-q", "--disable-pip-version-check"]
-    said = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
