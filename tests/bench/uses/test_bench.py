@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from framefall.bench.table import lines
 from framefall.bench.uses import bench
 from framefall.bench.uses.bench import MUST, projectiles, uses_bench
 from framefall.bench.uses.cases import USES
-from framefall.bench.uses.long_video import streaming
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.jsonable import json_text
 from framefall.metric import Interval
@@ -27,7 +25,6 @@ def test_every_figure_is_there_with_what_must_hold_of_it(
         return long_of.found  # it takes two processes, and is tested by itself
 
     monkeypatch.setattr(bench, "long_videos", as_asked)
-    monkeypatch.setattr(bench, "streaming", partial(streaming, rounds=1))
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "film.mp4").symlink_to(real / "carphone_pristine.mp4")
     few = {name: USES[name] for name in ("image", "inpaint")}
