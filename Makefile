@@ -10,11 +10,14 @@ export PYTHONDONTWRITEBYTECODE :=
 
 setup: .venv/ready  ## install Framefall and everything its development needs
 
-# torch first and pinned: on a machine without a GPU a looser requirement may fetch gigabytes of CUDA
+# torch first, pinned, and by pip: on a machine without a GPU a looser requirement may fetch gigabytes of CUDA, and uv
+# does not look where a wheel for the CPU lies; all else by uv, or by pip where uv cannot reach what pip can (decision 54);
+# nothing is compiled but what is imported, when it first is
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt torch==2.13.0 uv
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]' || \
+		$(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 demo: .venv/ready  ## generate a clip with the shipped cascade, score it, lay it out as a contact sheet

@@ -181,7 +181,7 @@ def spoilt(count: int, folder: Path, source: Folder, recipe: Recipe, seed: int) 
             here = folder / f"{number}-{naive}"
             with _unchecked() if naive else nullcontext(), _spoiling(kind, value, range(at, at + row)) as loss:
                 try:
-                    _go(here, source, recipe, 10, loss=loss, steps=10)
+                    _go(here, source, recipe, at + 4, loss=loss, steps=at + 4)
                     ended = False
                 except Diverged as error:
                     ended = "finite" in str(error)

@@ -1,14 +1,17 @@
 """What several benchmarks' tests measure."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from framefall.bench.uses.long_video import long_videos
+from framefall.bench.uses import long_video
 from framefall.cascade.saved.checkpoint import load_cascade, save
+from framefall.data.media.decode import decode
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +28,27 @@ def lively(trained: Path, once: Callable) -> Path:
     return once("lively", fill) / "toy"
 
 
+@dataclass(frozen=True)
+class Long:
+    """What was found of a long video, and of each process that made one: its job, its answer, what it was given, and
+    its frames.
+    """
+
+    found: dict[str, Any]
+    made: list[tuple[long_video.Job, dict[str, float], np.ndarray, np.ndarray]] = field(default_factory=list)
+
+
 @pytest.fixture(scope="session")
-def long_of(lively: Path) -> dict[str, Any]:
+def long_of(lively: Path) -> Long:
     """Five seconds of the toy, made in a process of their own."""
-    return long_videos(str(lively), 1, 5.0, 0, "fast", 1)
+    made, apart = [], long_video.made_apart
+
+    def looked_at(job: long_video.Job) -> dict[str, float]:
+        answer = apart(job)
+        frames = np.stack([frame.pixels for frame in decode(job.output)])
+        made.append((job, answer, np.load(job.given), frames))
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(long_video, "made_apart", looked_at)
+        return Long(long_video.long_videos(str(lively), 1, 5.0, 0, "fast", 1), made)

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+pytestmark = pytest.mark.slow  # `make test-browser`; without a browser, `tests/studio/test_security.py`
 STRANGER = "stranger.test"
 MORE_FLAGS = [
     f"--host-resolver-rules=MAP {STRANGER} 127.0.0.1",

@@ -80,7 +80,7 @@ def check_numbers(page: "Page") -> int:
     return len(shown)
 
 
-@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("tab", [TABS[1], *(pytest.param(tab, marks=pytest.mark.slow) for tab in (TABS[0], *TABS[2:]))])
 def test_every_number_is_the_librarys_wherever_the_controls_stand(lesson: Open, tab: str) -> None:
     page = lesson(tab)
     page.evaluate(UNFOLD)
@@ -100,6 +100,7 @@ def test_every_number_is_the_librarys_wherever_the_controls_stand(lesson: Open, 
         check_numbers(page)
 
 
+@pytest.mark.slow
 def test_time_the_meters_move_with_the_frame_and_damage_is_noticed(lesson: Open) -> None:
     page = lesson("time")
     slider = page.locator("time-fusion frame-player input[type=range]")
@@ -119,6 +120,7 @@ def test_time_the_meters_move_with_the_frame_and_damage_is_noticed(lesson: Open)
     assert said.text_content() == "No metric complains of the sound clip."
 
 
+@pytest.mark.slow
 def test_attention_a_frame_says_whom_it_listens_to(lesson: Open) -> None:
     page = lesson("attention")
     who = page.locator("attention-map")
@@ -138,6 +140,7 @@ def test_attention_a_frame_says_whom_it_listens_to(lesson: Open) -> None:
     assert "1,048,576 pairs" in (page.locator("cost-curve .readout").text_content() or "")
 
 
+@pytest.mark.slow
 def test_cascade_steps_stages_and_sizes(lesson: Open) -> None:
     page = lesson("cascade")
     step = page.get_by_role("slider", name="Step")
@@ -161,6 +164,7 @@ def test_cascade_steps_stages_and_sizes(lesson: Open) -> None:
     assert page.locator("stage-blame tbody").text_content() != before
 
 
+@pytest.mark.slow
 def test_physics_scenes_twins_and_a_whole_game_by_keyboard(lesson: Open) -> None:
     page = lesson("physics")
     scenes, game, made = page.locator("physics-scenes"), page.locator("physics-game"), examples()["physics-game"]
@@ -183,6 +187,7 @@ def test_physics_scenes_twins_and_a_whole_game_by_keyboard(lesson: Open) -> None
     assert game.get_by_role("heading").text_content() == "Pair 1 of 10"
 
 
+@pytest.mark.slow
 def test_contents_pager_and_address_lead_to_the_card(lesson: Open) -> None:
     page = lesson("time")
     page.locator("#time .contents").get_by_role("link", name="How flicker is measured").click()
@@ -205,6 +210,7 @@ STOP = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_every_diagram_and_shows_where_it_is(lesson: Open) -> None:
     page = lesson("")
     page.keyboard.press("Tab")
@@ -240,6 +246,7 @@ def test_it_reads_without_scripts(chromium: "Browser", site: str) -> None:
     context.close()
 
 
+@pytest.mark.slow
 def test_cards_are_read_aloud(lesson: Open) -> None:
     page = lesson("time")
     page.evaluate("() => { globalThis.spoken = []; speechSynthesis.speak = (said) => void spoken.push(said.text); }")
@@ -261,6 +268,7 @@ def turn(page: "Page", tab: str) -> None:
     page.evaluate(UNFOLD)
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone(lesson: Open) -> None:
     page = lesson(width=360)
     for tab in TABS:
@@ -269,7 +277,8 @@ def test_nothing_is_wider_than_a_phone(lesson: Open) -> None:
         assert page.evaluate("(([one]) => one.scrollWidth <= one.clientWidth)(document.querySelectorAll('nav.tabs'))")
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_nothing_serious_to_say(lesson: Open, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = lesson(color_scheme=scheme)
@@ -281,6 +290,7 @@ def test_axe_has_nothing_serious_to_say(lesson: Open, scheme: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_nothing_moves_until_it_is_asked_to(lesson: Open) -> None:
     page = lesson("time")
     assert page.get_by_role("link", name="Back to the studio").count() == 0  # there is none behind this page
@@ -292,6 +302,7 @@ def test_nothing_moves_until_it_is_asked_to(lesson: Open) -> None:
     assert not page.evaluate("document.querySelector('time-fusion frame-player').playing")
 
 
+@pytest.mark.slow
 def test_in_the_studio_a_clip_is_made_and_measured_live(open_page: Open, studio: Any) -> None:
     """The guard's rules hold for the lesson too: the fixture fails at any word on the console."""
     page = open_page()

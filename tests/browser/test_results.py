@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Open = Callable[..., "Page"]
+pytestmark = pytest.mark.slow  # `make test-browser`
 
 
 def submitted(studio: Any, kind: str, request: dict[str, Any]) -> str:
@@ -29,7 +30,7 @@ def clean(page: "Page", what: str) -> None:
         assert serious(page) == [], (what, scheme)
 
 
-@pytest.mark.parametrize("kind", ["generate", pytest.param("compare", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["generate", "compare"])
 def test_axe_has_nothing_serious_to_say_of_results(open_page: Open, studio: Any, kind: str) -> None:
     """A finished clip with its scores, and a comparison; what has no name there, or no contrast, would be noticed."""
     setting = {"model": "worlds", "prompt": "a red ball falls", "until": "base"}
@@ -133,7 +134,6 @@ def test_a_request_comes_back_with_the_files_that_were_dropped(
     assert job["sentence"] == "a file that was uploaded for this is not there any more; upload it again"
 
 
-@pytest.mark.slow
 def test_a_training_is_watched_stopped_gone_on_with_and_judged(open_page: Open, studio: Any) -> None:
     page = open_page("#/train")
     page.get_by_label("Recipe").select_option("micro")

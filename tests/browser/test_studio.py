@@ -57,6 +57,7 @@ def test_a_prompt_becomes_a_clip_that_plays(open_page: Open, studio: Any, traine
     page.get_by_text("Made again: the same bits.").wait_for()
 
 
+@pytest.mark.slow
 def test_a_job_stops_midway_and_leaves_no_clip(open_page: Open, studio: Any) -> None:
     page = open_page()
     choose(page, "worlds")
@@ -76,6 +77,7 @@ def test_a_job_stops_midway_and_leaves_no_clip(open_page: Open, studio: Any) -> 
     assert (job["state"], job["result"]) == ("cancelled", None)
 
 
+@pytest.mark.slow
 def test_the_keyboard_is_enough(open_page: Open, trained: Path) -> None:
     """From the top of the page to the second frame of a clip; every stop on the way can be seen."""
     page = open_page()
@@ -115,6 +117,7 @@ def test_the_keyboard_is_enough(open_page: Open, trained: Path) -> None:
     go_to("request-form select", "Shift+Tab")  # no trap on the way back
 
 
+@pytest.mark.slow
 def test_a_prompt_that_leaves_what_the_model_knows_is_told_so(open_page: Open, studio: Any) -> None:
     page = open_page()
     choose(page, "worlds", "a dragon falls")
@@ -126,6 +129,7 @@ def test_a_prompt_that_leaves_what_the_model_knows_is_told_so(open_page: Open, s
     said.wait_for(state="hidden")
 
 
+@pytest.mark.slow
 def test_what_a_metric_complains_of_is_marked(open_page: Open, studio: Any, disc: Any, tmp_path: Path) -> None:
     """A clip that stands still for a while: the frames are on the time line, and a press goes there."""
     clip = tmp_path / "stands still.mp4"
@@ -280,6 +284,7 @@ def test_the_first_page_is_light_and_comes_from_here_alone(open_page: Open, stud
     assert weight < HEAVIEST
 
 
+@pytest.mark.slow
 def test_the_first_page_can_be_used_within_a_second(open_page: Open, studio: Any) -> None:
     """From the navigation to a form whose models are there and whose button is: the best of three, on any machine."""
     watch = """new MutationObserver(() => {
@@ -317,7 +322,8 @@ def test_a_phone_shows_all_of_every_page(open_page: Open) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") > 360  # what is too wide would be noticed
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_nothing_serious_to_say(open_page: Open, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     for name in PAGES:
@@ -328,6 +334,7 @@ def test_axe_has_nothing_serious_to_say(open_page: Open, scheme: str) -> None:
     assert [one for one in serious(page) if one.startswith("button-name")]  # a button without a name would be noticed
 
 
+@pytest.mark.slow
 def test_who_wants_no_motion_gets_none(open_page: Open) -> None:
     calm, lively = (open_page(reduced_motion=wish) for wish in ("reduce", "no-preference"))
     asked_of = "getComputedStyle(document.querySelector('button.primary')).transitionDuration"

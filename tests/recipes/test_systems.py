@@ -36,7 +36,10 @@ def test_imagen_video_has_the_published_stages() -> None:
     assert {getattr(stages[name].backbone, "fusion", "") for name in stages if name != "base"} == {"conv3d"}
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+# seven stages take as long as all others together
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[pytest.mark.slow] * (one == "imagen_video")) for one in SYSTEMS]
+)
 def test_a_miniature_trains_end_to_end_and_makes_a_clip(name: str, tmp_path: Path) -> None:
     recipe = miniature(SYSTEMS[name]())
     full = SYSTEMS[name]().stages

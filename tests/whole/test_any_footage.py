@@ -10,11 +10,11 @@ from framefall.data.media.writer import write
 
 
 def test_odd_clips_get_a_number_or_a_sentence(framefall: Callable, tmp_path: Path) -> None:
-    rows = np.arange(2160, dtype=np.uint16)[None, :, None, None] // 16
+    rows = np.arange(1080, dtype=np.uint16)[None, :, None, None] // 8
     odd = {
         "black": np.zeros((20, 32, 32, 3), np.uint8),
         "one": np.full((1, 32, 32, 3), 90, np.uint8),
-        "large": np.broadcast_to(rows, (2, 2160, 3840, 3)),
+        "large": np.broadcast_to(rows, (2, 1080, 1920, 3)),
         "grey": np.random.default_rng(0).integers(0, 255, (12, 32, 32, 1), np.uint8),
     }
     for name, pixels in odd.items():

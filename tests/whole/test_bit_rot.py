@@ -10,5 +10,5 @@ import bit_rot
 
 
 def test_a_flipped_bit_is_refused_and_training_falls_back(tmp_path: Path) -> None:
-    report = bit_rot.run(examples(20, 1000), tmp_path)
+    report = bit_rot.run(examples(10, 1000), tmp_path)
     assert report.passed, report.broken

@@ -8,5 +8,5 @@ from examples import examples
 
 
 def test_nothing_leaks_and_the_control_does(tmp_path: Path) -> None:
-    for report in alone("leaks", examples(40, 3000), tmp_path):
+    for report in alone("leaks", examples(20, 3000), tmp_path):
         assert report.passed, report.broken

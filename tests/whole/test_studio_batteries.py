@@ -35,8 +35,8 @@ def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path)
     model = studio_guard.tiny(tmp_path)
     with served(place_of(tmp_path / "home", (model,), (tmp_path / "root",))) as studio:
         for report in (
-            studio_guard.schema(studio, examples(80, 2000), 0),
-            studio_files.uploads(studio, examples(24, 200), 0),
+            studio_guard.schema(studio, examples(40, 2000), 0),
+            studio_files.uploads(studio, examples(12, 200), 0),
         ):
             assert report.passed, report.broken
 

@@ -48,6 +48,7 @@ def test_memory_is_what_is_alive_at_once():
 
 def test_threads_are_as_they_were(monkeypatch):
     monkeypatch.setattr(attention_bench, "_TOKENS", 64)
+    monkeypatch.setattr(attention_bench, "_ceilings", dict)
     monkeypatch.setattr(attention_bench, "HEADS", 1)
     before = torch.get_num_threads()
     run = attention_bench.attention_bench.events(0.01, (16,))

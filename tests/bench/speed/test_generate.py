@@ -1,5 +1,6 @@
 """The command in fresh processes: on the toy cascade, with what is made of the figures checked on figures made up."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,8 +101,11 @@ def test_a_recipe_is_measured_with_fresh_weights(tmp_path: Path) -> None:
     assert best["base"] > 5 * fast["base"] and best["spatial_sr"] == fast["spatial_sr"]
 
 
-def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"framefall generate failed: .*a model must be a folder or a shipped name"):
+def test_a_command_that_fails_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (refusing := tmp_path / "python").write_text("#!/bin/sh\necho first >&2\necho 'a model must be one' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(refusing))
+    with pytest.raises(RuntimeError, match=r"framefall generate failed: \['a model must be one'\]"):
         generate.run(IDLE, "nothing", tmp_path / "a.mp4")
 
 

@@ -9,7 +9,7 @@ from framefall.bench.speed.worker import DTYPES, WORK, Worker
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    with Worker("base_pico", 4, 16) as one:
+    with Worker("base_pico", 2, 16) as one:
         yield one
 
 

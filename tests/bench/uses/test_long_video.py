@@ -2,13 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from framefall.bench.uses.long_video import (
     SCENARIOS,
-    Job,
     drift,
     judged,
     long_cases,
@@ -17,7 +17,6 @@ from framefall.bench.uses.long_video import (
     streaming,
 )
 from framefall.cascade.saved.checkpoint import load_cascade
-from framefall.data.media.decode import decode
 from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.video import to_frames
 
@@ -77,27 +76,23 @@ def test_a_drift_is_relative_and_of_nothing_an_amount() -> None:
 
 
 def test_a_video_is_made_in_a_process_that_says_what_memory_it_took(
-    lively: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lively: Path, long_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cascade = load_cascade(lively)
-    (case,) = long_cases(cascade, 1, 0, 1)
+    (case,) = long_cases(load_cascade(lively), 1, 0, 1)
     assert case.scenario == SCENARIOS[0] and case.video.shape[2] == 6
-    np.save(tmp_path / "given.npy", given := to_frames(case.video))
-    job = Job(
-        model=str(lively), prompt="a ball", given=str(tmp_path / "given.npy"), seconds=1.0,
-        output=str(tmp_path / "a.mkv"), quality="fast",
-    )  # fmt: skip
-    found = made_apart(job)
-    assert 100 < found["mib_before"] < found["mib"] < 4000
-    frames = np.stack([frame.pixels for frame in decode(job.output)])
-    assert frames.shape == (12, 32, 32, 3) and np.array_equal(frames[:6], given)
+    short, long = long_of.made
+    assert (short[0].seconds, long[0].seconds) == (3.0, 5.0)
+    for job, found, given, frames in (short, long):
+        assert 100 < found["mib_before"] < found["mib"] < 4000
+        assert frames.shape == (12 * job.seconds, 32, 32, 3) and np.array_equal(given, to_frames(case.video))
+        assert np.array_equal(frames[:6], given)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"a video of 1 s failed"):
-        made_apart(job)
+    with pytest.raises(RuntimeError, match=r"a video of 3 s failed"):
+        made_apart(short[0])
 
 
-def test_memory_stays_what_it_was_and_every_figure_is_there(long_of: dict) -> None:
-    found = long_of
+def test_memory_stays_what_it_was_and_every_figure_is_there(long_of: Any) -> None:
+    found = long_of.found
     assert found["memory"].value < 1.1 and found["clips"] == 1 and found["seconds"] == 5
     assert found.keys() >= {
         "mib", "short_mib", "memory_above_start", "join", "brightness_drift", "saturation_drift", "objects_first",

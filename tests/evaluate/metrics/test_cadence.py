@@ -171,8 +171,8 @@ def test_worlds_do_not_stutter_as_a_base_sees_them_and_in_pairs_all_do(version: 
 def test_a_shipped_base_stutters_where_its_patches_are_two_frames_deep(name: str) -> None:
     cascade = ff.load(name)
     base = cascade.stages[0]
-    captions = ("a hand moves a cup on a table", "a large red ball falls and bounces off the floor")
+    captions = ("a hand moves a cup on a table", "a large red ball falls and bounces off the floor")[: examples(1, 2)]
     found = [seen(cascade.sample(Request(caption, until=base.name))) for caption in captions]
     in_pairs = base.config.backbone.patch[0] == 2
-    assert [one.period == 2 and one.stutter > 1.3 for one in found] == [in_pairs] * 2, found
+    assert [one.period == 2 and one.stutter > 1.3 for one in found] == [in_pairs] * len(found), found
     assert all(one.strength > NAMED for one in found) == in_pairs
