@@ -36,7 +36,7 @@ class Quantity:
     fewest: int = 1  # measurements of which it says anything
 
     def reaches(self, value: Interval) -> str:
-        """Whether the mean reaches the aim, or the least that it must: aim, yes, NO, too few; empty if it is not measured."""
+        """Whether the mean reaches the aim or the least: aim, yes, NO; too few; empty if it is not measured."""
         if value.n < self.fewest:
             return "too few" if value.n else ""
         reached = value.low if self.by_chance and self.lower else value.value
