@@ -69,9 +69,10 @@ def test_what_is_chosen_is_enough_to_tell_configs_apart():
     assert chosen(Recipe(name="")) == {"name": ""}
     assert chosen(Recipe(name="", backbone=Transformer())) == {"name": "", "backbone": {"kind": "transformer"}}
     assert from_dict(Recipe, chosen(RECIPE)) == RECIPE
-    assert chosen(RECIPE, ["rate"]) == json.loads(json.dumps(asdict(RECIPE), default=str)) | {
+    assert chosen(RECIPE, ["Transformer.rate"]) == json.loads(json.dumps(asdict(RECIPE), default=str)) | {
         "backbone": {"kind": "transformer", "patch": [2, 8, 8]}
     }
+    assert chosen(RECIPE, ["Conv.rate"])["backbone"]["rate"] == RECIPE.backbone.rate  # another class's field stays
 
 
 def test_numbers_keep_every_bit():
