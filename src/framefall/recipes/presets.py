@@ -144,12 +144,12 @@ def worlds() -> Recipe:
             image_share=0.0,  # single frames of a world say nothing that its clips do not
             optim=Optim(kernels=True, adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
             known=KnownShares(frames=0.45, region=0.08, levels=0.12, shift=2.2),
-            # where bodies are, and how many, is decided at much noise; a quarter of the times are the clean expert's
+            # where bodies are, and how many, is decided at much noise; a third of the times are the clean expert's
             stage=replace(
                 base.stage,
                 shape=small,
-                backbone=ExpertsConfig(split=0.45, noisy=trunk, clean=drawing),
-                fast=replace(drawn, steps=8, guidance=Guidance(scale=2.5, interval=(0.45, 0.9))),
+                backbone=ExpertsConfig(split=0.5, noisy=trunk, clean=drawing),
+                fast=replace(drawn, steps=8, guidance=Guidance(scale=2.5, interval=(0.5, 0.9))),
                 best=drawn,
                 times=LogitNormal(mean=0.5, std=1.2, uniform_share=0.0),
             ),
