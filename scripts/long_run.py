@@ -2,6 +2,7 @@
 
     python scripts/long_run.py            # starts it, or says where it stands        (make long-run)
     python scripts/long_run.py stop       # ends it at its newest checkpoint
+    python scripts/long_run.py cool       # goes on for a quarter more with a rate that falls to nothing, and ends
     python scripts/long_run.py weights    # averaged weights into the package, bf16, and a line for docs/log.md
     python scripts/long_run.py anew       # begins again with the committed weights, as for other data or settings
 
@@ -93,10 +94,10 @@ def running(home: Path = HOME) -> int | None:
     return pid if str(home / MODEL) in words else None
 
 
-def command(home: Path = HOME, stage: str = STAGE) -> list[str]:
+def command(home: Path = HOME, stage: str = STAGE, steps: int = STEPS) -> list[str]:
     """The training as a command line: it goes on, or begins with committed weights, or with none."""
     words = [sys.executable, "-c", "from framefall.cli import main; main()", "train", source_of(stage)]
-    words += ["-o", str(home / MODEL), "--recipe", RECIPE, "--stage", stage, "--steps", str(STEPS)]
+    words += ["-o", str(home / MODEL), "--recipe", RECIPE, "--stage", stage, "--steps", str(steps)]
     # the two that see whole pictures began when the recipe's were of 128 pixels, which their checkpoints remember
     begun = () if stage == "spatial_sr" else BEGUN
     settings = (*SETTINGS, *begun, f"data.cache={home / 'cache'}")
@@ -106,10 +107,10 @@ def command(home: Path = HOME, stage: str = STAGE) -> list[str]:
     return [*words, "--init", str(SHIPPED)] if (SHIPPED / f"{stage}.safetensors").exists() else words
 
 
-def start(home: Path = HOME, stage: str = STAGE) -> int:
+def start(home: Path = HOME, stage: str = STAGE, steps: int = STEPS) -> int:
     """Starts the training in the background, at the lowest priority there is."""
     home.mkdir(parents=True, exist_ok=True)
-    words = command(home, stage)
+    words = command(home, stage, steps)
     if "--resume" not in words:
         totals = _totals(TOTALS).get(stage, _NOTHING) if "--init" in words else _NOTHING
         (home / BEFORE).write_text(json.dumps(totals))
@@ -129,6 +130,16 @@ def start(home: Path = HOME, stage: str = STAGE) -> int:
         with contextlib.suppress(OSError):
             Path(f"/proc/{pid}/autogroup").write_text("19")
     return pid
+
+
+def cool(home: Path = HOME, stage: str = STAGE) -> int:
+    """Goes on for a quarter of its steps more, in which the rate falls to nothing; then `weights` and `anew`.
+
+    Averaged weights do this for a transformer; convolutions gain a quarter of their error by it (docs/log.md).
+    """
+    stop(home)
+    reached = max(int(one.name) for one in (run_folder(home, stage) / "checkpoints").glob("[0-9]*"))
+    return start(home, stage, reached + max(1, reached // 4))
 
 
 def stop(home: Path = HOME) -> bool:
@@ -244,6 +255,8 @@ if __name__ == "__main__":
     else:
         if word == "anew":
             anew(home)
+        if word == "cool":
+            cool(home, stage)
         pid = running(home)
         begun = f"it runs as process {pid}" if pid else f"started as process {start(home, stage)}"
         print(f"{begun}, output in {home / 'output.txt'}")

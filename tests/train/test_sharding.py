@@ -44,7 +44,9 @@ def recipe_of(name: str, way: str, depth: int = 0) -> Recipe:
     else:
         network = replace(network, trunk=trunk) if hasattr(network, "trunk") else trunk
     sharding_ = "none" if way == "none" else "full"
-    part = replace(part, sharding=sharding_, stage=replace(part.stage, backbone=network))
+    # a network that is split leaves its kernels to AdamW
+    optim_ = replace(part.optim, kernels=False)
+    part = replace(part, sharding=sharding_, optim=optim_, stage=replace(part.stage, backbone=network))
     return replace(recipe, stages={**recipe.stages, name: part}, save_every=2)
 
 

@@ -47,6 +47,21 @@ def wait(home: Path, script: ModuleType, step: int) -> None:
     raise AssertionError((home / "output.txt").read_text())
 
 
+def newest(home: Path, script: ModuleType) -> int:
+    """The step of the newest checkpoint."""
+    return int(max((script.run_folder(home) / "checkpoints").glob("0*")).name)
+
+
+def cooled(home: Path, script: ModuleType) -> int:
+    """The last step of a run that is cooled down, which ends by itself."""
+    script.cool(home)
+    for _ in range(900):
+        if script.running(home) is None:
+            return newest(home, script)
+        time.sleep(0.1)
+    raise AssertionError((home / "output.txt").read_text())
+
+
 def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
     long_run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +84,8 @@ def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
     finally:
         long_run.stop(home)
     assert seen(home, long_run)[len(first)] > 1  # it went on, and did not begin again
+    before = newest(home, long_run)
+    assert cooled(home, long_run) == before + max(1, before // 4)
     shipped = tmp_path / "package" / "worlds"
     totals = tmp_path / "totals.json"
     totals.write_text('{"temporal_sr": {"clips": 10, "minutes": 1}}')  # of another stage's run

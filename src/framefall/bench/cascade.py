@@ -23,6 +23,7 @@ from framefall.evaluate.worldbench.benchmark import Case, Protocol, cases
 from framefall.metric import interval
 from framefall.models.convnet import ConvNetConfig
 from framefall.models.counted import counted
+from framefall.models.experts import ExpertsConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.transformer import TransformerConfig
 from framefall.progress import Events, Stepped, operation
@@ -135,7 +136,8 @@ def miniature() -> Recipe:
     """A cascade of `worlds` kind that minutes can train: 16 frames of 32 x 32 -> 31 -> 64 x 64, at 12 a second."""
     recipe = RECIPES["worlds"]()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
-    trunk = base.stage.backbone
+    assert isinstance(base.stage.backbone, ExpertsConfig)
+    trunk = base.stage.backbone.noisy  # one network, which minutes can train
     assert isinstance(trunk, TransformerConfig) and isinstance(temporal.stage.task, TemporalSR)
     assert isinstance(spatial.stage.task, SpatialSR)
     small = base.stage.shape

@@ -18,7 +18,8 @@ from framefall.train.sharding import ShardedMuon, is_split
 def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside blocks, AdamW for everything else.
 
-    With `optim.kernels` also for the kernels of convolutions inside blocks, and for the attention between them. The
+    With `optim.kernels` also for the kernels of convolutions inside blocks, and for the attention between them, but of
+    a network that is split among ranks. The
     rates given here are the full ones; `set_rates` scales them at every step.
     """
     blocks = (TransformerBlock, *_CONVOLUTIONAL) if optim.kernels and not is_split(network) else (TransformerBlock,)
