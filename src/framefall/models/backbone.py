@@ -105,6 +105,50 @@ class BackboneSettings:
         return None
 
 
+class ReadsAs(BackboneSettings):
+    """Settings of a network that is told what one inside it is told."""
+
+    @property
+    @abstractmethod
+    def reader(self) -> BackboneSettings:
+        """The settings of that one."""
+
+    @property
+    def text_dim(self) -> int:
+        """The reader's."""
+        return self.reader.text_dim
+
+    @property
+    def words(self) -> int:
+        """The reader's."""
+        return self.reader.words
+
+    @property
+    def numbers(self) -> int:
+        """The reader's."""
+        return self.reader.numbers
+
+    @property
+    def structure_channels(self) -> int:
+        """The reader's."""
+        return self.reader.structure_channels
+
+    @property
+    def content_dim(self) -> int:
+        """The reader's."""
+        return self.reader.content_dim
+
+    @property
+    def flow_map(self) -> bool:
+        """The reader's."""
+        return self.reader.flow_map
+
+    @property
+    def baked_guidance(self) -> tuple[float, float] | None:
+        """The reader's."""
+        return self.reader.baked_guidance
+
+
 def check_content(reads: BackboneSettings) -> None:
     """Refuses content for a network that reads no words, among which it stands as one."""
     if reads.content_dim and not reads.text_dim:

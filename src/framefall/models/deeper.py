@@ -14,8 +14,6 @@ from framefall.models.transformer import TransformerConfig
 # what a block's two branches end in: where these are zero the block changes nothing, whatever its gates are
 _LAST = ("attn.proj.", "mlp.down_proj.")
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
-
-
 _EXPERTS = ("noisy", "clean")
 _TOLD = ("structure_channels", "content_dim")  # what a network can be told more, by inputs that count nothing yet
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from framefall.layers.compiled import is_read
-from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.models.backbone import Backbone, Condition, ReadsAs
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.models.unet import SpaceTimeUNet, UNetConfig
 from framefall.ranges import Channels, Share
@@ -26,7 +26,7 @@ Expert = Annotated[TransformerConfig | UNetConfig, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpertsConfig(BackboneSettings):
+class ExpertsConfig(ReadsAs):
     """The two networks, which are told the same, and the diffusion time between them."""
 
     kind: Literal["experts"] = "experts"
@@ -43,6 +43,11 @@ class ExpertsConfig(BackboneSettings):
                 raise ValueError(f"both experts must have the same {name}, got {noisy} and {clean}; set both")
 
     @property
+    def reader(self) -> TransformerConfig | UNetConfig:
+        """Either: both are told the same."""
+        return self.noisy
+
+    @property
     def channels(self) -> Channels:
         """Of the noisy video."""
         return self.noisy.channels
@@ -53,44 +58,9 @@ class ExpertsConfig(BackboneSettings):
         return self.noisy.low_res_channels
 
     @property
-    def structure_channels(self) -> int:
-        """Of a structure that both are told."""
-        return self.noisy.structure_channels
-
-    @property
-    def text_dim(self) -> int:
-        """Features of a caption's token."""
-        return self.noisy.text_dim
-
-    @property
-    def words(self) -> int:
-        """Tokens of a caption that are read."""
-        return self.noisy.words
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers condition a clip."""
-        return self.noisy.numbers
-
-    @property
-    def content_dim(self) -> int:
-        """Features of a content's embedding."""
-        return self.noisy.content_dim
-
-    @property
     def fusion(self) -> str:
         """How frames see each other where it is decided what there is."""
         return self.noisy.fusion
-
-    @property
-    def flow_map(self) -> bool:
-        """Whether both are told the time that a step goes to."""
-        return self.noisy.flow_map
-
-    @property
-    def baked_guidance(self) -> tuple[float, float] | None:
-        """The guidance scales that both take as an input; None: guidance costs a second call."""
-        return self.noisy.baked_guidance
 
     def attended(self, frames: int, height: int, width: int) -> int:
         """Of the one that costs more."""

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from framefall.layers.motion import warp
-from framefall.models.backbone import Backbone, BackboneSettings, Condition
+from framefall.models.backbone import Backbone, Condition, ReadsAs
 from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
 from framefall.ranges import Channels
 from framefall.video import Time, Video
@@ -21,12 +21,17 @@ def _trunk() -> TransformerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterpolatorConfig(BackboneSettings):
+class InterpolatorConfig(ReadsAs):
     """The trunk's sizes; its input and output channels follow from `channels`."""
 
     kind: Literal["interpolator"] = "interpolator"
     channels: Channels = 3
     trunk: TransformerConfig = field(default_factory=_trunk)
+
+    @property
+    def reader(self) -> TransformerConfig:
+        """The trunk."""
+        return self.trunk
 
     @property
     def low_res_channels(self) -> int:
@@ -36,21 +41,6 @@ class InterpolatorConfig(BackboneSettings):
     def attended(self, frames: int, height: int, width: int) -> int:
         """The trunk's."""
         return self.trunk.attended(frames, height, width)
-
-    @property
-    def text_dim(self) -> int:
-        """The trunk's."""
-        return self.trunk.text_dim
-
-    @property
-    def words(self) -> int:
-        """The trunk's."""
-        return self.trunk.words
-
-    @property
-    def numbers(self) -> int:
-        """The trunk's."""
-        return self.trunk.numbers
 
 
 class SpaceTimeInterpolator(Backbone):

@@ -18,9 +18,8 @@ from framefall.train.sharding import ShardedMuon, is_split
 def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside blocks, AdamW for everything else.
 
-    With `optim.kernels` also for the kernels of convolutions inside blocks, and for the attention between them, but of
-    a network that is split among ranks. The
-    rates given here are the full ones; `set_rates` scales them at every step.
+    With `optim.kernels` also for the kernels of convolutions inside blocks, and for the attention between them, unless
+    the network is split among ranks. The rates given here are the full ones; `set_rates` scales them at every step.
     """
     blocks = (TransformerBlock, *_CONVOLUTIONAL) if optim.kernels and not is_split(network) else (TransformerBlock,)
     inside = {
@@ -58,7 +57,9 @@ class KernelMuon(Muon):
 
     def __init__(self, weights: Sequence[nn.Parameter], **settings: float | bool) -> None:
         self.weights = list(weights)
-        super().__init__([nn.Parameter(_matrix(weight, weight).detach()) for weight in weights], **settings)  # type: ignore[arg-type]
+        matrices = [nn.Parameter(_matrix(weight.detach(), weight)) for weight in weights]
+        assert all(matrix.data_ptr() == weight.data_ptr() for matrix, weight in zip(matrices, weights, strict=True))
+        super().__init__(matrices, **settings)  # type: ignore[arg-type]
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step, by the gradients of the weights."""
