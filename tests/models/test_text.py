@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from framefall.models import precision, text
 from framefall.models.minilm import minilm
 from framefall.models.text import _MEMORY, TEXT_DIM, WORDS, CaptionEncoder, encode
 
@@ -40,6 +42,20 @@ def test_bfloat16_states_are_near_and_do_not_replace_the_exact_ones():
     rough, _ = encode(CAPTIONS, dtype=torch.bfloat16)
     assert 0 < (rough - exact).abs().max() < 0.1
     assert torch.equal(encode(CAPTIONS)[0], exact)
+
+
+def test_a_processor_without_bfloat16_computes_in_float32_and_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, _ = encode(CAPTIONS)
+    named = set()
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(text, "fast_dtype", lambda device, dtype=dtype: dtype)
+        monkeypatch.setattr(precision, "fast_dtype", lambda device, dtype=dtype: dtype)
+        _MEMORY.clear()
+        rounded, _ = encode(CAPTIONS, dtype=torch.bfloat16)
+        assert torch.equal(rounded, exact.bfloat16().float()) == (dtype == torch.float32)  # bfloat16 is the control
+        named.add(CaptionEncoder().name)
+    _MEMORY.clear()
+    assert len(named) == 2  # what one keeps the other does not read
 
 
 def test_states_made_beforehand_are_those_that_are_made_live_to_the_bit():

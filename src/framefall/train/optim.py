@@ -1,18 +1,19 @@
 """Optimisers, learning rate and averaged weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from framefall import ranks
 from framefall.layers.convolution import ResidualBlock, TemporalMixing
 from framefall.layers.spacetime import SpaceTimeBlock
 from framefall.models.transformer import TransformerBlock
 from framefall.models.unet import AttentionBlock
+from framefall.train.muon import FastMuon, KernelMuon
 from framefall.train.recipe import Optim
-from framefall.train.sharding import ShardedMuon, is_split
+from framefall.train.sharding import is_split
 
 
 def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
@@ -37,7 +38,7 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
         AdamW(rest, lr=optim.adam_lr, betas=optim.adam_betas, weight_decay=optim.weight_decay, fused=True)
     ]
     if matrices:
-        kind = ShardedMuon if is_split(network) else KernelMuon if optim.kernels else Muon
+        kind = KernelMuon if optim.kernels and not is_split(network) else FastMuon
         chosen.append(kind(matrices, lr=optim.muon_lr, weight_decay=optim.weight_decay, momentum=0.95, nesterov=True))
     for one in chosen:
         for group in one.param_groups:
@@ -47,39 +48,6 @@ def optimizers(network: nn.Module, optim: Optim) -> list[Optimizer]:
 
 _CONVOLUTIONAL = (SpaceTimeBlock, AttentionBlock, ResidualBlock, TemporalMixing)
 _STEERS = "time_emb_proj"  # what a level does to a block: as in a transformer's, AdamW's
-
-
-class KernelMuon(Muon):
-    """Muon that takes a convolution's kernel as the matrix `[out, in x height x width]` that it multiplies patches by.
-
-    Its parameters are those matrices: views, so that what is learnt of them is learnt of the kernels.
-    """
-
-    def __init__(self, weights: Sequence[nn.Parameter], **settings: float | bool) -> None:
-        self.weights = list(weights)
-        matrices = [nn.Parameter(_matrix(weight.detach(), weight)) for weight in weights]
-        assert all(matrix.data_ptr() == weight.data_ptr() for matrix, weight in zip(matrices, weights, strict=True))
-        super().__init__(matrices, **settings)  # type: ignore[arg-type]
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step, by the gradients of the weights."""
-        (group,) = self.param_groups
-        for weight, matrix in zip(self.weights, group["params"], strict=True):
-            matrix.grad = None if weight.grad is None else _matrix(weight.grad, weight)
-        super().step()
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of the weights."""
-        for weight in self.weights:
-            weight.grad = None
-        super().zero_grad(set_to_none)
-
-
-def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
-    """A kernel, or its gradient, as a matrix in the order in which the weight lies in memory, of which it is a view."""
-    if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
-        tensor = tensor.permute(0, 2, 3, 1)
-    return tensor.reshape(len(tensor), -1)
 
 
 def rate(step: int, progress: float, optim: Optim) -> float:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Muon
-from torch.optim._muon import _adjust_lr, _zeropower_via_newtonschulz
 
 from framefall import ranks
 from framefall.cascade.stage import Stage
@@ -100,28 +98,3 @@ def rows(tensor: Tensor) -> Rows | None:
     found = Rows(first, min(first + each, len(tensor)), len(tensor))
     assert found.last - found.first == len(local(tensor))
     return found
-
-
-class ShardedMuon(Muon):
-    """Muon on rows of matrices: of each matrix the update is gathered, made orthogonal as a whole, and let go again.
-
-    To the bit what Muon does with the same gradient.
-    """
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step; every rank must take it."""
-        for group in self.param_groups:
-            weights: list[Tensor] = []
-            gradients: list[Tensor] = []
-            moments: list[Tensor] = []
-            self._init_group(group, weights, gradients, moments)
-            for weight, gradient, moment in zip(weights, gradients, moments, strict=True):
-                moment.lerp_(gradient, 1 - group["momentum"])
-                update = gathered(gradient.lerp(moment, group["momentum"]))
-                update = _zeropower_via_newtonschulz(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
-                own = rows(weight)
-                if own is not None:
-                    update = update[own.first : own.last]
-                local(weight).mul_(1 - group["lr"] * group["weight_decay"])
-                local(weight).add_(update, alpha=-_adjust_lr(group["lr"], group["adjust_lr_fn"], weight.shape))
