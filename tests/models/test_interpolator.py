@@ -6,6 +6,9 @@ from torch import Tensor
 
 from framefall.models.backbone import Condition
 from framefall.models.interpolator import InterpolatorConfig
+from framefall.models.unet import UNetConfig
+
+CONVOLUTIONS = UNetConfig(dim=8, multipliers=(1, 2), blocks=(1, 1), head_dim=8, spatial_from=1, temporal_from=0)
 
 
 def keyframes(fraction: float, frames: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -23,10 +26,17 @@ def between(network, fraction: float) -> Tensor:
         return network(torch.randn_like(before), torch.rand(1), condition)
 
 
+@pytest.fixture(params=["patches", "convolutions"])
+def config(toys, request):
+    """An interpolator of either trunk."""
+    patches = toys[InterpolatorConfig]()
+    return patches if request.param == "patches" else replace(patches, trunk=CONVOLUTIONS)
+
+
 @pytest.mark.parametrize("fraction", [0.01, 0.25, 0.5, 0.75, 0.99])
-def test_untrained_it_is_the_linear_blend(toys, fresh, fraction):
+def test_untrained_it_is_the_linear_blend(config, fresh, fraction):
     before, after, _ = keyframes(fraction)
-    found = between(fresh(toys[InterpolatorConfig]()), fraction)
+    found = between(fresh(config), fraction)
     # the bilinear fetch adds weights that sum to one within float32, at coordinates known to 1e-6 pixels
     torch.testing.assert_close(found, torch.lerp(before, after, fraction), rtol=0, atol=1e-5)
     assert (found - torch.lerp(after, before, fraction)).abs().max() > (0.3 if fraction != 0.5 else -1)
@@ -42,9 +52,9 @@ def test_at_a_keyframe_a_hundredth_of_the_other_one_stays(toys, fresh, fraction)
     assert (found - torch.lerp(before, after, fraction)).abs().max() > 1e-3
 
 
-def test_trained_it_may_say_anything(toys, trained):
+def test_trained_it_may_say_anything(config, trained):
     before, after, _ = keyframes(0.5)
-    assert (between(trained(toys[InterpolatorConfig]()), 0.5) - torch.lerp(before, after, 0.5)).abs().max() > 0.1
+    assert (between(trained(config), 0.5) - torch.lerp(before, after, 0.5)).abs().max() > 0.1
 
 
 def test_a_network_that_moves_one_keyframe_moves_pixels(toys, fresh):
@@ -71,6 +81,16 @@ def test_without_keyframes_it_says_what_it_needs(toys, fresh, inputs):
     x_t, t, condition = inputs(config)
     with pytest.raises(ValueError, match=r"an interpolator needs the keyframes as condition\.low_res, got none"):
         fresh(config)(x_t, t, replace(condition, low_res=None))
+
+
+def test_convolutions_move_pixels_too(toys, fresh):
+    network = fresh(replace(toys[InterpolatorConfig](), trunk=CONVOLUTIONS))
+    before, _, _ = keyframes(0.5)
+    bias = network.trunk.conv_out.bias.data
+    bias[0], bias[4] = 0.5, 50.0
+    found = between(network, 0.5)
+    torch.testing.assert_close(found[..., :6], before[..., 2:], rtol=0, atol=1e-5)
+    assert (found - before).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])

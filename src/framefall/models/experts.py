@@ -8,21 +8,19 @@ little noise, where such tokens are coarse and convolutions see what they need. 
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor
 
 from framefall.layers.compiled import is_read
 from framefall.models.backbone import Backbone, Condition, ReadsAs
-from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
-from framefall.models.unet import SpaceTimeUNet, UNetConfig
+from framefall.models.nested import Nested, nested
+from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 from framefall.ranges import Channels, Share
 from framefall.video import Time, Video
-
-Expert = Annotated[TransformerConfig | UNetConfig, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +29,8 @@ class ExpertsConfig(ReadsAs):
 
     kind: Literal["experts"] = "experts"
     split: Share = 0.5  # a clip whose noisiest frame is at this time or later is the noisy expert's
-    noisy: Expert = field(default_factory=TransformerConfig)
-    clean: Expert = field(default_factory=UNetConfig)
+    noisy: Nested = field(default_factory=TransformerConfig)
+    clean: Nested = field(default_factory=UNetConfig)
 
     def __post_init__(self) -> None:
         if not 0 < self.split < 1:
@@ -79,10 +77,6 @@ _SHARED = (
     "flow_map",
     "baked_guidance",
 )
-_NETWORKS: dict[type, type[SpaceTimeTransformer] | type[SpaceTimeUNet]] = {
-    TransformerConfig: SpaceTimeTransformer,
-    UNetConfig: SpaceTimeUNet,
-}
 
 
 TELLABLE = TransformerConfig | UNetConfig | ExpertsConfig  # networks that have settings for whatever can be told
@@ -104,7 +98,7 @@ class Experts(Backbone):
     def __init__(self, config: ExpertsConfig) -> None:
         super().__init__()
         self.config = config
-        self.noisy, self.clean = (_NETWORKS[type(one)](one) for one in (config.noisy, config.clean))  # type: ignore[arg-type]
+        self.noisy, self.clean = nested(config.noisy), nested(config.clean)
 
     def each(self, change: Callable[[Backbone], Backbone]) -> "Experts":
         """The same with each expert changed."""

@@ -1,4 +1,4 @@
-"""Temporal super-resolution network: a space-time transformer that moves the given frames' pixels.
+"""Temporal super-resolution network: a trunk of either kind says how to move the given frames' pixels.
 
 Between two keyframes it predicts where each pixel comes from in both, how to mix them, and what to add
 (flow, mask and residual, as in RIFE, Huang et al. 2022). Untrained it is exactly the linear blend.
@@ -11,7 +11,9 @@ import torch
 
 from framefall.layers.motion import warp
 from framefall.models.backbone import Backbone, Condition, ReadsAs
-from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+from framefall.models.nested import Nested, nested
+from framefall.models.transformer import TransformerConfig
+from framefall.models.unet import UNetConfig
 from framefall.ranges import Channels
 from framefall.video import Time, Video
 
@@ -26,10 +28,10 @@ class InterpolatorConfig(ReadsAs):
 
     kind: Literal["interpolator"] = "interpolator"
     channels: Channels = 3
-    trunk: TransformerConfig = field(default_factory=_trunk)
+    trunk: Nested = field(default_factory=_trunk)
 
     @property
-    def reader(self) -> TransformerConfig:
+    def reader(self) -> TransformerConfig | UNetConfig:
         """The trunk."""
         return self.trunk
 
@@ -52,7 +54,7 @@ class SpaceTimeInterpolator(Backbone):
         channels = config.channels
         inside, outside = config.low_res_channels, _MOTION + channels
         trunk = replace(config.trunk, channels=channels, low_res_channels=inside, out_channels=outside)
-        self.trunk = SpaceTimeTransformer(trunk)
+        self.trunk = nested(trunk)
 
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Video:
         """The frames at the places that `condition.low_res` (before, after, fraction) names."""
