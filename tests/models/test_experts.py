@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from framefall.config import from_json, to_json
 from framefall.models.backbone import Condition
-from framefall.models.experts import Experts, ExpertsConfig
+from framefall.models.experts import Experts, ExpertsConfig, retold
 from framefall.models.registry import build
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
@@ -64,6 +65,33 @@ def test_a_clip_is_made_by_the_expert_of_its_noisiest_frame_alone_or_beside_othe
         torch.testing.assert_close(expert(*alone), together[row : row + 1], rtol=1e-4, atol=1e-4)
         other = experts.clean if expert is experts.noisy else experts.noisy
         assert (other(*alone) - together[row : row + 1]).abs().max() > 0.01  # the control: they differ
+
+
+@torch.no_grad()
+def test_an_expert_can_be_two_experts_again() -> None:
+    inner = replace(CONFIG, split=0.8, clean=CONFIG.noisy)
+    torch.manual_seed(0)
+    three = build(replace(CONFIG, noisy=inner))
+    assert isinstance(three, Experts) and isinstance(three.noisy, Experts)
+    for weight in three.parameters():
+        weight.add_(torch.randn_like(weight) * 0.05)
+    x_t, condition = asked(4)
+    t = torch.tensor([0.9, 0.6, 0.3, 0.79])
+    made = three(x_t, t, condition)
+    for row, expert in enumerate((three.noisy.noisy, three.noisy.clean, three.clean, three.noisy.clean)):
+        alone = expert(x_t[row : row + 1], t[row : row + 1], one(condition, row))
+        torch.testing.assert_close(alone, made[row : row + 1], rtol=1e-4, atol=1e-4)
+    assert (made[3] - three.noisy.noisy(x_t, t, condition)[3]).abs().max() > 0.01  # the control: they differ
+    read = from_json(ExpertsConfig, to_json(three.config))
+    assert read == three.config and isinstance(read.noisy, ExpertsConfig)
+    assert retold(three.config, words=7).noisy.noisy.words == 7  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("side", "split", "said"), [("noisy", 0.4, "above 0.5"), ("clean", 0.6, "below 0.5")])
+def test_inner_experts_have_times_of_their_own(side: str, split: float, said: str) -> None:
+    inner = replace(CONFIG, split=split)
+    with pytest.raises(ValueError, match=f"the split of the {side} expert must be {said}, .*, got {split}"):
+        replace(CONFIG, **{side: inner})
 
 
 def test_an_expert_learns_its_own_clips_alone(experts: Experts) -> None:

@@ -1,22 +1,23 @@
-"""Two networks for one stage: one where noise hides what there is, one where it hides only how it looks.
+"""Two networks for one stage, or more: one where noise hides what there is, one where it hides only how it looks.
 
 What a clip shows is decided at much noise, by few and large tokens that all see one another. How it looks is drawn at
 little noise, where such tokens are coarse and convolutions see what they need. Each learns its own times alone
-(eDiff-I, Balaji et al. 2022), and a step of sampling asks one of them.
+(eDiff-I, Balaji et al. 2022), and a step of sampling asks one of them. An expert can be two experts again.
 """
 
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, Union
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor
 
 from framefall.layers.compiled import is_read
 from framefall.models.backbone import Backbone, Condition, ReadsAs
-from framefall.models.nested import Nested, nested
+from framefall.models.nested import nested
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
 from framefall.ranges import Channels, Share
@@ -25,16 +26,23 @@ from framefall.video import Time, Video
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertsConfig(ReadsAs):
-    """The two networks, which are told the same, and the diffusion time between them."""
+    """The two networks, which are told the same, and the diffusion time between them. Either can be two again."""
 
     kind: Literal["experts"] = "experts"
     split: Share = 0.5  # a clip whose noisiest frame is at this time or later is the noisy expert's
-    noisy: Nested = field(default_factory=TransformerConfig)
-    clean: Nested = field(default_factory=UNetConfig)
+    noisy: "Expert" = field(default_factory=TransformerConfig)
+    clean: "Expert" = field(default_factory=UNetConfig)
 
     def __post_init__(self) -> None:
         if not 0 < self.split < 1:
             raise ValueError(f"split must be between 0 and 1, got {self.split}; try 0.5")
+        for side, later in (("noisy", True), ("clean", False)):
+            inner = getattr(self, side)
+            if isinstance(inner, ExpertsConfig) and (inner.split > self.split) != later:
+                raise ValueError(
+                    f"the split of the {side} expert must be {'above' if later else 'below'} {self.split}, where its own"
+                    f" times lie, got {inner.split}; set another"
+                )
         for name in _SHARED:
             noisy, clean = getattr(self.noisy, name), getattr(self.clean, name)
             if noisy != clean:
@@ -42,13 +50,18 @@ class ExpertsConfig(ReadsAs):
 
     @property
     def reader(self) -> TransformerConfig | UNetConfig:
-        """Either: both are told the same."""
-        return self.noisy
+        """Any: all are told the same."""
+        return self.noisy.reader if isinstance(self.noisy, ExpertsConfig) else self.noisy
 
     @property
     def channels(self) -> Channels:
         """Of the noisy video."""
         return self.noisy.channels
+
+    @property
+    def out_channels(self) -> Channels | None:
+        """Of what is made; None: as many as come in."""
+        return self.noisy.out_channels
 
     @property
     def low_res_channels(self) -> int:
@@ -65,6 +78,7 @@ class ExpertsConfig(ReadsAs):
         return max(expert.attended(frames, height, width) for expert in (self.noisy, self.clean))
 
 
+Expert = Annotated[Union[TransformerConfig, UNetConfig, ExpertsConfig], Field(discriminator="kind")]  # noqa: UP007
 _SHARED = (
     "channels",
     "out_channels",
@@ -86,7 +100,7 @@ Told = TypeVar("Told", bound=TELLABLE)
 def retold(config: Told, **changes: object) -> Told:
     """The same network, or both of two, with other settings of what it is told or makes."""
     if isinstance(config, ExpertsConfig):
-        return replace(config, noisy=replace(config.noisy, **changes), clean=replace(config.clean, **changes))  # type: ignore[arg-type]
+        return replace(config, noisy=retold(config.noisy, **changes), clean=retold(config.clean, **changes))
     return replace(config, **changes)  # type: ignore[arg-type]
 
 
@@ -98,7 +112,9 @@ class Experts(Backbone):
     def __init__(self, config: ExpertsConfig) -> None:
         super().__init__()
         self.config = config
-        self.noisy, self.clean = nested(config.noisy), nested(config.clean)
+        self.noisy, self.clean = (
+            Experts(one) if isinstance(one, ExpertsConfig) else nested(one) for one in (config.noisy, config.clean)
+        )
 
     def each(self, change: Callable[[Backbone], Backbone]) -> "Experts":
         """The same with each expert changed."""
