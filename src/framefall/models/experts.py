@@ -39,9 +39,10 @@ class ExpertsConfig(ReadsAs):
         for side, later in (("noisy", True), ("clean", False)):
             inner = getattr(self, side)
             if isinstance(inner, ExpertsConfig) and (inner.split > self.split) != later:
+                own = "above" if later else "below"
                 raise ValueError(
-                    f"the split of the {side} expert must be {'above' if later else 'below'} {self.split}, where its own"
-                    f" times lie, got {inner.split}; set another"
+                    f"the split of the {side} expert must be {own} {self.split}, where its own times lie, got"
+                    f" {inner.split}; set another"
                 )
         for name in _SHARED:
             noisy, clean = getattr(self.noisy, name), getattr(self.clean, name)

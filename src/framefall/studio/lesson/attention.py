@@ -89,10 +89,10 @@ def weights(media: Media) -> dict[str, Any]:
 
 def deciding(stage: Stage) -> Stage:
     """The stage with the one of its experts that decides what there is, at the most noise."""
-    noisy = stage.backbone
-    while isinstance(noisy, Experts):
-        noisy = noisy.noisy
-    return replace(stage, backbone=noisy, config=replace(stage.config, backbone=noisy.config))
+    if not isinstance(stage.backbone, Experts):
+        return stage
+    noisy = stage.backbone.noisy
+    return deciding(replace(stage, backbone=noisy, config=replace(stage.config, backbone=noisy.config)))
 
 
 def listened(stage: Stage, x_t: Video, t: float, caption: str) -> list[Weights]:
