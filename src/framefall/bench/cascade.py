@@ -137,7 +137,7 @@ def miniature() -> Recipe:
     recipe = RECIPES["worlds"]()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
     assert isinstance(base.stage.backbone, ExpertsConfig)
-    trunk = base.stage.backbone.noisy  # one network, which minutes can train
+    trunk = base.stage.backbone.reader  # one network, which minutes can train
     assert isinstance(trunk, TransformerConfig) and isinstance(temporal.stage.task, TemporalSR)
     assert isinstance(spatial.stage.task, SpatialSR)
     small = base.stage.shape

@@ -174,6 +174,6 @@ def test_a_shipped_base_stutters_where_its_patches_are_two_frames_deep(name: str
     captions = ("a hand moves a cup on a table", "a large red ball falls and bounces off the floor")[: examples(1, 2)]
     found = [seen(cascade.sample(Request(caption, until=base.name))) for caption in captions]
     network = base.config.backbone
-    in_pairs = getattr(network, "noisy", network).patch[0] == 2
+    in_pairs = getattr(network, "reader", network).patch[0] == 2
     assert [one.period == 2 and one.stutter > 1.3 for one in found] == [in_pairs] * len(found), found
     assert all(one.strength > NAMED for one in found) == in_pairs
