@@ -55,7 +55,7 @@ test-browser: .venv/ready  ## every test of the studio's pages in a real browser
 # their packages are too big for every test run
 scale: .venv/ready  ## what goes beyond one machine and one file format, at full counts, with every extra installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,export,lora,ray,science]'
-	FRAMEFALL_FULL=1 $(BIN)/pytest -n 0 tests/data/fields tests/runs/generation/test_fields.py tests/runs/evaluation/test_forecast.py \
+	FRAMEFALL_FULL=1 $(BIN)/pytest -n 0 --timeout 1800 tests/data/fields tests/runs/generation/test_fields.py tests/runs/evaluation/test_forecast.py \
 		tests/whole/test_science_page.py tests/whole/test_notebooks.py tests/whole/test_cluster_jobs.py tests/cli/test_merge.py \
 		tests/runs/test_exports.py tests/runs/test_on_ray.py tests/scale
 

@@ -5,10 +5,13 @@ from inspect import unwrap
 from math import nan
 
 import pytest
+import torch
 
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Sampling
 from framefall.cascade.tasks import Base
+from framefall.diffusion.process import RectifiedFlow
+from framefall.diffusion.samplers import SAMPLERS
 from framefall.models.convnet import ConvNetConfig
 from framefall.models.interpolator import InterpolatorConfig
 from framefall.models.transformer import TransformerConfig
@@ -53,3 +56,16 @@ def test_impossible_sampling_is_refused(base):
     with pytest.raises(ValueError, match="quality must be fast or best, got 'good'"):
         unwrap(Stage.sampling)(base, "good")  # as a user would: without the type checks of the tests
     assert base.sampling("best") is base.config.best and base.sampling("fast") is base.config.fast
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_times_that_are_counted_are_those_that_a_network_is_asked_at(sampler):
+    sampling, seen = Sampling(steps=5, sampler=sampler, shift=3.0), []
+
+    def denoise(x, t):
+        seen.append(float(t[0]))
+        return 0.5 * x
+
+    start = torch.ones(1, 3, 2, 4, 4, dtype=torch.float64)
+    list(SAMPLERS[sampler](denoise, RectifiedFlow(), start, sampling.times(), lambda draw: start))
+    assert sorted(sampling.asked) == pytest.approx(sorted(seen)) and len(seen) == sampling.calls

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,15 @@ def test_a_plan_is_printed_with_its_assumptions_and_as_one_object(framefall: Cal
     found = json.loads(framefall("plan", "micro", "--machine", "8xH100", "--steps", 100, "--json").out)
     assert list(found["stages"]) == ["base", "temporal_sr", "spatial_sr"]
     assert found["stages"]["base"]["steps"] * found["stages"]["base"]["batch"] == 400
+
+
+def test_a_short_training_is_planned_in_minutes_or_seconds_and_its_cost_in_cents(framefall: Callable) -> None:
+    for steps, unit in ((10**11, "hours"), (10**8, "minutes"), (10, "seconds")):
+        line = framefall("plan", "micro", "--machine", "1xH100", "--steps", steps, "--price", 2.5).out.splitlines()[0]
+        words = re.fullmatch(r"base: (\S+) (\w+) \((\S+) to (\S+)\), (\S+) US dollars .*", line)
+        assert words is not None and words[2] == unit
+        middle, low, high, cost = (float(words[at].replace(",", "")) for at in (1, 3, 4, 5))
+        assert 0 < low <= middle <= high and cost > 0
 
 
 def test_a_run_and_a_source_count(trained: Path, clips: Path, framefall: Callable) -> None:

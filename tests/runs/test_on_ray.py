@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,20 @@ def test_an_address_that_does_not_answer_is_waited_for_as_long_as_is_said(monkey
     assert "RAY_AUTH_MODE=token is set if it asks for a token" in on_ray._where("nonsense")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     assert on_ray._where("nonsense") == "`ray status --address nonsense` shows it"
+
+
+@pytest.mark.parametrize("error", [Exception("The current node timed out\nduring startup."), RuntimeError("no memory")])
+def test_a_ray_that_does_not_start_is_a_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: object) -> None:
+        raise error
+
+    calls: dict[str, Any] = {"is_initialized": lambda: False, "init": init, "shutdown": lambda: None}
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(**calls))  # a real one is slow to start on a busy machine
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    sentence = f"Ray cannot be started: {str(error).splitlines()[0]}; see that this machine has memory"
+    with pytest.raises(ValueError, match=sentence), spread("ray"):
+        pass
 
 
 def test_only_ray_is_known(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from framefall.noise import Key
 from framefall.recipes.registry import RECIPES
 from framefall.train.known import KnownShares
 from framefall.train.loop import initial
-from framefall.train.objective import describe, encoder, example, loss, mean_error, present, stack, window
+from framefall.train.objective import describe, encoder, example, loss, mean_error, noisiest, present, stack, window
 from framefall.train.optim import optimizers
 from framefall.train.recipe import Recipe, StageRecipe
 
@@ -191,6 +191,23 @@ def test_a_base_of_any_frames_learns_what_is_not_given_each_frame_at_its_time(
     assert not torch.isclose(x_t, video).flatten(1).all(1).any()
     monkeypatch.setattr(Stage, "x0", lambda *_: video + 1.0 - low_res[:, 3:])
     assert (loss(stage, part, clips, 0, 3) >= 1.0).all()  # the control: wrong in what was not
+
+
+@pytest.mark.parametrize("known", [0, "any"])
+def test_the_noisiest_times_that_are_counted_are_drawn_as_a_step_draws_them(known: object, recipe: Recipe) -> None:
+    part = recipe.stages["base"]
+    if known == "any":
+        shares = KnownShares(frames=0.5, region=0.0, levels=0.5, shift=5.0)
+        backbone = replace(part.stage.backbone, low_res_channels=4)
+        part = replace(part, stage=replace(part.stage, task=Base(known="any"), backbone=backbone), known=shares)
+    stage = initial("base", part, 0, CPU)
+    pixels = np.zeros((3, part.stage.shape.frames, 8, 8), np.uint8)
+    clips = [Clip(pixels, None, None, 8.0, str(at)) for at in range(300)]
+    drawn = example(stage, part, clips, 0, 0).t.reshape(len(clips), -1).amax(1)
+    expected = sum(noisiest(part)) / 1000
+    assert float(drawn.mean()) == pytest.approx(expected, abs=0.04)  # three deviations of 300 draws of .2
+    plain = [part.stage.times.draw(Key(0, "control", str(at))) for at in range(300)]
+    assert (known == "any") == (abs(sum(plain) / 300 - expected) > 0.1)  # the control: known frames raise the times
 
 
 def test_one_word_makes_a_ladder_of_shapes_and_a_list_names_them() -> None:

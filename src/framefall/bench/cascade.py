@@ -94,8 +94,9 @@ def planned(base: StageConfig, temporal: StageConfig, spatial: StageConfig, side
     """
     frames, smaller = temporal.shape.frames, side // _factor(spatial)
     calls = base.best.calls * base.best.guidance.calls
-    _, small, small_kept = counted(base.backbone, (base.shape.frames, smaller, smaller))
-    _, whole, whole_kept = counted(base.backbone, (frames, side, side))
+    asked = base.best.asked
+    _, small, small_kept = counted(base.backbone, (base.shape.frames, smaller, smaller), times=asked)
+    _, whole, whole_kept = counted(base.backbone, (frames, side, side), times=asked)
     stages = {"base": calls * small / 1e9, **above(temporal, spatial, frames, side)}
     together = sum(stages.values())
     return {
@@ -118,8 +119,9 @@ def above(temporal: StageConfig, spatial: StageConfig, frames: int, side: int) -
     The network of spatial super-resolution is convolutional: it costs as much for every pixel as in its own example.
     """
     small, shape = side // _factor(spatial), spatial.shape
-    _, between, _ = counted(temporal.backbone, (frames, small, small), bridged=True)
-    _, part, _ = counted(spatial.backbone, (shape.frames, shape.height, shape.width), bridged=True)
+    _, between, _ = counted(temporal.backbone, (frames, small, small), bridged=True, times=temporal.best.asked)
+    grid = shape.frames, shape.height, shape.width
+    _, part, _ = counted(spatial.backbone, grid, bridged=True, times=spatial.best.asked)
     share = frames * side**2 / (shape.frames * shape.height * shape.width)
     return {
         "temporal": temporal.best.calls * temporal.best.guidance.calls * between / 1e9,

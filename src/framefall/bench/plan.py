@@ -15,7 +15,7 @@ from framefall.memory import forget_peak, peak, resident
 from framefall.models.precision import autocast
 from framefall.progress import Events, Stepped, operation
 from framefall.runs.sources import open_source
-from framefall.runs.training.plan import probe
+from framefall.runs.training.probe import probe
 from framefall.runs.training.train import named
 from framefall.train import objective, optim
 from framefall.train.loop import initial

@@ -35,7 +35,9 @@ def sized(config: StageConfig) -> dict[str, Any]:
     grid = (shape.frames, shape.height, shape.width)
     if latent is not None:
         grid = latent.latent_shape(*grid)
-    parameters, flops, kept = counted(config.backbone, grid, bridged=config.task.bridge is not None)
+    parameters, flops, kept = counted(
+        config.backbone, grid, bridged=config.task.bridge is not None, times=config.best.asked
+    )
     with torch.device("meta"):
         frozen = sum(each.numel() for each in VideoAutoencoder(latent).parameters()) if latent is not None else 0
     calls = config.best.calls * config.best.guidance.calls

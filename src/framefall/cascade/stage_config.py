@@ -20,6 +20,8 @@ from framefall.models.tower import TextTower
 from framefall.ranges import Scale, Share, Some, within
 from framefall.video import VideoShape
 
+_TWICE = ("heun", "predictor_corrector")  # ask once more where a step has come to, but at t = 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -45,7 +47,13 @@ class Sampling:
     @property
     def calls(self) -> int:
         """How often the network is asked in a row, each time about what it said before."""
-        return 2 * self.steps - 1 if self.sampler in ("heun", "predictor_corrector") else self.steps
+        return 2 * self.steps - 1 if self.sampler in _TWICE else self.steps
+
+    @property
+    def asked(self) -> list[float]:
+        """The times of these calls."""
+        first = self.times()[:-1].tolist()
+        return first + first[1:] if self.sampler in _TWICE else first
 
     def times(self, start: float = 1.0) -> TimeGrid:
         """The diffusion times of the walk, from `start` on."""

@@ -9,7 +9,7 @@ from framefall.cli.console import watched
 from framefall.cli.options import Json
 
 if TYPE_CHECKING:
-    from framefall.runs.training.plan import Plan
+    from framefall.runs.training.plan import Interval, Plan
 
 
 def plan(
@@ -60,10 +60,9 @@ def _lines(found: "Plan") -> list[str]:
 
     lines = []
     for name, one in found.stages.items():
-        low, middle, high = one.hours
-        cost = "" if one.cost is None else f", {one.cost[1]:,.0f} US dollars ({one.cost[0]:,.0f} to {one.cost[2]:,.0f})"
+        cost = "" if one.cost is None else f", {_interval(one.cost, 'US dollars')}"
         lines.append(
-            f"{name}: {middle:,.2f} hours ({low:,.2f} to {high:,.2f}){cost}, {one.steps:,} steps of {one.batch} clips"
+            f"{name}: {_hours(one.hours)}{cost}, {one.steps:,} steps of {one.batch} clips"
             f"{', as its first steps say' if one.measured else ''}"
         )
         lines.append(
@@ -73,9 +72,26 @@ def _lines(found: "Plan") -> list[str]:
             f" activations {written(one.activations)}{', sharded' if one.sharded else ''}"
         )
         lines.append(
-            f"  a step: {one.flops / 1e12:,.2f} TFLOP, {one.step_seconds[1]:,.3f} s, {written(one.sent)} sent;"
-            f" {one.read / 1e9:,.1f} GB read in all"
+            f"  a step: {_number(one.flops / 1e12)} TFLOP, {_number(one.step_seconds[1])} s, {written(one.sent)} sent;"
+            f" {written(one.read)} read in all"
         )
-    low, middle, high = found.hours
-    lines.append(f"{found.recipe} on {found.machine}: {middle:,.2f} hours ({low:,.2f} to {high:,.2f}) in all")
+    lines.append(f"{found.recipe} on {found.machine}: {_hours(found.hours)} in all")
     return [*lines, "it takes for granted:", *(f"  - {sentence}" for sentence in found.assumptions)]
+
+
+def _hours(interval: "Interval") -> str:
+    """A duration in the largest unit that the expected one has a whole one of."""
+    units = {"hours": 1.0, "minutes": 1 / 60, "seconds": 1 / 3600}
+    unit = next((unit for unit, length in units.items() if interval[1] >= length), "seconds")
+    low, middle, high = (one / units[unit] for one in interval)
+    return _interval((low, middle, high), unit)
+
+
+def _interval(interval: "Interval", unit: str) -> str:
+    low, middle, high = map(_number, interval)
+    return f"{middle} {unit} ({low} to {high})"
+
+
+def _number(value: float) -> str:
+    """No more exact than a plan is, and never 0 of something."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,17 +1,30 @@
 """What a network costs, counted on the meta device, which computes nothing: no clip is too large to be asked about."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from framefall.models.backbone import Condition
+from framefall.models.experts import ExpertsConfig
 from framefall.models.registry import BackboneConfig, build
 
 
-def counted(backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bool = False) -> tuple[int, int, int]:
+def counted(
+    backbone: BackboneConfig, grid: tuple[int, int, int], *, bridged: bool = False, times: Sequence[float] = (1.0,)
+) -> tuple[int, float, int]:
     """Parameters of a network, operations of a call on one clip of `grid` (frames, height, width), and bytes kept for
     the backward pass. Nothing is computed, so that no clip is too large to be asked about.
+
+    `times` are those of the calls, where it costs what the time is: of two experts the operations are the mean, and
+    the bytes those of the one that keeps more.
     """
+    if isinstance(backbone, ExpertsConfig):
+        share = backbone.noisy_share(times)
+        noisy, clean = (counted(one, grid, bridged=bridged) for one in (backbone.noisy, backbone.clean))
+        most = max(one[2] for one, part in ((noisy, share), (clean, 1 - share)) if part)
+        return noisy[0] + clean[0], share * noisy[1] + (1 - share) * clean[1], most
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

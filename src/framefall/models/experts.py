@@ -5,7 +5,7 @@ little noise, where such tokens are coarse and convolutions see what they need. 
 (eDiff-I, Balaji et al. 2022), and a step of sampling asks one of them. An expert can be two experts again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal, TypeVar, Union
@@ -74,6 +74,10 @@ class ExpertsConfig(ReadsAs):
         """How frames see each other where it is decided what there is."""
         return self.noisy.fusion
 
+    def noisy_share(self, times: Sequence[float]) -> float:
+        """Of clips whose noisiest frames are at these times, those that are the noisy expert's."""
+        return sum(time >= self.split for time in times) / len(times)
+
     def attended(self, frames: int, height: int, width: int) -> int:
         """Of the one that costs more."""
         return max(expert.attended(frames, height, width) for expert in (self.noisy, self.clean))
@@ -126,8 +130,6 @@ class Experts(Backbone):
     def forward(self, x_t: Video, t: Time, condition: Condition) -> Float[Tensor, "batch out frames height width"]:
         """A video of the size of `x_t`, with `out_channels` channels."""
         noisy = (t if t.ndim == 1 else t.amax(1)) >= self.config.split
-        if x_t.is_meta:  # who only counts is told of most steps
-            return self.noisy(x_t, t, condition)
         if self.together or is_read():  # a graph has no branches
             one, other = (expert(x_t, t, condition) for expert in (self.noisy, self.clean))
             return torch.where(noisy[:, None, None, None, None], one, other)

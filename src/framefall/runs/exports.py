@@ -13,9 +13,10 @@ import torch
 from framefall import outputs
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.saved.checkpoint import find, load_cascade
-from framefall.cascade.saved.graphs import FORMATS, TOLERANCE, Example, Run, example, program, walked
+from framefall.cascade.saved.graphs import FORMATS, TOLERANCE, Example, Format, Run, example, program, walked
 from framefall.cascade.stage import Stage
 from framefall.models.engine import tensors_of
+from framefall.models.experts import ExpertsConfig
 from framefall.outputs import FolderKind
 from framefall.progress import Events, Note, Stepped, operation
 from framefall.video import Video
@@ -78,16 +79,8 @@ def export(
             tried = example(stage, below, prompt)
             file = f"{stage.name}.{form.suffix}"
             names = ("x_t", "t", *tensors_of(tried.condition))
-            free = True
-            try:
-                form.write(program(stage, tried), names, partial / file)
-                run = form.load(partial / file, names)
-                distance = _distance(stage, tried, run)
-            except Exception as error:  # of another's compiler, to which sizes that are fixed are easier
-                free, reason = False, str(error).strip().partition("\n")[0][:160]
-                form.write(program(stage, tried, free=False), names, partial / file)
-                run = form.load(partial / file, names)
-                distance = _distance(stage, tried, run)
+            run, distance, reason = _written(stage, tried, form, names, partial / file)
+            if reason:
                 yield Note(f"{stage.name} takes clips of {tuple(tried.start.shape[2:])} alone ({reason})")
             if not distance <= TOLERANCE:
                 raise RuntimeError(
@@ -100,7 +93,7 @@ def export(
             stages[stage.name] = ExportedStage(
                 file=file,
                 inputs=list(names[2:]),
-                free_sizes=free,
+                free_sizes=not reason,
                 distance=distance,
                 ours_ms=ours,
                 theirs_ms=theirs,
@@ -109,6 +102,23 @@ def export(
             below = clip if stage.config.latent is None else below  # latents are no pixels
         (partial / ABOUT).write_text(json.dumps({"format": format, "prompt": prompt, "stages": described}, indent=1))
     return Export(folder=str(output), format=format, stages=stages)
+
+
+def _written(stage: Stage, tried: Example, form: Format, names: tuple[str, ...], path: Path) -> tuple[Run, float, str]:
+    """A stage's network as its runtime loads it, how far it is from ours, and why its sizes are fixed, if they are."""
+
+    def made(free: bool) -> tuple[Run, float]:
+        form.write(program(stage, tried, free=free), names, path)
+        run = form.load(path, names)
+        return run, _distance(stage, tried, run)
+
+    reason = "a graph of two experts is made for one size"  # of others torch proves nothing, after minutes of trying
+    if not isinstance(stage.config.backbone, ExpertsConfig):
+        try:
+            return *made(free=True), ""
+        except Exception as error:  # of another's compiler, to which sizes that are fixed are easier
+            reason = str(error).strip().partition("\n")[0][:160] or type(error).__name__
+    return *made(free=False), reason
 
 
 def _described(stage: Stage, tried: Example) -> dict[str, object]:

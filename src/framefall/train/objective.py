@@ -18,7 +18,7 @@ from framefall.models.tower import Tower
 from framefall.noise import Key, normal
 from framefall.train.conditions import contents, structures
 from framefall.train.errors import mistaken
-from framefall.train.known import told
+from framefall.train.known import KnownMask, told
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Time, Video, from_pixels
 
@@ -101,7 +101,7 @@ def loss(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, st
 
 def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int, step: int) -> Example:
     """What is drawn for clips at a step: noise, times, what is known, dropped captions."""
-    config, device = stage.config, stage.device
+    device = stage.device
     keys = [Key(seed, f"train/{stage.name}/{step}", clip.key) for clip in clips]
     task = stage.task
     video, low = task.example(stack(clips, device))
@@ -118,11 +118,11 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
         level = torch.tensor(levels, device=device)
         corrupted = corrupt(low, _noise("low_res", keys, low), level)
     known, counts = task.conditioning(low, video.shape[2], corrupted), None
-    t = torch.tensor([config.times.draw(key.named("time")) for key in keys], device=device)
+    size = video.shape[2], video.shape[3], video.shape[4]
+    times, masks = zip(*(_time(recipe, key, size) for key in keys), strict=True)
+    t = torch.stack(times).to(device)
     if task.known == "any":
-        size = video.shape[2], video.shape[3], video.shape[4]
-        drawn = [told(key.named("known"), recipe.known, config.times, size) for key in keys]
-        t, mask = (torch.stack(each).to(device) for each in zip(*drawn, strict=True))
+        mask = torch.stack(masks).to(device)
         known, counts = Conditioning(low_res=shown(video, mask)), 1.0 - mask  # what is given is not to be learnt
     elif task.known:
         given = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
@@ -135,6 +135,21 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
     condition = condition if content is None else replace(condition, content=content.to(device))
     endpoint = stage.endpoint(noise, known)
     return Example(keys=keys, x0=x0, endpoint=endpoint, t=t, condition=condition, counts=counts, there=there)
+
+
+def noisiest(recipe: StageRecipe, count: int = 1000) -> list[float]:
+    """The time of the noisiest frame of each of so many clips, as training draws them."""
+    keys = [Key(0, "train/noisiest", str(clip)) for clip in range(count)]
+    size = recipe.stage.shape.frames, 1, 1  # times do not depend on the picture
+    return [float(_time(recipe, key, size)[0].max()) for key in keys]
+
+
+def _time(recipe: StageRecipe, key: Key, size: tuple[int, int, int]) -> tuple[Tensor, KnownMask | None]:
+    """A clip's time, or those of its frames with what is known of them, where a stage can be told any."""
+    config = recipe.stage
+    if config.task.known == "any":
+        return told(key.named("known"), recipe.known, config.times, size)
+    return torch.tensor(config.times.draw(key.named("time"))), None
 
 
 def describe(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], keys: Sequence[Key], frames: int) -> Condition:

@@ -5,32 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from framefall.models.registry import build
-from framefall.recipes.presets import micro, nano
+from framefall.models.counted import counted
+from framefall.models.experts import ExpertsConfig
+from framefall.recipes.presets import micro, nano, worlds
 from framefall.recipes.systems import imagen_video, sora_like
-from framefall.runs.training.plan import FIRST, plan, probe, state_bytes
-from framefall.train import optim
-
-
-def test_state_is_what_the_optimisers_really_hold() -> None:
-    part = micro().stages["base"]
-    network = build(part.stage.backbone)
-    chosen = optim.optimizers(network, part.optim)
-    for parameter in network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    for one in chosen:
-        one.step()
-    held = sum(
-        value.nbytes
-        for one in chosen
-        for state in one.state.values()
-        for value in state.values()
-        if torch.is_tensor(value) and value.ndim
-    )
-    weights, moments = state_bytes(network, part)
-    assert moments == held and weights == sum(one.nbytes for one in network.parameters())
+from framefall.runs.training.plan import FIRST, plan
+from framefall.train.objective import noisiest
+from framefall.train.recipe import Recipe
 
 
 @pytest.mark.parametrize("recipe", [imagen_video, sora_like])
@@ -79,10 +61,21 @@ def test_the_first_steps_of_a_run_take_the_place_of_what_was_expected(tmp_path: 
         plan(only, "1xH100", run=tmp_path / "nothing")
 
 
-def test_a_probe_grows_with_its_clips_and_changes_nothing_outside() -> None:
-    part = micro().stages["base"]
-    before = torch.random.get_rng_state()
-    found = probe("base", part, 0)
-    assert torch.equal(before, torch.random.get_rng_state())
-    assert found.a_clip > 0 and found.kept > 0
-    assert found.seconds(32) > found.seconds(4) and found.nbytes(4) >= 0
+def test_two_experts_are_planned_by_the_share_of_the_times_that_are_each_ones() -> None:
+    part = worlds().stages["base"]
+    network = part.stage.backbone
+    assert isinstance(network, ExpertsConfig)
+
+    def flops(**changes: object) -> float:
+        stage = replace(part.stage, backbone=replace(network, **changes))  # type: ignore[arg-type]
+        found = plan(Recipe(name="one", stages={"base": replace(part, stage=stage)}), "1xH100")
+        return found.stages["base"].flops / part.batch
+
+    times, grid = noisiest(part), (16, 32, 32)
+    one, other = (3 * counted(each, grid)[1] for each in (network.noisy, network.clean))
+    for split in (0.3, 0.5, 0.7):
+        share = sum(time >= split for time in times) / len(times)
+        assert 0.3 < share < 1 and flops(split=split) == pytest.approx(share * one + (1 - share) * other)
+    said = " ".join(plan(worlds(), "1xH100").assumptions)
+    assert f"{network.noisy_share(times):.0%} of the clips of base are its noisy expert's" in said
+    assert "expert" not in " ".join(plan(micro(), "1xH100").assumptions)

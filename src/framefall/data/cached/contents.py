@@ -27,7 +27,7 @@ def save(store: Store, source: str, contents: dict[str, str]) -> None:
     path = _file(store, source)
     publish.make_folder(path.parent)
     with store.writing(path) as partial:
-        partial.write_text(json.dumps(contents))
+        partial.write_text(json.dumps(contents, sort_keys=True))  # files are done in any order
 
 
 def _file(store: Store, source: str) -> Path:

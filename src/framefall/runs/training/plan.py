@@ -8,28 +8,23 @@ of a real run replace both.
 import json
 import math
 import statistics
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from framefall import bounded, memory
-from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.models.counted import counted
-from framefall.models.precision import autocast
-from framefall.models.registry import build
+from framefall.models.experts import ExpertsConfig
+from framefall.models.registry import BackboneConfig, build
 from framefall.recipes.machines import THIS, Machine, machine_of
 from framefall.runs.training import estimate
+from framefall.runs.training.probe import probe, product_rate, state_bytes
 from framefall.runs.training.train import named
-from framefall.train import objective, optim
-from framefall.train.loop import initial
+from framefall.train import objective
 from framefall.train.recipe import Recipe, StageRecipe
 
 Interval = tuple[float, float, float]  # low, expected, high
@@ -37,7 +32,6 @@ Interval = tuple[float, float, float]  # low, expected, high
 FIRST = 50  # steps of a real run that correct a plan
 SPREAD = 0.25  # of a step's time that was measured by a probe: others use the machine as well
 TOO_LONG = 60.0  # seconds of two steps on this machine beyond which they are counted instead
-_MOST, _QUICK = 4, 0.1  # clips of a throw-away step; four times as many where one takes less than so many seconds
 _OVERLAP = 0.5  # of a step's computing during which gradients travel
 
 
@@ -81,25 +75,6 @@ class Plan:
         return low, middle, high
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What a step costs on this machine, by two of them."""
-
-    fixed: float  # seconds of a step whatever the batch
-    a_clip: float  # seconds
-    kept: float  # bytes that a clip keeps for the backward pass
-    state: float  # bytes whatever the batch: weights, gradients, moments, averages and what libraries take
-    growing: float  # bytes of a clip, with what comes and goes
-
-    def seconds(self, batch: int) -> float:
-        """Of a step of so many clips."""
-        return self.fixed + self.a_clip * batch
-
-    def nbytes(self, clips: int) -> float:
-        """The most that such a step takes, with so many clips at a time."""
-        return self.state + self.growing * clips
-
-
 def plan(
     recipe: Recipe | str,
     machine: str = THIS,
@@ -126,18 +101,6 @@ def plan(
     return Plan(recipe=recipe.name, machine=machine, stages=stages, assumptions=list(_assumed(recipe, target, source)))
 
 
-def state_bytes(network: nn.Module, part: StageRecipe) -> tuple[float, float]:
-    """Bytes of the weights, and of the optimisers' moments: two of AdamW, one of Muon, all in float32."""
-    chosen = optim.optimizers(network, part.optim)
-    moments = sum(
-        (1 if isinstance(one, torch.optim.Muon) else 2) * 4 * weight.numel()
-        for one in chosen
-        for group in one.param_groups
-        for weight in group["params"]
-    )
-    return 4 * sum(one.numel() for one in network.parameters()), moments
-
-
 def _grid(part: StageRecipe) -> tuple[int, int, int]:
     config = part.stage
     frames = config.task.least_frames if config.task.time_factor > 1 else config.shape.frames
@@ -145,16 +108,27 @@ def _grid(part: StageRecipe) -> tuple[int, int, int]:
     return grid if config.latent is None else config.latent.latent_shape(*grid)
 
 
+def _counted(part: StageRecipe) -> tuple[int, float, int]:
+    """Parameters, operations of a training step's clip there and back, and what the clip keeps for the way back."""
+    bridged, times = part.stage.task.bridge is not None, objective.noisiest(part)
+    parameters, forward, kept = counted(part.stage.backbone, _grid(part), bridged=bridged, times=times)
+    return parameters, _passes(part.stage.backbone) * forward, kept
+
+
+def _passes(network: BackboneConfig) -> int:
+    parts = (network.noisy, network.clean) if isinstance(network, ExpertsConfig) else (network,)
+    return 4 if any(getattr(one, "checkpoint_activations", False) for one in parts) else 3
+
+
 def _counted_plan(part: StageRecipe, machine: Machine) -> StagePlan:
-    device, bridged = machine.device, part.stage.task.bridge is not None
-    parameters, forward, kept = counted(part.stage.backbone, _grid(part), bridged=bridged)
+    device = machine.device
+    parameters, a_clip, kept = _counted(part)
     with torch.device("meta"):
         weights, moments = state_bytes(build(part.stage.backbone), part)
     batch = max(part.batch, machine.count)  # a device has at least one clip
     steps = max(1, math.ceil(part.steps * part.batch / batch))
     own = math.ceil(batch / machine.count / part.accumulate)
-    passes = 4 if getattr(part.stage.backbone, "checkpoint_activations", False) else 3
-    flops = passes * forward * batch
+    flops = a_clip * batch
     activations = kept / 2 * own  # counted in float32, kept in bfloat16
     state = 3 * weights + moments
     sharded = machine.count > 1 and (part.sharding == "full" or state + activations > 0.9 * device.memory)
@@ -184,25 +158,19 @@ def _counted_plan(part: StageRecipe, machine: Machine) -> StagePlan:
 
 
 def _probed_plan(name: str, part: StageRecipe, seed: int) -> StagePlan:
-    bridged = part.stage.task.bridge is not None
-    parameters, forward, kept = counted(part.stage.backbone, _grid(part), bridged=bridged)
-    passes = 4 if getattr(part.stage.backbone, "checkpoint_activations", False) else 3
-    rate = product_rate()
-    if passes * forward * 3 / rate > TOO_LONG or parameters * 24 > memory.free():
-        with torch.device("meta"):
-            weights, moments = state_bytes(build(part.stage.backbone), part)
-        each = passes * forward * part.batch / rate
+    parameters, a_clip, kept = _counted(part)
+    with torch.device("meta"):
+        weights, moments = state_bytes(build(part.stage.backbone), part)
+    own, rate = part.batch // part.accumulate, product_rate()
+    if a_clip * 3 / rate > TOO_LONG or parameters * 24 > memory.free():
+        each = a_clip * part.batch / rate
         seconds: Interval = (1.2 * each, 2 * each, 4 * each)
-        own = part.batch // part.accumulate
         activations: float = kept * own
         total = 3 * weights + moments + activations
     else:
-        with torch.device("meta"):
-            weights, moments = state_bytes(build(part.stage.backbone), part)
         found = probe(name, part, seed)
         expected = found.seconds(part.batch)
         seconds = ((1 - SPREAD) * expected, expected, (1 + SPREAD) * expected)
-        own = part.batch // part.accumulate
         activations = found.kept * own
         total = found.nbytes(own)
     return _plan(
@@ -214,7 +182,7 @@ def _probed_plan(name: str, part: StageRecipe, seed: int) -> StagePlan:
         sharded=False,
         memory_=total,
         room=memory.free(),
-        flops=passes * forward * part.batch,
+        flops=a_clip * part.batch,
         sent=0.0,
         seconds=seconds,
         price=None,
@@ -263,91 +231,6 @@ def _plan(
     )
 
 
-def product_rate(size: int = 1024) -> float:
-    """Operations a second of a large product on this machine, in the number format that training uses."""
-    with torch.no_grad(), autocast(torch.device("cpu")):
-        one, other = torch.randn(size, size), torch.randn(size, size)
-        one @ other
-        began = time.process_time()
-        one @ other
-        return 2 * size**3 * torch.get_num_threads() / max(1e-6, time.process_time() - began)
-
-
-def probe(name: str, part: StageRecipe, seed: int, clock: Callable[[], float] = time.perf_counter) -> Probe:
-    """Throw-away steps of one clip and of a few, of random pixels: the faster and the larger of each counts."""
-    frames = part.stage.task.example_frames(part.stage.shape.frames)
-    shape = (part.stage.shape.channels, frames, part.stage.shape.height, part.stage.shape.width)
-    pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-    first = _Steps(name, part, seed, pixels, clock)  # loads what the others use
-    first.take(1)
-    seconds_of_one = first.take(1)
-    del first
-    before = memory.resident()
-    steps = _Steps(name, part, seed, pixels, clock)
-    many = max(1, min(part.batch, _MOST if seconds_of_one > _QUICK else 4 * _MOST))
-    seconds, held = {}, {}
-    for count in dict.fromkeys((1, many)):
-        memory.forget_peak()
-        steps.take(count)
-        seconds[count] = min(steps.take(count), steps.take(count))
-        highest = memory.peak()
-        held[count] = None if before is None or highest is None else highest - before
-    kept = steps.kept / many
-    weights, moments = state_bytes(steps.network, part)
-    a_clip = (seconds[many] - seconds[1]) / (many - 1) if many > 1 else seconds[1]
-    a_clip = a_clip if a_clip > 0 else seconds[many] / many
-    low, high = held[1], held[many]
-    if low is None or high is None:  # the system does not say
-        return Probe(max(0.0, seconds[many] - many * a_clip), a_clip, kept, 3 * weights + moments, kept)
-    growing = max(0.0, high - low) / (many - 1) if many > 1 else kept
-    return Probe(max(0.0, seconds[many] - many * a_clip), a_clip, kept, max(0.0, high - many * growing), growing)
-
-
-class _Steps:
-    """Training steps of a network that is thrown away, on the same random clip as often as it is asked."""
-
-    def __init__(self, name: str, part: StageRecipe, seed: int, pixels: np.ndarray, clock: Callable[[], float]) -> None:
-        self.stage, self.part, self.seed = initial(name, part, seed, torch.device("cpu")), part, seed
-        self.network = self.stage.backbone.train()
-        self.average = optim.AveragedWeights(self.network, part.optim.ema_width)
-        self.optimizers = optim.optimizers(self.network, part.optim)
-        self.pixels, self.clock, self.done, self.kept = pixels, clock, 0, 0
-
-    def take(self, count: int) -> float:
-        """Seconds of a step of so many clips; `kept` then has the bytes that it kept for its backward pass."""
-        rate = self.part.stage.shape.fps
-        clips = [Clip(self.pixels, "a ball falls", None, rate, str(at)) for at in range(count)]
-        began = self.clock()
-        with _keeping(self.network) as found, autocast(self.stage.device):
-            loss = objective.loss(self.stage, self.part, clips, self.seed, self.done).mean()
-        self.kept = sum(found.values())
-        found.clear()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.part.optim.clip_norm)
-        for one in self.optimizers:
-            one.step()
-            one.zero_grad(set_to_none=True)
-        self.average.update(self.network)
-        self.done += 1
-        return self.clock() - began
-
-
-@contextmanager
-def _keeping(network: nn.Module) -> Iterator[dict[int, int]]:
-    """Bytes that are kept for the backward pass, by where they lie, but for weights."""
-    own = {one.untyped_storage().data_ptr() for one in network.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        yield kept
-
-
 def first_steps(folder: Path) -> list[float]:
     """Seconds of a clip in the first steps of a real run, by its log, the very first ones left out."""
     try:
@@ -378,6 +261,13 @@ def _corrected(found: StagePlan, part: StageRecipe, clips: list[float], machine:
 def _assumed(recipe: Recipe, machine: Machine | None, source: Folder | Source | None) -> Iterator[str]:
     """What the plan takes for granted, in sentences."""
     yield "a backward pass costs two forward passes, and a third where activations are made again"
+    for name, part in recipe.stages.items():
+        if isinstance(network := part.stage.backbone, ExpertsConfig):
+            share = network.noisy_share(objective.noisiest(part))
+            yield (
+                f"{share:.0%} of the clips of {name} are its noisy expert's, as its times are drawn; memory is of a"
+                " step whose clips are all of the larger one"
+            )
     yield "an autoencoder's training and encoding, checkpoints and measuring are not counted"
     if machine is None:
         yield f"a step is what two throw-away steps say on this machine, give or take {SPREAD:.0%}; clips are ready"
@@ -390,6 +280,7 @@ def _assumed(recipe: Recipe, machine: Machine | None, source: Folder | Source | 
             f" {device.bandwidth / 1e12:.2f} TB/s"
         )
         yield f"a device sends {machine.link / 1e9:.0f} GB/s, and half of a step's computing hides it"
+        yield "what a host needs to start a step's kernels is not counted: with small networks devices wait for that"
         yield "every device has at least one clip of a step: the batch grows to that, and steps become fewer"
         yield "what does not fit is split among the devices (sharding=full); activations are in bfloat16"
         if device.price is not None:
