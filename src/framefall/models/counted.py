@@ -17,14 +17,13 @@ def counted(
     """Parameters of a network, operations of a call on one clip of `grid` (frames, height, width), and bytes kept for
     the backward pass. Nothing is computed, so that no clip is too large to be asked about.
 
-    `times` are those of the calls, where it costs what the time is: of two experts the operations are the mean, and
-    the bytes those of the one that keeps more.
+    `times` are those of the calls, where it costs what the time is: of experts the operations are the mean, and the
+    bytes those of the one that keeps most.
     """
     if isinstance(backbone, ExpertsConfig):
-        share = backbone.noisy_share(times)
-        noisy, clean = (counted(one, grid, bridged=bridged) for one in (backbone.noisy, backbone.clean))
-        most = max(one[2] for one, part in ((noisy, share), (clean, 1 - share)) if part)
-        return noisy[0] + clean[0], share * noisy[1] + (1 - share) * clean[1], most
+        experts = [(counted(one, grid, bridged=bridged), len(own) / len(times)) for one, own in backbone.asked(times)]
+        most = max(one[2] for one, share in experts if share)
+        return sum(one[0] for one, _ in experts), sum(share * one[1] for one, share in experts), most
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

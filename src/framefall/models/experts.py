@@ -5,7 +5,7 @@ little noise, where such tokens are coarse and convolutions see what they need. 
 (eDiff-I, Balaji et al. 2022), and a step of sampling asks one of them. An expert can be two experts again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal, TypeVar, Union
@@ -74,9 +74,14 @@ class ExpertsConfig(ReadsAs):
         """How frames see each other where it is decided what there is."""
         return self.noisy.fusion
 
-    def noisy_share(self, times: Sequence[float]) -> float:
-        """Of clips whose noisiest frames are at these times, those that are the noisy expert's."""
-        return sum(time >= self.split for time in times) / len(times)
+    def asked(self, times: Sequence[float]) -> Iterator[tuple[TransformerConfig | UNetConfig, list[float]]]:
+        """Each network with those of the times of clips' noisiest frames that are its own."""
+        noisy, clean = ([time for time in times if (time >= self.split) == much] for much in (True, False))
+        for expert, own in ((self.noisy, noisy), (self.clean, clean)):
+            if isinstance(expert, ExpertsConfig):
+                yield from expert.asked(own)
+            else:
+                yield expert, own
 
     def attended(self, frames: int, height: int, width: int) -> int:
         """Of the one that costs more."""

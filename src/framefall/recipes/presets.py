@@ -131,7 +131,8 @@ def worlds() -> Recipe:
     recipe = pico()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
     trunk = replace(_NARROW, depth=10, patch=(1, 8, 8), words=48)
-    # tokens of 8 x 8 pixels decide what there is, convolutions on cells of 2 x 2 draw it
+    # tokens of 8 x 8 pixels decide what there is, convolutions on cells of 2 x 2 where its outlines lie, and others how
+    # it looks
     drawing = UNetConfig(
         dim=64, multipliers=(1, 2, 4), blocks=(1, 1, 1), unshuffle=2, low_res_channels=4, text_dim=TEXT_DIM, words=48
     )
@@ -149,7 +150,9 @@ def worlds() -> Recipe:
             stage=replace(
                 base.stage,
                 shape=small,
-                backbone=ExpertsConfig(split=0.5, noisy=trunk, clean=drawing),
+                backbone=ExpertsConfig(
+                    split=0.5, noisy=ExpertsConfig(split=0.7, noisy=trunk, clean=drawing), clean=drawing
+                ),
                 fast=replace(drawn, steps=8, guidance=Guidance(scale=2.5, interval=(0.5, 0.9))),
                 best=drawn,
                 times=LogitNormal(mean=0.5, std=1.2, uniform_share=0.0),

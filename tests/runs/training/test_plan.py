@@ -61,21 +61,25 @@ def test_the_first_steps_of_a_run_take_the_place_of_what_was_expected(tmp_path: 
         plan(only, "1xH100", run=tmp_path / "nothing")
 
 
-def test_two_experts_are_planned_by_the_share_of_the_times_that_are_each_ones() -> None:
+def test_experts_are_planned_by_the_share_of_the_times_that_are_each_ones() -> None:
     part = worlds().stages["base"]
     network = part.stage.backbone
     assert isinstance(network, ExpertsConfig)
 
-    def flops(**changes: object) -> float:
-        stage = replace(part.stage, backbone=replace(network, **changes))  # type: ignore[arg-type]
+    def flops(backbone: ExpertsConfig) -> float:
+        stage = replace(part.stage, backbone=backbone)
         found = plan(Recipe(name="one", stages={"base": replace(part, stage=stage)}), "1xH100")
         return found.stages["base"].flops / part.batch
 
     times, grid = noisiest(part), (16, 32, 32)
-    one, other = (3 * counted(each, grid)[1] for each in (network.noisy, network.clean))
+    two = ExpertsConfig(noisy=network.reader, clean=network.clean)
+    one, other = (3 * counted(each, grid)[1] for each in (two.noisy, two.clean))
     for split in (0.3, 0.5, 0.7):
         share = sum(time >= split for time in times) / len(times)
-        assert 0.3 < share < 1 and flops(split=split) == pytest.approx(share * one + (1 - share) * other)
+        assert 0.3 < share < 1 and flops(replace(two, split=split)) == pytest.approx(share * one + (1 - share) * other)
+    shares = [len(own) / len(times) for _, own in network.asked(times)]
+    each = [3 * counted(one, grid)[1] for one, _ in network.asked(times)]
+    assert len(each) == 3 and flops(network) == pytest.approx(sum(a * b for a, b in zip(shares, each, strict=True)))
     said = " ".join(plan(worlds(), "1xH100").assumptions)
-    assert f"{network.noisy_share(times):.0%} of the clips of base are its noisy expert's" in said
+    assert f"{' + '.join(f'{share:.0%}' for share in shares)} of the clips of base are its experts'" in said
     assert "expert" not in " ".join(plan(micro(), "1xH100").assumptions)

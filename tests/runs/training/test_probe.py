@@ -11,7 +11,7 @@ from framefall.models.registry import build
 from framefall.models.transformer import TransformerConfig
 from framefall.models.unet import UNetConfig
 from framefall.recipes.presets import micro
-from framefall.runs.training.probe import Probe, _always, probe, state_bytes
+from framefall.runs.training.probe import Probe, _always, probe, state_bytes, together
 from framefall.train import objective, optim
 from framefall.train.recipe import StageRecipe
 
@@ -67,15 +67,17 @@ def test_each_expert_is_tried_on_clips_of_its_own(split: float) -> None:
 def test_two_experts_take_what_each_takes_by_the_share_of_its_clips() -> None:
     one = Probe(fixed=1.0, a_clip=2.0, kept=10.0, state=100.0, growing=10.0)
     other = Probe(fixed=3.0, a_clip=6.0, kept=30.0, state=120.0, growing=20.0)
-    both = one.beside(other, 0.75, batch=2, shared=60.0)
+    both = together([(one, 0.75), (other, 0.25)], batch=2, shared=60.0)
     assert both.a_clip == 0.75 * 2 + 0.25 * 6
     assert both.fixed == pytest.approx(1.0 * (1 - 0.25**2) + 3.0 * (1 - 0.75**2))
     assert (both.kept, both.growing, both.state) == (30.0, 20.0, 160.0)
-    alone = one.beside(other, 1.0, batch=2, shared=60.0)
-    assert alone.seconds(2) == one.seconds(2) and one.beside(other, 0.0, batch=2, shared=60.0).a_clip == 6.0
+    alone = together([(one, 1.0), (other, 0.0)], batch=2, shared=60.0)
+    assert alone.seconds(2) == one.seconds(2)
+    three = together([(one, 0.5), (other, 0.25), (other, 0.25)], batch=2, shared=60.0)
+    assert three.a_clip == 0.5 * 2 + 0.5 * 6 and three.state == 100 + 120 + 120 - 2 * 60
 
 
 def test_a_network_of_two_is_probed_with_both() -> None:
-    small, large = (probe("base", two_experts(split), 0, time.process_time) for split in (0.02, 0.98))
+    small, large = (probe("base", two_experts(split), 0, time.process_time) for split in (0.3, 0.95))
     assert small.a_clip < 0.5 * large.a_clip  # whose clips are nearly all of the small network, or of the large one
     assert small.kept == large.kept  # which is of the larger one in both: a batch may be all of it

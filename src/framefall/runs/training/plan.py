@@ -116,7 +116,7 @@ def _counted(part: StageRecipe) -> tuple[int, float, int]:
 
 
 def _passes(network: BackboneConfig) -> int:
-    parts = (network.noisy, network.clean) if isinstance(network, ExpertsConfig) else (network,)
+    parts = [one for one, _ in network.asked([])] if isinstance(network, ExpertsConfig) else [network]
     return 4 if any(getattr(one, "checkpoint_activations", False) for one in parts) else 3
 
 
@@ -263,10 +263,11 @@ def _assumed(recipe: Recipe, machine: Machine | None, source: Folder | Source | 
     yield "a backward pass costs two forward passes, and a third where activations are made again"
     for name, part in recipe.stages.items():
         if isinstance(network := part.stage.backbone, ExpertsConfig):
-            share = network.noisy_share(objective.noisiest(part))
+            times = objective.noisiest(part)
+            shares = " + ".join(f"{len(own) / len(times):.0%}" for _, own in network.asked(times))
             yield (
-                f"{share:.0%} of the clips of {name} are its noisy expert's, as its times are drawn; memory is of a"
-                " step whose clips are all of the larger one"
+                f"{shares} of the clips of {name} are its experts', the noisiest first, as its times are drawn; memory is"
+                " of a step whose clips are all of the largest one"
             )
     yield "an autoencoder's training and encoding, checkpoints and measuring are not counted"
     if machine is None:

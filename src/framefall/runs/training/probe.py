@@ -1,8 +1,9 @@
 """Throw-away steps of a stage on this machine: by what they take and hold a whole training is planned."""
 
 import math
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -41,20 +42,22 @@ class Probe:
         """The most that such a step takes, with so many clips at a time."""
         return self.state + self.growing * clips
 
-    def beside(self, other: "Probe", share: float, batch: int, shared: float) -> "Probe":
-        """Of two experts in one network: this one has a share of a batch's clips, the other one the rest.
 
-        `shared` are bytes that both have counted. A step without any clip of one does not update it. Of memory it is
-        the most that a step can take, which is where all clips are of the one that keeps more.
-        """
-        asked = 1 - (1 - share) ** batch, 1 - share**batch
-        return Probe(
-            fixed=asked[0] * self.fixed + asked[1] * other.fixed,
-            a_clip=share * self.a_clip + (1 - share) * other.a_clip,
-            kept=max(self.kept, other.kept),
-            state=max(self.state, other.state, self.state + other.state - shared),
-            growing=max(self.growing, other.growing),
-        )
+def together(parts: Sequence[tuple[Probe, float]], batch: int, shared: float) -> Probe:
+    """Of experts in one network, each with its share of a batch's clips.
+
+    `shared` are bytes that each has counted. A step without any clip of one does not update it. Of memory it is the
+    most that a step can take, which is where all clips are of the one that keeps most.
+    """
+    probes = [one for one, _ in parts]
+    states = [one.state for one in probes]
+    return Probe(
+        fixed=sum((1 - (1 - share) ** batch) * one.fixed for one, share in parts),
+        a_clip=sum(share * one.a_clip for one, share in parts),
+        kept=max(one.kept for one in probes),
+        state=max(*states, sum(states) - (len(states) - 1) * shared),
+        growing=max(one.growing for one in probes),
+    )
 
 
 def state_bytes(network: nn.Module, part: StageRecipe) -> tuple[float, float]:
@@ -82,15 +85,17 @@ def product_rate(size: int = 1024) -> float:
 def probe(name: str, part: StageRecipe, seed: int, clock: Callable[[], float] = time.perf_counter) -> Probe:
     """Throw-away steps of one clip and of a few, of random pixels: the faster and the larger of each counts.
 
-    Of two experts each is tried on clips of its own noise, and counts for its share of what training draws.
+    Of experts each is tried on clips of its own noise, and counts for its share of what training draws.
     """
     network = part.stage.backbone
     if not isinstance(network, ExpertsConfig):
         return _probe(name, part, seed, clock)
     with torch.device("meta"):
         weights, _ = state_bytes(build(network), part)
-    noisy, clean = (_probe(name, _always(part, time_), seed, clock) for time_ in (1.0, network.split / 2))
-    return noisy.beside(clean, network.noisy_share(objective.noisiest(part)), part.batch, shared=2 * weights)
+    times = objective.noisiest(part)
+    asked = [(statistics.median(own), len(own) / len(times)) for _, own in network.asked(times) if own]
+    parts = [(_probe(name, _always(part, time_), seed, clock), share) for time_, share in asked]
+    return together(parts, part.batch, shared=2 * weights)
 
 
 def _always(part: StageRecipe, time_: float) -> StageRecipe:
