@@ -21,7 +21,7 @@ MILLIONS = {  # of parameters a stage: weights that were trained fit these and n
     "nano": (7.82, 3.83, 0.79),
     "pico": (3.64, 2.95, 0.79),
     "gen1_pico": (3.34, 2.95, 0.79),
-    "worlds": (8.80, 1.22, 0.79),
+    "worlds": (12.53, 1.22, 0.79),
     "micro": (0.231, 0.233, 0.065),
 }
 
@@ -77,7 +77,7 @@ def test_the_base_for_worlds_goes_on_from_given_frames() -> None:
     assert (
         base.task.known == "any" and base.backbone.low_res_channels == 4
     )  # a video's three channels, and which are given
-    assert base.backbone.noisy.patch[0] == 1  # a given frame shares its patch with no frame that is to be made
+    assert base.backbone.reader.patch[0] == 1  # a given frame shares its patch with no frame that is to be made
 
 
 def test_a_recipe_is_made_anew_each_time() -> None:

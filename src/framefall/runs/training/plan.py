@@ -266,8 +266,8 @@ def _assumed(recipe: Recipe, machine: Machine | None, source: Folder | Source | 
             times = objective.noisiest(part)
             shares = " + ".join(f"{len(own) / len(times):.0%}" for _, own in network.asked(times))
             yield (
-                f"{shares} of the clips of {name} are its experts', the noisiest first, as its times are drawn; memory is"
-                " of a step whose clips are all of the largest one"
+                f"{shares} of the clips of {name} are its experts', the noisiest first, as its times are drawn; memory"
+                " is of a step whose clips are all of the largest one"
             )
     yield "an autoencoder's training and encoding, checkpoints and measuring are not counted"
     if machine is None:
