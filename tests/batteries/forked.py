@@ -46,7 +46,8 @@ class Forked(subprocess.Popen[Any]):
         try:
             told = ([str(word) for word in args[1:]], environment, os.fspath(cwd or os.getcwd()), session)
             self._process = SERVER.Process(target=_become, args=([*map(_Open, mine)], _Open(write), *told))
-            self._process.start()
+            with mock.patch.object(sys.modules["__main__"], "__file__", None, create=True):  # which it need not import
+                self._process.start()
         finally:
             os.close(write)
             self._close_pipe_fds(*streams)  # type: ignore[attr-defined]
