@@ -8,9 +8,10 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import reduction
+from multiprocessing import reduction, spawn
 from typing import Any
 from unittest import mock
 
@@ -18,6 +19,13 @@ from children import SERVER, Child
 
 # what libraries read when they are loaded: a process with other values is started as always
 _AT_LOADING = ("GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_")
+_STARTS = threading.Lock()  # one at a time: threads start processes too
+_prepared = spawn.get_preparation_data
+
+
+def _without_main(name: str) -> dict[str, Any]:
+    """What a child is told of its parent, without the file that this began with: pytest, which it need not import."""
+    return {key: value for key, value in _prepared(name).items() if not key.startswith("init_main")}
 
 
 @contextmanager
@@ -46,7 +54,7 @@ class Forked(subprocess.Popen[Any]):
         try:
             told = ([str(word) for word in args[1:]], environment, os.fspath(cwd or os.getcwd()), session)
             self._process = SERVER.Process(target=_become, args=([*map(_Open, mine)], _Open(write), *told))
-            with mock.patch.object(sys.modules["__main__"], "__file__", None, create=True):  # which it need not import
+            with _STARTS, mock.patch.object(spawn, "get_preparation_data", _without_main):
                 self._process.start()
         finally:
             os.close(write)
