@@ -138,6 +138,15 @@ def trained(folder: "Folder", once: Callable[[str, Fill], Path]) -> Path:
     return once("trained", lambda models: train(folder, models / "toy", recipe, steps=4)) / "toy"
 
 
+@pytest.fixture
+def forked() -> Iterator[None]:
+    """Interpreters that this test starts are forked from one that has done the imports."""
+    from forked import forking
+
+    with forking():
+        yield
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command did."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from forked import forking
 
 from framefall.bench.uses import long_video
 from framefall.cascade.saved.checkpoint import load_cascade, save
@@ -49,6 +50,6 @@ def long_of(lively: Path) -> Long:
         made.append((job, answer, np.load(job.given), frames))
         return answer
 
-    with pytest.MonkeyPatch.context() as patch:
+    with forking(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(long_video, "made_apart", looked_at)
         return Long(long_video.long_videos(str(lively), 1, 5.0, 0, "fast", 1), made)

@@ -153,6 +153,7 @@ def test_a_last_step_that_is_not_finite_publishes_nothing(
     assert not new.exists() and not (tmp_path / "new.training" / stage / "checkpoints").exists()
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_motion_that_is_not_finite_reads_nothing_outside_of_the_memory() -> None:
     """The control ends its process: a place of NaN becomes an index, and the gradient is written there."""
     code = (

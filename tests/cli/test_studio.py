@@ -16,6 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "studio_client.py"
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.usefixtures("forked")
 def test_a_client_of_twenty_lines_makes_a_clip(tmp_path: Path, trained: Path) -> None:
     command = [
         sys.executable,

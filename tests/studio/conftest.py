@@ -1,11 +1,23 @@
 """One studio for all tests of a process, with a toy cascade and two real clips."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from forked import Forked
 from serving import Served, place_of, served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers() -> Iterator[None]:
+    """Of servers in this process: forked from one that has done the imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        forked = SimpleNamespace(Popen=Forked, PIPE=subprocess.PIPE)
+        patch.setattr("framefall.studio.supervisor.subprocess", forked)
+        yield
 
 
 @pytest.fixture(scope="session")

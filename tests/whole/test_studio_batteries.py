@@ -12,12 +12,12 @@ from examples import examples
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import studio_files
-import studio_guard
 import studio_jobs
 from serving import place_of, served
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("forked")
 def test_no_accepted_job_is_lost_when_worker_and_server_are_killed(tmp_path: Path) -> None:
     report = studio_jobs.kills(examples(4, 100), tmp_path / "kills", 0)
     assert report.passed, report.broken
@@ -30,7 +30,10 @@ def test_cancelled_is_stopped_and_days_on_all_is_well(tmp_path: Path) -> None:
         assert report.passed, report.broken
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path) -> None:
+    import studio_guard  # with schemathesis: half a second, for the worker whose test this is
+
     (tmp_path / "root").mkdir()
     model = studio_guard.tiny(tmp_path)
     with served(place_of(tmp_path / "home", (model,), (tmp_path / "root",))) as studio:

@@ -11,8 +11,10 @@ MODES = [f"{mode}_{name}" for mode in ("forward", "training") for name in ("floa
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
-    """A short run: one round, on fewer tokens and heads."""
+    """A short run: one round, on fewer tokens and heads, beside a smaller product."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention_bench, "_SQUARE", 256)
+        patch.setattr(attention_bench, "_WIDE", 1 << 20)
         patch.setattr(attention_bench, "_TOKENS", 1024)
         patch.setattr(attention_bench, "HEADS", 2)
         return attention_bench.attention_bench(0.01, (16,), rounds=1)

@@ -52,6 +52,7 @@ def test_a_worker_works_from_the_first_moment_and_ends_with_the_block() -> None:
 
 
 @linux
+@pytest.mark.usefixtures("forked")
 def test_workers_end_when_the_block_fails() -> None:
     workers: list[int] = []
     with pytest.raises(ValueError, match="no clip"), busy_cores(1) as started:
@@ -62,7 +63,7 @@ def test_workers_end_when_the_block_fails() -> None:
 
 
 @pytest.fixture
-def orphan() -> Iterator[int]:
+def orphan(forked: None) -> Iterator[int]:
     """The worker of a process that is killed outright while both live."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None

@@ -1,4 +1,4 @@
-"""The command in fresh processes: on the toy cascade, with what is made of the figures checked on figures made up."""
+"""The command in processes of its own, on the toy cascade; what is made of the figures is checked on made up ones."""
 
 import sys
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import forking
 
 from framefall.bench.speed import generate
 from framefall.bench.speed.generate import BESIDE, CASES, Case, Run, generate_bench, matmul_rate, stage_flops, untrained
@@ -29,7 +30,7 @@ def found(trained: Path) -> dict[str, Any]:
         asked.append(count)
         yield
 
-    with pytest.MonkeyPatch.context() as patch:
+    with forking(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "busy_cores", busy)
         done = generate_bench(str(trained), 1, (IDLE, Case("beside_one")))
     assert asked == [0, 1, 0]  # there is no case beside two

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from forked import forking
 
 from framefall.bench.speed.worker import DTYPES, WORK, Worker
 
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    with Worker("base_pico", 2, 16) as one:
+    with forking(), Worker("base_pico", 2, 16) as one:
         yield one
 
 
@@ -28,6 +29,7 @@ def test_training_takes_more_than_forward(worker: Worker) -> None:
     assert took["train"] > 1.5 * took["forward"]
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_worker_that_cannot_work_says_why() -> None:
     with pytest.raises(RuntimeError, match=r"video_diffusion: ModuleNotFoundError: .*video_diffusion_pytorch"):
         Worker("video_diffusion", 2, 16)

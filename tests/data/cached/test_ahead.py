@@ -16,6 +16,7 @@ from framefall.data.cached.shards import Shards
 from framefall.data.cached.store import Store
 
 PATIENCE = 60.0
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from framefall.progress import Events, Stepped, operation
 FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 WINDOW, HEADS, HEAD_DIM = window(4), 8, 64
 _TOKENS = 4096  # positions times frames
+_SQUARE, _WIDE = 1024, 1 << 24  # the sizes at which the machine shows what it can: of a matrix, and of what is read
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -169,10 +170,10 @@ def _ceilings() -> dict[str, float]:
     """What this machine does at best now: matrix products, and numbers read and written."""
     found = {}
     for name, dtype in _DTYPES.items():
-        square, wide = torch.randn(1024, 1024).to(dtype), torch.randn(1 << 24).to(dtype)
+        square, wide = torch.randn(_SQUARE, _SQUARE).to(dtype), torch.randn(_WIDE).to(dtype)
         matmul = partial(torch.matmul, square, square, out=torch.empty_like(square))
         add = partial(torch.add, wide, wide, out=torch.empty_like(wide))
-        found[f"matmul_{name}_gflops"] = 2 * 1024**3 / min(cpu_seconds_for(matmul, 0.05) for _ in range(5)) / 1e9
+        found[f"matmul_{name}_gflops"] = 2 * _SQUARE**3 / min(cpu_seconds_for(matmul, 0.05) for _ in range(5)) / 1e9
         found[f"memory_{name}_gbytes"] = 2 * wide.nbytes / min(cpu_seconds_for(add, 0.05) for _ in range(5)) / 1e9
     return found
 

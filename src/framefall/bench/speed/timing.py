@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 ROUNDS = 9  # of turns: a median with its middle half
+PRODUCT = 2048  # rows of the matrices that say at what rate a machine multiplies
 
 Spread = dict[str, float]
 
@@ -74,8 +75,9 @@ def flop_counter() -> FlopCounterMode:
     return FlopCounterMode(display=False, custom_mapping=MORE_FLOPS)
 
 
-def product(dtype: torch.dtype, size: int = 2048) -> tuple[Callable[[], Tensor], int]:
+def product(dtype: torch.dtype, size: int | None = None) -> tuple[Callable[[], Tensor], int]:
     """A square matrix product, and its operations: at what rate this machine does it is what floors are made of."""
+    size = size or PRODUCT
     left, right = (torch.randn(size, size).to(dtype) for _ in range(2))
     return lambda: F.linear(left, right), 2 * size**3
 
