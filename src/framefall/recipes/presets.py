@@ -131,8 +131,7 @@ def worlds() -> Recipe:
     recipe = pico()
     base, temporal, spatial = (recipe.stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
     trunk = replace(_NARROW, depth=10, patch=(1, 8, 8), words=48)
-    # tokens of 8 x 8 pixels decide what there is, convolutions on cells of 2 x 2 where its outlines lie, and others how
-    # it looks
+    # tokens of 8 x 8 pixels decide what there is, convolutions on cells of 2 x 2 draw it
     drawing = UNetConfig(
         dim=64, multipliers=(1, 2, 4), blocks=(1, 1, 1), unshuffle=2, low_res_channels=4, text_dim=TEXT_DIM, words=48
     )
@@ -150,9 +149,7 @@ def worlds() -> Recipe:
             stage=replace(
                 base.stage,
                 shape=small,
-                backbone=ExpertsConfig(
-                    split=0.5, noisy=ExpertsConfig(split=0.7, noisy=trunk, clean=drawing), clean=drawing
-                ),
+                backbone=ExpertsConfig(split=0.5, noisy=trunk, clean=drawing),
                 fast=replace(drawn, steps=8, guidance=Guidance(scale=2.5, interval=(0.5, 0.9))),
                 best=drawn,
                 times=LogitNormal(mean=0.5, std=1.2, uniform_share=0.0),
@@ -198,6 +195,10 @@ def micro() -> Recipe:
                 task=TemporalSR(factor=2, intervals=3, bridge=0.5, low_res_noise=0.3, relative_loss=True),
                 shape=VideoShape(frames=15, height=16, width=16, fps=12.0),
                 backbone=InterpolatorConfig(trunk=trunk),
+                # two calls, which flicker, so that a toy has steps to look at in every stage
+                times=LogitNormal(mean=0.0, std=1.0, pure_share=0.5),
+                fast=Sampling(steps=2, low_res_noise=0.0),
+                best=Sampling(steps=2, low_res_noise=0.0),
             ),
         ),
         "spatial_sr": replace(

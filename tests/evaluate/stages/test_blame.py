@@ -6,13 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+import framefall as ff
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
+from framefall.evaluate.metrics.coherence import flicker
 from framefall.evaluate.metrics.observed import ObservedClip
 from framefall.evaluate.metrics.suite import NamedVideo
 from framefall.evaluate.stages.blame import Blame, Link, Trace, blame, cascade_links, cascade_traces, shrunk
 from framefall.evaluate.stages.faults import QUANTITIES, Quantity, plain
+from framefall.flow import look
 from framefall.models.backbone import Condition
 from framefall.noise import Key
 from framefall.video import from_pixels
@@ -251,3 +254,25 @@ def healthy(trained: Path, passing: list[NamedVideo]) -> Blame:
 def test_a_fault_in_a_trained_cascade_is_named(name, change, fault, trained: Path, passing, healthy: Blame):
     assert looked_at(trained, passing, {**USUAL, name: change}).guilty(fault) == name
     assert healthy.guilty(fault) != name
+
+
+SEEN = 1e-3  # of the 0..1 range, a pixel and frame: a quarter of a level
+
+
+@pytest.mark.parametrize("name", ["pico", "worlds"])
+def test_a_shipped_temporal_stage_adds_no_flicker_to_real_frames(name: str) -> None:
+    cascade = ff.load(name)
+    shape = cascade.stage("temporal_sr").config.shape
+    log = World(("projectile",), "id").log(0)
+    real = from_pixels(render([log], [frame_times(21, 24.0)], View(shape.height, shape.width)))
+    found = []
+    for steps in (None, 2):  # as it is shipped; and the control, which was: noise that its last call leaves
+        stages = [
+            replace(one, config=replace(one.config, fast=replace(one.config.fast, steps=steps)))
+            if steps and one.name == "temporal_sr"
+            else one
+            for one in cascade.stages
+        ]
+        made = cascade_links(replace(cascade, stages=tuple(stages)))[0].run(real[:, :, ::4], 6.0)
+        found.append(flicker(look(made)) - flicker(look(real)))
+    assert found[0] < SEEN / 2 and found[1] > 3 * SEEN, found

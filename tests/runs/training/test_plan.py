@@ -77,9 +77,11 @@ def test_experts_are_planned_by_the_share_of_the_times_that_are_each_ones() -> N
     for split in (0.3, 0.5, 0.7):
         share = sum(time >= split for time in times) / len(times)
         assert 0.3 < share < 1 and flops(replace(two, split=split)) == pytest.approx(share * one + (1 - share) * other)
+    three = replace(two, noisy=replace(two, split=0.7))
+    shares = [len(own) / len(times) for _, own in three.asked(times)]
+    each = [3 * counted(one, grid)[1] for one, _ in three.asked(times)]
+    assert len(each) == 3 and flops(three) == pytest.approx(sum(a * b for a, b in zip(shares, each, strict=True)))
     shares = [len(own) / len(times) for _, own in network.asked(times)]
-    each = [3 * counted(one, grid)[1] for one, _ in network.asked(times)]
-    assert len(each) == 3 and flops(network) == pytest.approx(sum(a * b for a, b in zip(shares, each, strict=True)))
     said = " ".join(plan(worlds(), "1xH100").assumptions)
     assert f"{' + '.join(f'{share:.0%}' for share in shares)} of the clips of base are its experts'" in said
     assert "expert" not in " ".join(plan(micro(), "1xH100").assumptions)
