@@ -41,7 +41,9 @@ def test_a_model_names_its_tower_and_reads_captions_by_it(place: Path) -> None:
         for prompt in ("a red ball falls", "a red ball falls", "the cup turns")
     )
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(told.sample(Request(("a ball", "a red ball falls"), names=("1", "0"), until="base"))[1:], first)
+    together = told.sample(Request(("a ball", "a red ball falls"), names=("1", "0"), until="base"))
+    torch.testing.assert_close(together[1:], first, rtol=0, atol=1e-4)  # a batch's clip, up to rounding
+    assert (together[:1] - first).abs().max() > 1e-3
 
 
 def test_without_its_tower_or_with_another_a_model_makes_nothing(place: Path) -> None:

@@ -7,13 +7,13 @@ from framefall.cascade.cascade import Cascade
 from framefall.evaluate.worldbench.benchmark import Protocol, cases
 
 
-def test_a_clip_made_in_a_batch_has_the_bits_of_one_made_alone(toy: Cascade, protocol: Protocol) -> None:
+def test_a_clip_made_in_a_batch_is_the_one_made_alone_up_to_rounding(toy: Cascade, protocol: Protocol) -> None:
     given = list(cases(protocol, "id"))
     together = {case.name: video for case, video in _all_continued(toy, given, "fast")}
     alone = continued(toy, given[1], "fast")
-    assert torch.equal(together[given[1].name], alone)
+    torch.testing.assert_close(together[given[1].name], alone, rtol=0, atol=1e-4)  # decision 28
     assert torch.equal(alone[:, :, :3], given[1].video[:, :, :3])  # and it begins with what was given
-    assert not torch.equal(together[given[0].name], alone)
+    assert (together[given[0].name] - alone).abs().max() > 0.01
 
 
 def test_each_predictor_is_judged_by_its_own_clips(measured) -> None:
