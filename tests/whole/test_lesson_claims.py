@@ -52,7 +52,7 @@ def a_kernel_is_below_full_attention_everywhere() -> bool:
 def a_blend_is_calm_and_gives_itself_away() -> bool:
     clips = {name: one["measured"] for name, one in examples()["cascade-without"]["clips"].items()}
     blend, whole = clips["base+spatial"], clips["all"]
-    return blend["flicker"] < whole["flicker"] and blend["cadence"] > 0.5 and whole["cadence"] < 0.2
+    return blend["flicker"] < 1.3 * whole["flicker"] and blend["cadence"] > 0.5 and whole["cadence"] < 0.2
 
 
 def the_saving_grows_with_size() -> bool:
@@ -80,7 +80,7 @@ CLAIMS: dict[str, Any] = {
     "So a still clip voids those numbers here": a_still_clip_is_void,
     "What notices, once the jump is large, is a law about things": a_large_jump_is_noticed_by_a_law_alone,
     "is below full attention at every length that was timed": a_kernel_is_below_full_attention_everywhere,
-    "A blend of two frames is calm, so it wins on flicker": a_blend_is_calm_and_gives_itself_away,
+    "A blend of two frames is nearly as calm as the whole cascade": a_blend_is_calm_and_gives_itself_away,
     "The saving grows with size": the_saving_grows_with_size,
     "so expect it to fail here": the_model_fails_where_the_simulator_does_not,
     "A measure that knows what <em>should</em> happen is not fooled": smoothness_prefers_a_lie_that_no_law_prefers,
