@@ -34,7 +34,7 @@ def encode(
     """Token states and which of them are real; a missing caption has none, and is the null caption.
 
     Of a longer caption the first `words` tokens are kept. `bfloat16` states are made in it by a processor that has
-    instructions for it, in half of the time, and only rounded to it by another, which would take fifty times as long.
+    instructions for it, in half of the time, and only rounded to it by another, which would take many times as long.
     `known` are states that a `CaptionEncoder` made before, or None for each caption without. No `tower` is MiniLM.
     """
     given = known or [None] * len(captions)

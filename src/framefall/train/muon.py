@@ -12,7 +12,7 @@ from framefall.train import sharding
 
 
 class FastMuon(Muon):
-    """torch's Muon, to the bit where bfloat16 is fast; elsewhere its products are in float32, a fifty times as fast.
+    """torch's Muon, to the bit where bfloat16 is fast; elsewhere its products are in float32, many times as fast.
 
     Of a matrix that is split among ranks the update is gathered, made orthogonal as a whole, and let go again.
     """
