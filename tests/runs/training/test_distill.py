@@ -17,6 +17,8 @@ from framefall.recipes.systems import imagen_video
 from framefall.runs.training.distill import Distilled, distill, recipe_for, rounds, source_of
 from framefall.train.loop import TrainingStep, initial
 from framefall.train.recipe import Distillation
+from framefall.weights import DEFAULT
+from framefall.worlds.world import open_world
 
 QUICK = ("save_every=2", "distillation.steps=4", "optim.adam_lr=0.03", "optim.warmup_steps=1")
 
@@ -140,10 +142,19 @@ def test_the_recipe_is_that_of_the_network_at_lower_rates(trained: Path) -> None
         (["worlds:all:60k@2, simulated by this package"], "all:60k@2"),
         (["worlds:fall/train/300000"], "fall:300000"),
         (["worlds:fall/train/6000@2", "worlds:occluder/train/6000@2"], "fall,occluder:6000@2"),
+        (["worlds:fall,ramp:60k@2, simulated by this package", "worlds:all:60k@2"], "all:60k@2"),
+        (["worlds:fall,ramp:60k@2", "worlds:ramp,light:60k@2"], "fall,ramp,light:60k@2"),
     ],
 )
 def test_a_world_that_a_model_was_trained_on_is_found_again(trained_on: list[str], source: str) -> None:
     assert source_of(_saying(trained_on)) == source
+
+
+@pytest.mark.parametrize("stage", ["base", "temporal_sr", "spatial_sr"])
+def test_each_stage_of_the_default_model_is_distilled_on_its_own_world(stage: str) -> None:
+    cascade = load_cascade(DEFAULT)
+    found = open_world(source_of(cascade, stage))  # which refuses what is no world
+    assert cascade.card is not None and set(cascade.card.stages[stage].scenes) == set(found.scenarios)
 
 
 @pytest.mark.parametrize("trained_on", [[], ["0001.mp4"], ["worlds:fall/train/6000", "0001.mp4"]])

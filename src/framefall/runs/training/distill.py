@@ -88,7 +88,7 @@ def distill(
     every = rounds(part)
     own_minutes = None if minutes is None else minutes / len(every)
     budget = Budget(steps=STEPS if steps is None and minutes is None else steps, minutes=own_minutes)
-    source = source_of(cascade) if source is None else source
+    source = source_of(cascade, stage) if source is None else source
     runs = output.with_name(output.name + ".training")
     preflight.check_places(output, runs, source)
     with preflight.one_writer(output, runs, [stage]):
@@ -160,18 +160,22 @@ def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings:
     return replace(changed, stages={stage: part})
 
 
-def source_of(cascade: Cascade) -> str:
-    """The world that a model was trained on, as `framefall train` takes it; a `ValueError` where it was none."""
-    found = [
-        re.fullmatch(r"worlds:([a-z_,]+)(?:/train/|:)(\w+)(@\d+)?(?:, .*)?", one) for one in cascade.config.trained_on
-    ]
+def source_of(cascade: Cascade, stage: str = "base") -> str:
+    """The world that a stage was trained on, as `framefall train` takes it; a `ValueError` where it was none.
+
+    The model's card says it of each stage; where there is none, what is said of the whole model counts.
+    """
+    part = cascade.card.stages.get(stage) if cascade.card is not None else None
+    sources = part.sources if part is not None and part.sources else cascade.config.trained_on
+    found = [re.fullmatch(r"worlds:([a-z_,]+)(?:/train/|:)(\w+)(@\d+)?(?:, .*)?", one) for one in sources]
     worlds = [one for one in found if one is not None]
     rest = {(one[2], one[3] or "") for one in worlds}
     if not worlds or len(worlds) < len(found) or len(rest) > 1:
-        on = "; ".join(cascade.config.trained_on) or "nothing that it says"
+        on = "; ".join(sources) or "nothing that it says"
         raise ValueError(f"a source of clips must be given, {cascade.config.name} was trained on {on}; --source CLIPS")
     ((size, version),) = rest
-    return f"{','.join(one[1] for one in worlds)}:{size}{version}"
+    names = dict.fromkeys(name for one in worlds for name in one[1].split(","))
+    return f"{'all' if 'all' in names else ','.join(names)}:{size}{version}"
 
 
 def rounds(part: StageRecipe) -> list[tuple[str, StageRecipe]]:
