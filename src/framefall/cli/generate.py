@@ -123,6 +123,10 @@ def generate(
     batch: Annotated[
         int, typer.Option(min=1, help="Clips that are made together: faster with small networks, equal up to rounding.")
     ] = 1,
+    candidates: Annotated[
+        int,
+        typer.Option(min=1, help="Small clips that the base draws for each; the best is made whole, see above."),
+    ] = 1,
     like: Annotated[
         Path | None,
         typer.Option(metavar="OUT", help="Make this generated clip again; other options change what it says."),
@@ -162,6 +166,7 @@ def generate(
     Examples:
       framefall generate "a large red ball falls and bounces" -o ball.mp4 --seed 4
       framefall generate "a blue box slides down a ramp" -o box.mp4 --count 4 --quality best
+      framefall generate "two large red balls fall" -o two.mp4 --candidates 8
       framefall generate --prompts prompts.txt -o clips/out.mp4
       framefall generate --prompts prompts.txt -o clips/out.mp4 --on ray
       framefall generate "a ball falls" -o after.mp4 --video start.mp4 --extend after --seconds 8
@@ -215,6 +220,7 @@ def generate(
     how: dict[str, Any] = {
         "text": text,
         "batch": batch,
+        "candidates": candidates,
         "weaker": weaker,
         "save_stages": save_stages,
         "device": device_of(device),
@@ -231,7 +237,7 @@ def generate(
         from framefall.runs.generation.on_pipeline import generate_on
 
         named = ["image", "video", "extend", "end", "mask", "structure", "content"]
-        named += ["save_stages", "accelerate", "batch", "like", "lora", "text"]
+        named += ["save_stages", "accelerate", "batch", "candidates", "like", "lora", "text"]
         if unfit := next((name for name in named if was_given(context, name)), None):
             option = unfit.replace("_", "-")
             raise ValueError(f"--base takes no --{option}: a pipeline makes a clip of a prompt alone; leave one out")
@@ -251,6 +257,8 @@ def generate(
         changes = {name: value for name, value in asked.items() if was_given(context, _OPTIONS.get(name, name))}
         chosen = model if was_given(context, "model") else None
         how["accelerate"] = accelerate if was_given(context, "accelerate") else None
+        if how.pop("candidates") > 1:
+            raise ValueError("--candidates is for new clips, and --like makes one again; leave one of them out")
         run = remake.events(like, output, chosen, changes=changes, given=None if given.empty else given, **how)
     records, tables = watched(run), []
     for record, into in zip(records, reports, strict=False):
@@ -294,6 +302,7 @@ _ALONE: tuple[str, ...] = (
     "strength",
     "base",
     "batch",
+    "candidates",
     "like",
 )
 _ALONE += ("save_stages", "report", "structure", "structure_kind", "structure_blur", "content", "text")

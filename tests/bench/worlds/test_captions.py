@@ -1,6 +1,6 @@
 """Clips of captions alone: what the renderer shows obeys its caption, and what shows something else does not."""
 
-from framefall.bench.worlds.captions import Spoken
+from framefall.bench.worlds.captions import SAMPLES, Spoken
 from framefall.evaluate.worldbench.benchmark import Protocol, cases
 
 
@@ -29,3 +29,20 @@ def test_words_are_measured_of_references_as_of_the_model(measured) -> None:
     assert text["references"]["renderer"]["adherence"]["value"] > text["adherence"]["value"]
     assert text["caption_exact"]["n"] == 4  # samples of one caption
     assert "stutter" in text and "gravities" in text
+    best = text[f"best_of_{SAMPLES}"]
+    assert best["adherence"]["n"] == 1 and best["adherence"]["value"] >= text["adherence"]["value"]
+
+
+def test_of_each_captions_clips_the_best_is_kept() -> None:
+    """Samples come one after another of all captions, so that those of a caption are as far apart as there are some."""
+    large = Protocol(scenarios=("projectile",), clips=3, version=2)
+    given = list(cases(large, "id"))
+    read = Spoken()
+    for turned in (given[1:] + given[:1], given):  # of other scenes, and then of its own
+        for case, other in zip(given, turned, strict=True):
+            read.add(case, other.video)
+    best, all_of_them = read.best_of(2, 0), read.columns["adherence"]
+    assert best["caption_exact"].value == 1.0 and best["adherence"].n == 3
+    assert sum(all_of_them) / len(all_of_them) < best["adherence"].value  # the control
+    read.ranks = [(-share, -count) for share, count in read.ranks]
+    assert read.best_of(2, 0)["caption_exact"].value < 1.0  # and one that keeps the worst

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from framefall import checks
 from framefall.cascade.about.vocabulary import Doubt, doubt
 from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
 from framefall.cascade.kept import keeping
@@ -29,6 +30,7 @@ from framefall.models.engine import accelerated
 from framefall.outputs import Output, check_together
 from framefall.progress import Events, Note, operation
 from framefall.runs.generation import fields
+from framefall.runs.generation.candidates import choose
 from framefall.runs.generation.given import Given, knowing
 from framefall.runs.generation.tags import named, provenance, tagged
 from framefall.runs.generation.workload import SMALL, announced, pixels
@@ -67,6 +69,7 @@ def generate(
     lora: str | Path | None = None,
     text: str | Path | None = None,
     batch: int = 1,
+    candidates: int = 1,
     save_stages: str | Path | None = None,
     accelerate: bool = False,
     memory: str | int | None = None,
@@ -84,7 +87,9 @@ def generate(
     says that the model does not know is noted, and stands in the record.
 
     Clips are made one by one, and equal requests give equal files (exact). A `batch` above 1 makes so many together,
-    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). What takes
+    which is faster where networks are small; each is then what it is alone up to rounding (decision 28). With
+    `candidates` the base draws so many clips for each that is asked for, and the one is made whole that shows most of
+    its caption and keeps most of the laws of motion (`candidates.choose`); its name stands in the file. What takes
     long says so before it begins, in a `Note`, and is done in pieces that keep the process below `memory` ("4GB", by
     default half of what is free); the result is the same. A long clip keeps its finished windows beside its file until
     that is whole: if the run is killed or fails, the same call goes on from them (decision 36).
@@ -92,14 +97,15 @@ def generate(
     Files that are there are replaced if Framefall made them and nobody has changed them since; `overwrite` replaces
     others as well. Raises `ValueError` for that, and for what the model cannot be asked.
     """
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}; 1 makes clips one by one")
+    checks.whole("batch", batch, 1)
+    checks.whole("candidates", candidates, 1)
     cascade, made_with = loaded(model, lora, accelerate, device, text)
     making = Making(
         made_with=made_with,
         given=given,
         weaker=weaker,
         batch=batch,
+        candidates=candidates,
         save_stages=save_stages,
         accelerate=accelerate,
         memory=size_of(memory),
@@ -134,6 +140,7 @@ class Making:
     given: Given | None = None
     weaker: str | Path | Cascade | None = None
     batch: int = 1
+    candidates: int = 1
     save_stages: str | Path | None = None
     accelerate: bool = False
     memory: int | None = None  # bytes that the process may have; by default half of what is free
@@ -184,9 +191,14 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
     records = []
     for first in range(0, len(asked), how.batch):
         group = range(first, min(first + how.batch, len(asked)))
+        part = request.part(slice(group.start, group.stop))
+        if how.candidates > 1:
+            part = yield from choose(part, cascade, how.candidates)
+            for one, name in zip(group, part.clips, strict=True):
+                asked[one] = replace(asked[one], names=(name,))
         tags = {**made_with, **({"batch": len(group)} if len(group) > 1 else {})}
         clips = [replace(files[one], made_with=tagged(tags, asked[one])) for one in group]
-        made = yield from _resumed(request.part(slice(group.start, group.stop)), cascade, clips)
+        made = yield from _resumed(part, cascade, clips)
         for one, record in zip(group, made, strict=True):
             records.append(replace(record, doubt=doubts[asked[one].captions[0]]))
             if not written:
