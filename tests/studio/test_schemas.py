@@ -30,6 +30,8 @@ def test_what_is_left_out_is_as_the_command_line_has_it() -> None:
         {"seed": 1.5},
         {"count": 0},
         {"count": 17},
+        {"candidates": 0},
+        {"candidates": 33},
         {"seconds": float("inf")},
         {"seconds": float("nan")},
         {"seconds": 0},

@@ -63,6 +63,7 @@ class Setting(Asked):
     seconds: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] | None = None
     frames: Annotated[int, Field(ge=1, le=20_000)] | None = None
     quality: Literal["fast", "best"] = "fast"
+    candidates: Annotated[int, Field(ge=1, le=32)] = 1  # of the base, for each clip; the best is made whole
     until: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")] | None = None  # the last stage to run
     guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
     use: Use = Use()

@@ -1,5 +1,5 @@
-// <request-form parts="model prompt seed length quality count until guidance given report">: the settings of a clip, as
-// many of them as are named.
+// <request-form parts="model prompt seed length quality count candidates until guidance given report">: the settings
+// of a clip, as many of them as are named.
 //
 // models    what the server has (set first).   model   the one that is chosen; Event "model" when that changes.
 // async request()   a request to generate, as the server takes it.   async show(request)   sets what one says.
@@ -92,6 +92,21 @@ const PARTS = {
       write: (request) => (count.value = request.count ?? 1),
     };
   },
+  candidates: () => {
+    const count = h("input", {
+      type: "number",
+      min: 1,
+      max: 32,
+      step: 1,
+      value: 1,
+      title: "Small clips that the base draws for each; the one that does best what the prompt says is made whole.",
+    });
+    return {
+      element: field("Drafts", count),
+      read: () => (Number(count.value) > 1 ? { candidates: Number(count.value) } : {}),
+      write: ({ candidates }) => (count.value = candidates ?? 1),
+    };
+  },
   guidance: () => {
     const scale = h("input", { type: "number", min: 0, max: 100, step: 0.1, placeholder: "its own" });
     return {
@@ -150,7 +165,7 @@ const PARTS = {
     };
   },
 };
-const PAIRED = ["seed", "length", "count", "until", "guidance"]; // stand side by side
+const PAIRED = ["seed", "length", "count", "candidates", "until", "guidance"]; // stand side by side
 
 export class RequestForm extends HTMLElement {
   models = [];
