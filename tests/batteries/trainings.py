@@ -67,9 +67,12 @@ def run(count: int, folder: Path, seed: int = 0) -> list[Report]:
 
 
 def _toy() -> Recipe:
-    """The toy base, which keeps every step's checkpoint."""
+    """The toy with a base of one block, which keeps every step's checkpoint."""
     recipe = RECIPES["micro"]()
-    return replace(recipe, save_every=1, keep=2 * STEPS, strip_minutes=math.inf)
+    base = recipe.stages["base"]
+    backbone = replace(base.stage.backbone, depth=1)  # type: ignore[type-var]
+    stages = recipe.stages | {"base": replace(base, stage=replace(base.stage, backbone=backbone))}
+    return replace(recipe, stages=stages, save_every=1, keep=2 * STEPS, strip_minutes=math.inf)
 
 
 def _clips(folder: Path) -> Folder:
@@ -173,7 +176,13 @@ def _forget(path: Path) -> None:
 def spoilt(count: int, folder: Path, source: Folder, recipe: Recipe, seed: int) -> Report:
     """Row 9: NaN and infinity in input, loss, gradient, learning rate, at random steps, one to three in a row."""
     rng, broken, stopped, control, control_tried = random.Random(seed), [], 0, 0, 0
-    kinds = list(product(("input", "loss", "gradient", "rate"), (math.nan, math.inf)))
+    values = (math.nan, math.inf)
+    # each place once among the first four, each with the other value among the next
+    kinds = [
+        (kind, values[(place + again) % 2])
+        for again in range(2)
+        for place, kind in enumerate(("input", "loss", "gradient", "rate"))
+    ]
     for number in range(count):
         kind, value = kinds[number % len(kinds)]
         at, row = rng.randrange(1, 6), 1 + (number % len(kinds) + number // len(kinds)) % 3

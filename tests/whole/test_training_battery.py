@@ -17,7 +17,7 @@ import power
 import trainings as battery
 
 battery.STEPS = examples(16, battery.STEPS)  # of the run that is gone on with
-COUNTS = {battery.resumes: examples(5, 540), battery.spoilt: examples(8, 120), battery.quotas: examples(4, 40)}
+COUNTS = {battery.resumes: examples(4, 540), battery.spoilt: examples(4, 120), battery.quotas: examples(3, 40)}
 
 
 @pytest.fixture(autouse=True)
