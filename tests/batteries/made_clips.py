@@ -24,12 +24,7 @@ import numpy as np
 from report import Report
 
 from framefall import memory
-from framefall.cascade.request import Request
-from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.media.writer import MP4, OpenSink, video_output, write
-from framefall.runs.generation.generate import generate
-from framefall.runs.generation.remake import remake
-from framefall.runs.generation.tags import read_made
 from framefall.seal import sealed
 
 WRITES = 12
@@ -124,6 +119,13 @@ def _sunk(encoder: OpenSink, path: Path, video: np.ndarray, turn: int) -> str:
 
 def remade(count: int, folder: Path, seed: int = 0) -> Report:
     """Row 31: each clip is marked, made again to the same hash, and a byte of it that changes is seen."""
+    # torch comes with these: the process that writes files elsewhere does without
+    from framefall.cascade.request import Request
+    from framefall.cascade.saved.checkpoint import load_cascade
+    from framefall.runs.generation.generate import generate
+    from framefall.runs.generation.remake import remake
+    from framefall.runs.generation.tags import read_made
+
     cascade, draw, broken = load_cascade(MODEL), random.Random(seed), list[str]()
     mark = altered = same = naive = 0
     for index in range(count):
@@ -159,6 +161,8 @@ def remade(count: int, folder: Path, seed: int = 0) -> Report:
 
 
 def _still_reads(path: Path) -> bool:
+    from framefall.runs.generation.tags import read_made
+
     try:
         return bool(read_made(path))
     except (ValueError, OSError, IndexError):

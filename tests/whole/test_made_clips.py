@@ -11,6 +11,7 @@ from examples import examples
 sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import made_clips as battery
 
+battery.WRITES = examples(4, battery.WRITES)
 COUNTS = {battery.same_files: examples(1, 100), battery.remade: examples(2, 100)} | (
     {battery.bounded: 100} if examples(0, 1) else {}
 )
