@@ -1,13 +1,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from children import program
 
 TRAIN = "train {clips} -o {there}/new --recipe micro --steps 1 "
 REFUSED = [
@@ -71,22 +70,22 @@ def test_a_damaged_checkpoint_is_told_on_the_terminal(clips: Path, framefall: Ca
 
 
 def test_an_interrupt_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
-    code = "from framefall.cli import main; main()"
-    command = [sys.executable, "-c", code, "train", str(clips), "-o", str(tmp_path / "m"), "--recipe", "micro"]
-    process = subprocess.Popen(
-        [*command, "--stage", "spatial_sr", "--steps", "100000"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    code = (
+        f"import signal, sys; sys.stderr = open({str(tmp_path / 'err')!r}, 'w', buffering=1)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
+        "from framefall.cli import main; main()"
     )
+    words = ("train", clips, "-o", tmp_path / "m", "--recipe", "micro", "--stage", "spatial_sr", "--steps", "100000")
+    process = program(code, *words)
     log, last = tmp_path / "m.training" / "spatial_sr" / "log.jsonl", time.monotonic() + 100
     try:
-        while not (log.exists() and log.stat().st_size) and process.poll() is None and time.monotonic() < last:
+        while not (log.exists() and log.stat().st_size) and process.is_alive() and time.monotonic() < last:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        err = process.communicate(timeout=60)[1]
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        process.join(60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    err = (tmp_path / "err").read_text()
+    assert process.exitcode == 130
     assert err.splitlines()[-1] == "framefall: stopped; a training run goes on with --resume" and "Traceback" not in err

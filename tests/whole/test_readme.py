@@ -40,6 +40,7 @@ def parse(line: list[str]) -> str:
         return str(name)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.strip().splitlines()[0])
 def test_the_readmes_python_runs_with_the_shipped_model(block: str, clips: Path, tmp_path: Path) -> None:
     (tmp_path / "my_clips").symlink_to(clips)
