@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a program it finds its neighbours too
@@ -134,12 +133,12 @@ def watched(code: str, folder: Path) -> Seen:
 
 def names_of_steps() -> list[str]:
     """What is done in a round."""
-    return ["import", *(words.split()[0] for words in STEPS), "studio"]
+    return ["import", "studio", *(words.split()[0] for words in STEPS)]
 
 
 def packages() -> set[str]:
-    """The installed ones with their versions."""
-    return {f"{one.name} {one.version}" for one in distributions()}
+    """The installed ones with their versions, as the folders of their metadata are called."""
+    return {found.stem for place in map(Path, sys.path) for found in place.glob("*.*-info")}
 
 
 # a network of its own with nothing in it but the machine itself, as on any machine that is offline
@@ -172,31 +171,41 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 _STEPS = """
-import sys
+import os, re, signal, sys, urllib.request
 import framefall
 for name in framefall.__all__:
     getattr(framefall, name)
 from framefall.cli import main
-for step in {steps!r}:
-    sys.argv = ["framefall", *step]
+
+def run(*words):
+    sys.argv = ["framefall", *words]
     try:
         main()
     except SystemExit as end:
         if end.code:
             raise
 
-import re, subprocess, urllib.request
-words = [sys.executable, "-c", "from framefall.cli import main; main()", "studio", "--port", "0", "--no-open"]
-studio = subprocess.Popen([*words, "--home", {home!r}], stderr=subprocess.PIPE, text=True)
+read, write = os.pipe()
+studio = os.fork()  # it has done the imports
+if not studio:
+    os.dup2(write, 2)
+    try:
+        run("studio", "--port", "0", "--no-open", "--home", {home!r})
+    finally:
+        os._exit(0)
+os.close(write)
 try:
-    address = next(found[0] for line in studio.stderr if (found := re.search(r"http://\\S+", line)))
+    address = next(found[0] for line in os.fdopen(read) if (found := re.search(r"http://\\S+", line)))
     client = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
     assert b"<html" in client.open(address, timeout=60).read()
     client.addheaders = [("Authorization", "Bearer " + address.partition("token=")[2])]
     assert b"pico" in client.open(address.partition("?")[0] + "api/models", timeout=60).read()
 finally:
-    studio.terminate()
-    studio.wait()
+    os.kill(studio, signal.SIGTERM)
+    os.waitpid(studio, 0)
+
+for step in {steps!r}:
+    run(*step)
 """
 
 # in every Python process: who looks up a name or connects elsewhere than to this machine
