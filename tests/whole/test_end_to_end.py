@@ -29,10 +29,10 @@ def decoded(path: Path) -> tuple[np.ndarray, float]:
 
 @pytest.fixture(scope="module")
 def short(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one second and a half of real video at 24 frames a second, 96x80."""
+    """A folder with one second of real video at 24 frames a second, 80x64."""
     folder = tmp_path_factory.mktemp("short")
     frames, _ = decoded(real / "carphone_pristine.mp4")
-    write(folder / "talk.mp4", [np.ascontiguousarray(frames[:36, :80, :96, ::-1])], 24.0)
+    write(folder / "talk.mp4", [np.ascontiguousarray(frames[:25, :64, :80, ::-1])], 24.0)
     return folder
 
 

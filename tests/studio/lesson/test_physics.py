@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from examples import examples as examples_of
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.evaluate.stages.likelihood import preference, stage_judge
 from framefall.studio.lesson.basics import a_case
@@ -65,7 +66,7 @@ def test_the_model_answers_the_game_as_it_does_here():
     assert len(shipped["pairs"]) == len(PAIRS) == 10 and len({violation for _, violation in PAIRS}) == 10
     assert shipped["right"] == sum(pair["model"]["right"] for pair in shipped["pairs"])
     assert {pair["left"] for pair in shipped["pairs"]} == {"valid", "broken"}
-    for number in (0, 3):
+    for number in (0, 3)[: examples_of(1, 2)]:
         trial, pair = (
             _trial(*PAIRS[number], stage.config.shape.height, stage.config.shape.fps),
             shipped["pairs"][number],
