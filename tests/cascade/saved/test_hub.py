@@ -277,11 +277,13 @@ def test_without_its_library_the_extra_is_named(cascade, monkeypatch):
             ask()
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_environment_names_the_hub_and_nothing_is_asked_before(hub, cascade, model, tmp_path):
     """A process of its own: HF_ENDPOINT and HF_HOME are read when the library is imported."""
     hub.put(NAME, model)
     code = (
-        "import framefall; framefall.Cascade\n"
+        "import framefall, sys; framefall.Cascade\n"
+        "assert 'huggingface_hub' not in sys.modules\n"
         "import framefall.cascade.saved.hub\n"
         "print('imported', flush=True); input()\n"
         f"print(framefall.Cascade.from_pretrained({NAME!r}).config.name)"
