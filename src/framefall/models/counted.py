@@ -1,6 +1,7 @@
 """What a network costs, counted on the meta device, which computes nothing: no clip is too large to be asked about."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -24,6 +25,12 @@ def counted(
         experts = [(counted(one, grid, bridged=bridged), len(own) / len(times)) for one, own in backbone.asked(times)]
         most = max(one[2] for one, share in experts if share)
         return sum(one[0] for one, _ in experts), sum(share * one[1] for one, share in experts), most
+    return _counted(backbone, tuple(grid), bridged)
+
+
+@cache
+def _counted(backbone: BackboneConfig, grid: tuple[int, int, int], bridged: bool) -> tuple[int, float, int]:
+    """Of one network; a plan asks for the same many times."""
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -45,7 +52,8 @@ def counted(
             content=torch.empty(1, backbone.content_dim) if backbone.content_dim else None,
         )
         counter = FlopCounterMode(display=False)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
+        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+        with torch.enable_grad(), hooks, counter:
             network(torch.empty(1, backbone.channels, *grid), torch.empty(1), told)
     parameters = sum(each.numel() for each in network.parameters())
     return parameters, counter.get_total_flops(), sum(kept.values())
