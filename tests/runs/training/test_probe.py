@@ -1,15 +1,16 @@
 """What throw-away steps say, of one network and of two."""
 
-import time
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from framefall.models.experts import ExpertsConfig
 from framefall.models.registry import build
-from framefall.models.transformer import TransformerConfig
-from framefall.models.unet import UNetConfig
+from framefall.models.transformer import SpaceTimeTransformer, TransformerConfig
+from framefall.models.unet import SpaceTimeUNet, UNetConfig
 from framefall.recipes.presets import micro
 from framefall.runs.training.probe import Probe, _always, probe, state_bytes, together
 from framefall.train import objective, optim
@@ -78,6 +79,23 @@ def test_two_experts_take_what_each_takes_by_the_share_of_its_clips() -> None:
 
 
 def test_a_network_of_two_is_probed_with_both() -> None:
-    small, large = (probe("base", two_experts(split), 0, time.process_time) for split in (0.3, 0.95))
-    assert small.a_clip < 0.5 * large.a_clip  # whose clips are nearly all of the small network, or of the large one
-    assert small.kept == large.kept  # which is of the larger one in both: a batch may be all of it
+    """By a clock of the test's own, on which a clip takes the small network 1 second and the large one 10."""
+    now = 0.0
+
+    def pass_time(module: nn.Module, given: object, made: Tensor) -> None:
+        nonlocal now
+        now += len(made) * {SpaceTimeTransformer: 1.0, SpaceTimeUNet: 10.0}.get(type(module), 0.0)
+
+    kept = []
+    hook = register_module_forward_hook(pass_time)
+    try:
+        for split in (0.3, 0.95):  # nearly all clips are of the small network, or of the large one
+            part = two_experts(split)
+            found = probe("base", part, 0, lambda: now)
+            times = objective.noisiest(part)
+            share = sum(time >= split for time in times) / len(times)
+            assert found.a_clip == pytest.approx(share * 1 + (1 - share) * 10) and found.fixed == pytest.approx(0)
+            kept.append(found.kept)
+    finally:
+        hook.remove()
+    assert kept[0] == kept[1]  # which is of the larger one in both: a batch may be all of it
