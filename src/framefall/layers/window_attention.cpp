@@ -161,6 +161,9 @@ struct Worker {
     }
 
     // products of the chunk's rows with those they see, one column a query
+#if WIDTH > 1  // inlined it is most of what is compiled; of one vector it is, for its gradients round as they always did
+    __attribute__((noinline))
+#endif
     void score(const Vec* x, const Vec* rows_seen, Vec* to, float other) {
         for (int first = 0; first < seen.keys; first += kLanes) {
             for (int query = 0; query < seen.queries; query++)
