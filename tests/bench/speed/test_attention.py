@@ -17,6 +17,8 @@ def measured() -> dict[str, Any]:
         patch.setattr(attention_bench, "_WIDE", 1 << 20)
         patch.setattr(attention_bench, "_TOKENS", 1024)
         patch.setattr(attention_bench, "HEADS", 2)
+        patch.setattr(attention_bench, "HEAD_DIM", 16)  # for which other tests compile the kernel too
+        patch.setattr(attention_bench, "_LOOK", 0.002)
         return attention_bench.attention_bench(0.01, (16,), rounds=1)
 
 
@@ -52,6 +54,7 @@ def test_threads_are_as_they_were(monkeypatch):
     monkeypatch.setattr(attention_bench, "_TOKENS", 64)
     monkeypatch.setattr(attention_bench, "_ceilings", dict)
     monkeypatch.setattr(attention_bench, "HEADS", 1)
+    monkeypatch.setattr(attention_bench, "HEAD_DIM", 16)
     before = torch.get_num_threads()
     run = attention_bench.attention_bench.events(0.01, (16,))
     next(run)

@@ -30,6 +30,7 @@ FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 WINDOW, HEADS, HEAD_DIM = window(4), 8, 64
 _TOKENS = 4096  # positions times frames
 _SQUARE, _WIDE = 1024, 1 << 24  # the sizes at which the machine shows what it can: of a matrix, and of what is read
+_LOOK = 0.05  # seconds, five times each
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -173,8 +174,8 @@ def _ceilings() -> dict[str, float]:
         square, wide = torch.randn(_SQUARE, _SQUARE).to(dtype), torch.randn(_WIDE).to(dtype)
         matmul = partial(torch.matmul, square, square, out=torch.empty_like(square))
         add = partial(torch.add, wide, wide, out=torch.empty_like(wide))
-        found[f"matmul_{name}_gflops"] = 2 * _SQUARE**3 / min(cpu_seconds_for(matmul, 0.05) for _ in range(5)) / 1e9
-        found[f"memory_{name}_gbytes"] = 2 * wide.nbytes / min(cpu_seconds_for(add, 0.05) for _ in range(5)) / 1e9
+        found[f"matmul_{name}_gflops"] = 2 * _SQUARE**3 / min(cpu_seconds_for(matmul, _LOOK) for _ in range(5)) / 1e9
+        found[f"memory_{name}_gbytes"] = 2 * wide.nbytes / min(cpu_seconds_for(add, _LOOK) for _ in range(5)) / 1e9
     return found
 
 
