@@ -10,7 +10,7 @@ from framefall.recipes.systems import SYSTEMS
 def test_every_stage_of_every_recipe_has_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one recipe and two systems; under `make test-full` of all."""
     assert RECIPES.keys() > SYSTEMS.keys()
-    known = RECIPES if examples(0, 1) else {name: RECIPES[name] for name in ("gen1_pico", "imagen_video", "sora_like")}
+    known = RECIPES if examples(0, 1) else {name: RECIPES[name] for name in ("micro", "imagen_video", "sora_like")}
     monkeypatch.setattr(presets, "RECIPES", known)
     results = presets_bench()["results"]
     assert results.keys() == known.keys()
