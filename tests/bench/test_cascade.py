@@ -41,19 +41,19 @@ def toys():
     return replace(recipe, stages=stages)
 
 
-def test_both_ways_see_clips_and_make_clips(monkeypatch):
+def test_both_ways_see_clips_and_make_clips(trained, monkeypatch):
     monkeypatch.setattr("framefall.bench.cascade.miniature", toys)
     monkeypatch.setattr("framefall.bench.cascade.SCENARIOS", ("uniform", "fall"))
     monkeypatch.setattr("framefall.bench.cascade.KNOWN", 24)
     monkeypatch.setattr("framefall.bench.cascade.SIDES", (64,))
-    found = cascade_bench("pico", minutes=0.02, clips=2)
+    found = cascade_bench(str(trained), minutes=0.02, clips=1)
     both = found["results"]["miniature"]
     assert both.keys() == set(WAYS) and both["cascade"]["seen"].keys() == {"base", "temporal_sr", "spatial_sr"}
     for each in both.values():
         assert all(count > 0 for count in each["seen"].values())
         assert 0 <= each["blur"].value < math.inf and each["cpu_seconds"] > 0
         assert MEASURES.keys() <= each.keys()
-    assert found["ratios"]["miniature_gflops"] > 2 and found["ratios"]["planned_64"] > 10
+    assert found["ratios"]["miniature_gflops"] > 2 and found["ratios"]["planned_64"] > 2
 
 
 def test_a_model_without_its_stages_is_refused(tmp_path):

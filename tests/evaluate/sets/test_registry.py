@@ -106,7 +106,7 @@ def test_spectra_order_what_was_done_to_real_video(carphone: Tensor) -> None:
 
 def test_frame_distances_see_pictures_and_not_time() -> None:
     def features(change, first: int) -> list[np.ndarray]:
-        return [frame_features(change(square_clip(first + seed))[:, :, ::4], 24.0) for seed in range(16)]
+        return [frame_features(change(square_clip(first + seed))[:, :, ::15], 24.0) for seed in range(16)]
 
     reference = features(DAMAGES["none"], 0)
     same, reversed_, negative = (
@@ -117,8 +117,8 @@ def test_frame_distances_see_pictures_and_not_time() -> None:
         assert metric.features is frame_features
         value = metric.between(same, reference).value
         assert metric.between(negative, reference).value > 2 * value
-        # blind, as it says: nearly the same frames
-        assert metric.between(reversed_, reference).value == pytest.approx(value, rel=0.2)
+        # blind, as it says: the same frames
+        assert metric.between(reversed_, reference).value == pytest.approx(value, rel=1e-6)
 
 
 def test_no_distance_goes_by_a_name_that_is_not_its_own() -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,11 @@ def test_whoever_leaves_on_the_way_leaves_no_answer(tmp_path: Path) -> None:
     assert not any((tmp_path / "c" / name).exists() for name in ("compare.json", "compare.png", "samples.png"))
 
 
-def test_every_way_is_trained_and_measured(framefall: Callable, tmp_path: Path) -> None:
+def test_every_way_is_trained_and_measured(
+    framefall: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(Comparison, frames=8, batch=2)  # the command has no options for these
+    monkeypatch.setattr("framefall.runs.evaluation.compare.Comparison", small)
     ways = ["per_frame", *examples(0, 1) * ["sparse"], "joint"]
     line = ["uniform", "--minutes", 0.02, "--count", 2, "--size", 16, "--fusion", ",".join(ways)]
     said = framefall("compare", *line, "-o", tmp_path / "c")

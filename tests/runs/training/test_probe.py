@@ -52,7 +52,7 @@ def two_experts(split: float = 0.5) -> StageRecipe:
     network = ExpertsConfig(
         split=split,
         noisy=TransformerConfig(dim=32, depth=1, heads=1, patch=(1, 8, 8), **told),
-        clean=UNetConfig(dim=64, multipliers=(1, 1), blocks=(1, 1), unshuffle=2, spatial_from=1, **told),
+        clean=UNetConfig(dim=32, multipliers=(1, 1), blocks=(1, 1), unshuffle=2, spatial_from=1, **told),
     )
     return replace(part, stage=replace(part.stage, backbone=network))
 
