@@ -3,7 +3,15 @@ import math
 import pytest
 import torch
 
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, RMSNorm, added_later, shared_level, sinusoids
+from framefall.layers.modulation import (
+    BlockModulation,
+    LevelEmbedding,
+    RMSNorm,
+    added_later,
+    shared_level,
+    sinusoids,
+    small_word,
+)
 
 
 def test_level_0_has_no_sine_and_every_cosine():
@@ -94,3 +102,16 @@ def test_what_is_added_later_adds_nothing_at_first_and_can_learn():
     assert not embedding(levels).any() and LevelEmbedding(16)(levels).any()
     embedding(levels).sum().backward()
     assert embedding.mlp[-1].weight.grad.any() and embedding.mlp[-1].bias.grad.any()
+
+
+def test_a_word_is_drawn_wherever_it_has_values(monkeypatch):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        word = small_word(64)
+        torch.manual_seed(0)
+        assert torch.equal(word, torch.randn(64) * 0.02)
+    monkeypatch.setattr(torch.Tensor, "normal_", None)  # on the meta device it would load torch's compiler: 1.4 s
+    with torch.device("meta"):
+        assert small_word(64).shape == (64,)
+    with pytest.raises(TypeError):  # the control
+        small_word(64)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from framefall.layers.modulation import zeroed
+from framefall.layers.modulation import small_word, zeroed
 
 
 class ContentWord(nn.Module):
@@ -17,7 +17,7 @@ class ContentWord(nn.Module):
         super().__init__()
         self.proj = nn.Linear(content_dim, text_dim)
         self.level_proj = zeroed(nn.Linear(text_dim, level_dim))
-        self.null_content = nn.Parameter(torch.randn(text_dim) * 0.02)
+        self.null_content = small_word(text_dim)
 
     def forward(
         self,

@@ -19,6 +19,12 @@ def zeroed(layer: Layer) -> Layer:
     return layer
 
 
+def small_word(dim: int) -> nn.Parameter:
+    """A word of the network's own, drawn small; on the meta device, where drawing would load torch's compiler, not."""
+    word = torch.empty(dim)
+    return nn.Parameter(word if word.is_meta else word.normal_() * 0.02)
+
+
 class Modulation(NamedTuple):
     """What levels do to one branch of a block; each `[batch, groups, dim]`: a row for the tokens of a group."""
 

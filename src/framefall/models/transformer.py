@@ -15,7 +15,7 @@ from framefall.layers.content import ContentWord
 from framefall.layers.convolution import DetailHead
 from framefall.layers.fused import gated_sum, modulate
 from framefall.layers.fusion import SpatialAttention, TemporalAttention
-from framefall.layers.modulation import BlockModulation, LevelEmbedding, added_later, shared_level, zeroed
+from framefall.layers.modulation import BlockModulation, LevelEmbedding, added_later, shared_level, small_word, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.tokens import Tokens, coordinates, patchify, rotary_angles, unpatchify
 from framefall.models.backbone import (
@@ -169,7 +169,7 @@ class SpaceTimeTransformer(Backbone):
         if config.text_dim:
             self.text_proj = nn.Linear(config.text_dim, dim)
             self.pooled_text_proj = nn.Linear(config.text_dim, dim)
-            self.null_text = nn.Parameter(torch.randn(config.text_dim) * 0.02)
+            self.null_text = small_word(config.text_dim)
         if config.numbers:
             self.number_proj = nn.Linear(config.numbers, dim, bias=False)
         self.content = ContentWord(config.content_dim, config.text_dim, dim) if config.content_dim else None

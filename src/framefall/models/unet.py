@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from framefall.layers.attention import MultiHeadAttention
 from framefall.layers.content import ContentWord
 from framefall.layers.fusion import JointAttention, SpatialAttention, TemporalAttention, WindowedAttention
-from framefall.layers.modulation import LevelEmbedding, added_later, shared_level, zeroed
+from framefall.layers.modulation import LevelEmbedding, added_later, shared_level, small_word, zeroed
 from framefall.layers.patterns import parse
 from framefall.layers.spacetime import FrameNorm, Images, SpaceTimeBlock
 from framefall.layers.tokens import coordinates, rotary_angles, time_angles
@@ -213,7 +213,7 @@ class SpaceTimeUNet(Backbone):
         self.conv_out = zeroed(nn.Conv2d(dims[0], (config.out_channels or config.channels) * cell, 3, padding=1))
         if config.text_dim:
             self.pooled_text_proj = nn.Linear(config.text_dim, level_dim)
-            self.null_text = nn.Parameter(torch.randn(config.text_dim) * 0.02)
+            self.null_text = small_word(config.text_dim)
         if config.numbers:
             self.number_proj = nn.Linear(config.numbers, level_dim, bias=False)
         self.content = ContentWord(config.content_dim, config.text_dim, level_dim) if config.content_dim else None
