@@ -154,12 +154,13 @@ def test_a_long_clip_goes_through_in_pieces_and_nothing_shows(monkeypatch):
 def test_tiles_are_the_whole_picture(space, time, depth):
     network = learned(replace(TOY, space=space, time=time, depth=depth)).double()
     side = (2 * network.config.halo + 5) * space
-    video = noise(1, 3, 1 + time, side, 3 * space + side).double()
-    latents = network.encode(video)
-    whole = network.decode(latents)
-    for tile in (3 * space, 7 * space, 10_000):
-        torch.testing.assert_close(network.encode(video, tile=tile), latents, **DOUBLE)
-        torch.testing.assert_close(network.decode(latents, tile=tile), whole, **DOUBLE)
+    for size in ((side, 4 * space), (4 * space, side)):  # of many tiles along one axis, and of two along the other
+        video = noise(1, 3, 1 + time, *size).double()
+        latents = network.encode(video)
+        whole = network.decode(latents)
+        for tile in (3 * space, 7 * space, 10_000):
+            torch.testing.assert_close(network.encode(video, tile=tile), latents, **DOUBLE)
+            torch.testing.assert_close(network.decode(latents, tile=tile), whole, **DOUBLE)
 
 
 @torch.no_grad()
