@@ -1,6 +1,6 @@
 """Clips of captions alone: what the renderer shows obeys its caption, and what shows something else does not."""
 
-from framefall.bench.worlds.captions import SAMPLES, Spoken
+from framefall.bench.worlds.captions import DRAFTS, SAMPLES, Spoken
 from framefall.evaluate.worldbench.benchmark import Protocol, cases
 
 
@@ -20,6 +20,8 @@ def test_finished_clips_are_measured_beside_the_renderers_at_their_size(measured
     for name in ("flicker", "stutter", "sharpness"):
         assert abs(whole["references"]["renderer"][f"{name}_over_real"]["value"] - 1) < 1e-9
         assert whole[f"{name}_over_real"]["n"] == 1
+    for drafts in ("one", f"best_of_{DRAFTS}"):
+        assert whole[drafts]["caption_exact"]["n"] == 1 and 0 <= whole[drafts]["adherence"]["value"] <= 1
     # sharp in another scene as well, though at this size an edge is all there is within reach
     assert 0.4 < whole["references"]["nearest_training"]["sharpness_over_real"]["value"] < 1.4
 

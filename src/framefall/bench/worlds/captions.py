@@ -26,11 +26,13 @@ from framefall.physics.flight import falls
 from framefall.physics.laws import laws
 from framefall.physics.obedience import obedience
 from framefall.progress import Events, Stepped
+from framefall.runs.generation.candidates import choose
 from framefall.tracking.tracker import track
 from framefall.video import Video
 from framefall.worlds.captions.sentences import describe
 
 SAMPLES = 4  # clips of a caption
+DRAFTS = 8  # of the base, of which the best is made whole
 SHOWN = ("renderer", "nearest_training", "constant_acceleration")  # references
 
 
@@ -115,7 +117,11 @@ def spoken(
 
 
 def finished(cascade: Cascade, protocol: Protocol, simple: Mapping[str, Predictor], quality: Quality) -> Events[Found]:
-    """A clip of each caption of the id split by the whole cascade, beside the same scenes at its size and rate."""
+    """A clip of each caption of the id split by the whole cascade, beside the same scenes at its size and rate.
+
+    What they show of their captions is read off them as they are, of the first draft and of the best of `DRAFTS`: what
+    chose among these has seen the base's small clips alone.
+    """
     shape, step = cascade.stages[-1].config.shape, math.prod(one.task.time_factor for one in cascade.stages)
     space = math.prod(one.task.space_factor for one in cascade.stages)
     frames = next(one.config.shape.frames for one in reversed(cascade.stages) if not one.task.crops)
@@ -128,10 +134,17 @@ def finished(cascade: Cascade, protocol: Protocol, simple: Mapping[str, Predicto
     )
     read = {name: Spoken() for name in ("model", *SHOWN[:2])}
     small = [(case, Case(case.name, case.split, case.log, dense)) for case in _cases(protocol, "id")]
+    drafted: dict[str, list[float]] = {}  # shares of the attributes that finished clips show
     for place, (case, large) in enumerate(small):
         yield Stepped(place, len(small), "captions alone, the whole cascade")
-        video = cascade.sample(replace(_request([case], quality, protocol.seed), frames=large.frames)).cpu()
+        request = replace(_request([case], quality, protocol.seed), frames=large.frames)
+        video = cascade.sample(request).cpu()
         read["model"].look(video, shape.fps)
+        chosen = yield from choose(request, cascade, DRAFTS)
+        best = video if chosen.clips == request.clips else cascade.sample(chosen).cpu()
+        for name, clip in (("one", video), (f"best_of_{DRAFTS}", best)):
+            shown = obedience(track(clip, shape.fps), case.log.scene.attributes, protocol.version)
+            drafted.setdefault(name, []).append(shown.rank[0])
         for name in SHOWN[:2]:
             read[name].look(simple[name](large), shape.fps)
     real = read["renderer"].columns
@@ -141,7 +154,14 @@ def finished(cascade: Cascade, protocol: Protocol, simple: Mapping[str, Predicto
         }
         for name, one in read.items()
     }
-    return {**tables["model"], "references": tables}
+    said = {
+        name: {
+            "caption_exact": interval([float(share >= 1) for share in shares], protocol.seed),
+            "adherence": interval(shares, protocol.seed),
+        }
+        for name, shares in drafted.items()
+    }
+    return {**tables["model"], **said, "references": tables}
 
 
 def _cases(protocol: Protocol, split: str) -> list[Case]:
