@@ -240,6 +240,11 @@ def prepared(folder: Path) -> tuple[Path, Path]:
     return base, wheel
 
 
+def _program(bin: Path, name: str) -> list[str | Path]:
+    """How a command of the environment is started; torch's own are installed below it."""
+    return [bin / "python", "-m", "torch.distributed.run"] if name == "torchrun" else [bin / name]
+
+
 def follow(trial: Trial, bin: Path, place: Path) -> str:
     """Does what the page says, as far as it goes; gives what went wrong."""
     for stale in place.iterdir():
@@ -252,7 +257,7 @@ def follow(trial: Trial, bin: Path, place: Path) -> str:
             if rest and (ROOT / rest[0]).is_file():
                 rest[0] = str(ROOT / rest[0])
             done = subprocess.run(
-                [bin / name, *rest],
+                [*_program(bin, name), *rest],
                 cwd=place,
                 env=kept | own | dict(variables),
                 capture_output=True,
