@@ -43,7 +43,7 @@ fix: .venv/ready  ## format, sort imports, repair what can be repaired
 test: .venv/ready  ## check, and the fast tests beside it
 	$(MAKE) --no-print-directory -j2 check fast
 
-fast: .venv/ready  # three workers on two cores: a fifth of the time a test waits for what it has killed or started
+fast: .venv/ready  # two workers: two cores are busy from the first test to the last, whatever check does meanwhile
 	$(BIN)/pytest -m "not slow and not gpu"
 
 test-full: check  ## everything: the slow tests too, and property tests with their full count of examples
