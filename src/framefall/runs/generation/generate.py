@@ -30,7 +30,6 @@ from framefall.models.engine import accelerated
 from framefall.outputs import Output, check_together
 from framefall.progress import Events, Note, operation
 from framefall.runs.generation import fields
-from framefall.runs.generation.candidates import choose
 from framefall.runs.generation.given import Given, knowing
 from framefall.runs.generation.tags import named, provenance, tagged
 from framefall.runs.generation.workload import SMALL, announced, pixels
@@ -193,6 +192,8 @@ def make(request: Request, output: str | Path, cascade: Cascade, how: Making) ->
         group = range(first, min(first + how.batch, len(asked)))
         part = request.part(slice(group.start, group.stop))
         if how.candidates > 1:
+            from framefall.runs.generation.candidates import choose  # its judge is a second of imports
+
             part = yield from choose(part, cascade, how.candidates)
             for one, name in zip(group, part.clips, strict=True):
                 asked[one] = replace(asked[one], names=(name,))
