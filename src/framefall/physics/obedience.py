@@ -52,8 +52,9 @@ def obedience(tracks: Tracks, said: Attributes | None, version: int = 1) -> Obed
     found = laws(tracks, None, said, JUDGES, version)
     due = {name: one for name, one in found.items() if said is None or said.scenario in LAWS[name].applies}
     attributes = attribute_checks(gather(tracks, None, said, version))
-    for word in ("colour", "size") if said is not None else ():
-        if not all(getattr(thing, word) for thing in said.things):
+    things = said.things if said is not None else ()
+    for word in ("colour", "size"):
+        if not all(getattr(thing, word) for thing in things):
             del attributes[word]
     if not tracks.measurable or not tracks.outlined:
         nothing = dict.fromkeys(attributes, False), dict.fromkeys(due, False)

@@ -50,8 +50,15 @@ def made(work: Work, setting: Setting, seed: int, count: int, side: str = "") ->
         raise ValueError(f"a strength of {use.strength:g} needs a video to begin from, got none; give one")
     folder = work.folder / "clips" / side
     stages = work.folder / "stages" / side
-    how = {"given": given, "candidates": setting.candidates, "save_stages": stages, "device": work.device}
-    run = generate.inside(request, folder / "clip.mp4", cascade, **how)
+    run = generate.inside(
+        request,
+        folder / "clip.mp4",
+        cascade,
+        given=given,
+        candidates=setting.candidates,
+        save_stages=stages,
+        device=work.device,
+    )
     records = yield from _staged(run, cascade, request, side)
     names = [stage.name for stage in cascade.up_to(setting.until)]
     return [_listed(work, record, number, names, stages, seed, side) for number, record in enumerate(records)]
