@@ -57,8 +57,7 @@ def obedience(tracks: Tracks, said: Attributes | None, version: int = 1) -> Obed
         if not all(getattr(thing, word) for thing in things):
             del attributes[word]
     if not tracks.measurable or not tracks.outlined:
-        nothing = dict.fromkeys(attributes, False), dict.fromkeys(due, False)
-        return Obedience(attributes=nothing[0], laws=nothing[1], measurable=False)
+        return Obedience(attributes=dict.fromkeys(attributes, False), laws=dict.fromkeys(due, False), measurable=False)
     return Obedience(
         attributes=attributes,
         laws={name: LAWS[name].passes(one.value) for name, one in due.items() if not math.isnan(one.value)},

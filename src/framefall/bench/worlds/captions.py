@@ -42,7 +42,6 @@ class Spoken:
 
     columns: dict[str, list[float]] = field(default_factory=dict)
     gravities: list[float] = field(default_factory=list)  # picture heights a second squared
-
     ranks: list[tuple[float, int]] = field(default_factory=list)  # what a chooser among clips goes by, highest first
 
     def add(self, case: Case, video: Video) -> None:

@@ -5,6 +5,7 @@ drop" is two things that fall, each a red ball of some size. What is not said is
 """
 
 import re
+from collections.abc import Collection
 
 from framefall.worlds.captions.grammar import WORDS
 from framefall.worlds.captions.parser import parse
@@ -47,7 +48,8 @@ def said(text: str) -> Attributes | None:
     return Attributes(
         scenario="double_drop" if does == "fall" and len(things) == 2 else does,
         things=things,
-        direction=_only(words, "side"),
+        # what falls or rolls down goes left or right beside that
+        direction=_only(words, "side", ("left", "right")) or (_only(words, "side") if does == ELSE else ""),
         speed=_only(words, "speed"),
     )
 
@@ -74,7 +76,7 @@ def _singular(word: str) -> str:
     return next((word.removesuffix(end) for end in ("es", "s") if word.removesuffix(end) in WORDS), word)
 
 
-def _only(words: list[str], kind: str) -> str:
-    """The one value of a kind that is said; the empty word if none or several are."""
-    found = {WORDS[word][1] for word in words if WORDS.get(word, ("",))[0] == kind}
+def _only(words: list[str], kind: str, among: Collection[str] = WORDS) -> str:
+    """The one value of a kind that is said, among some; the empty word if none or several are."""
+    found = {WORDS[word][1] for word in words if word in among and WORDS.get(word, ("",))[0] == kind}
     return found.pop() if len(found) == 1 else ""
