@@ -265,7 +265,9 @@ def follow(trial: Trial, bin: Path, place: Path) -> str:
                 check=False,
             )
             if done.returncode:
-                return f"{shlex.join(words)}: exit code {done.returncode}\n{done.stderr[-3000:]}"
+                # the first process to fail says why at the head; what started the processes says that it did at the end
+                head, tail = done.stderr[:3000], done.stderr[3000:][-3000:]
+                return f"{shlex.join(words)}: exit code {done.returncode}\n{head}\n...\n{tail}"
     return ""
 
 
