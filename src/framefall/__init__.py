@@ -20,6 +20,7 @@ __all__ += [
     "open_folder",
     "open_world",
     "prepare",
+    "reinforce",
     "remake",
     "stream",
     "to_pixels",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from framefall.runs.generation.upscale import upscale
     from framefall.runs.prepare import prepare
     from framefall.runs.training.distill import distill
+    from framefall.runs.training.reinforce import reinforce
     from framefall.runs.training.train import train
     from framefall.video import to_pixels
     from framefall.worlds.world import open_world
@@ -66,6 +68,7 @@ else:
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
         "prepare": "framefall.runs.prepare",
+        "reinforce": "framefall.runs.training.reinforce",
         "remake": "framefall.runs.generation.remake",
         "stream": "framefall.runs.generation.stream",
         "to_pixels": "framefall.video",

@@ -64,6 +64,7 @@ def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
         "models",
         "plan",
         "prepare",
+        "reinforce",
         "studio",
         "train",
         "upscale",

@@ -23,6 +23,7 @@ from framefall.cli.merge import merge
 from framefall.cli.models import models
 from framefall.cli.plan import plan
 from framefall.cli.prepare import prepare
+from framefall.cli.reinforce import reinforce
 from framefall.cli.studio import studio
 from framefall.cli.train import train
 from framefall.cli.upscale import upscale
@@ -40,6 +41,7 @@ _COMMANDS: list[Callable[..., None]] = [
     generate,
     train,
     distill,
+    reinforce,
     prepare,
     upscale,
     evaluate,

@@ -131,14 +131,14 @@ def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     teacher = cascade.stage(stage)
-    found = _trained_by(cascade, teacher)
+    found = trained_by(cascade, teacher)
     own = StageRecipe(stage=teacher.config, flip=False) if found is None else found.stages[stage]
     last = cascade.stages[-1].config.shape
     data = FolderConfig(size=last.height, fps=last.fps) if found is None else found.data
     sampling = teacher.config.best
     distillation = Distillation(
         method="flow_map" if method == "flow_map" else "progressive",
-        teacher=_digest(teacher),
+        teacher=digest(teacher),
         sampling=sampling,
         steps=32 if method == "flow_map" else FEW,
     )
@@ -259,7 +259,7 @@ def _publish(
     checkpoint.with_stage(output, made.name, made, config, dtype, start=model)
 
 
-def _trained_by(cascade: Cascade, stage: Stage) -> Recipe | None:
+def trained_by(cascade: Cascade, stage: Stage) -> Recipe | None:
     """The recipe of the model's name, or the first one, whose stage has this network."""
     for name in sorted(RECIPES, key=lambda name: name != cascade.config.name):
         recipe = RECIPES[name]()
@@ -268,7 +268,7 @@ def _trained_by(cascade: Cascade, stage: Stage) -> Recipe | None:
     return None
 
 
-def _digest(stage: Stage) -> str:
+def digest(stage: Stage) -> str:
     """SHA-256 of a stage's weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(stage.backbone.state_dict().items()):

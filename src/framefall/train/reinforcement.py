@@ -1,0 +1,240 @@
+"""A stage that learns from clips of its own, by what they are worth: rounds of drafts, judgement and learning.
+
+In a round the averaged weights make several drafts of each of some prompts, somebody says what each is worth, and the
+stage learns towards what is better than the other drafts of its prompt and away from what is worse
+(`diffusion/negative_aware.py`). Clips of data are learnt among them as what is worth all: without them a stage soon
+leaves out what the judge is misled by (docs/log.md). No guidance is needed: what it buys is learnt.
+"""
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
+from framefall.data.clip import Clip
+from framefall.diffusion.negative_aware import negative_aware_loss, worth
+from framefall.diffusion.times import LogitNormal
+from framefall.models.precision import autocast
+from framefall.noise import Key, normal
+from framefall.progress import Note, Stepped
+from framefall.ranges import Often, Share, Size, within
+from framefall.train import objective, optim, resume
+from framefall.train.journal import Journal
+from framefall.train.loop import Budget, Diverged
+from framefall.train.recipe import Optim
+from framefall.video import Scores, Video
+
+Batches = Callable[[int], Generator[list[Clip], None, None]]  # clips of data, from a step on
+Reward = Callable[[Video, str], float]  # what a clip `[1, channels, frames, height, width]` of a prompt is worth
+TOGETHER = 8  # clips that are drawn at once
+_TELLING = 0.01  # of worth from that of a clip like the others
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reinforcement:
+    """How a stage learns of what its own clips are worth."""
+
+    sampling: Sampling = field(default_factory=Sampling)  # how drafts are made
+    prompts: Annotated[int, within(1, 4096)] = 8  # of a round
+    drafts: Annotated[int, within(2, 1024)] = 8  # of a prompt, which are held against one another
+    passes: Annotated[int, within(1, 64)] = 2  # each draft is learnt from so often, at other times and noise
+    batch: Annotated[int, within(1, 65_536)] = 32  # drafts a step
+    truths: Annotated[int, within(0, 65_536)] = 16  # clips of data beside them
+    # what a clip shows is decided at much noise: drafts are learnt from at times from `least` on, of which t - least is
+    # a share of what is left that is drawn as `times`
+    least: Share = 0.5
+    times: LogitNormal = field(default_factory=lambda: LogitNormal(mean=1.6, std=1.0, uniform_share=0.0))
+    spread: Size = 1.5  # standard deviations of reward that are worth all (`negative_aware.worth`)
+    beta: Size = 1.0
+    optim: Optim = field(
+        default_factory=lambda: Optim(kernels=True, muon_lr=0.002, adam_lr=1e-4, warmup_steps=20, cooldown=0.0)
+    )
+    save_every: Often = 5  # rounds between two checkpoints
+
+
+@dataclass(frozen=True)
+class Round(Stepped):
+    """One round: `done` of 1 is how much of the budget is spent, `reward` the mean of its drafts' rewards."""
+
+    stage: str
+    step: int
+    reward: float
+
+
+def reinforce_stage(
+    stage: Stage,
+    settings: Reinforcement,
+    asked: Batches,
+    reward: Reward,
+    budget: Budget,
+    run_folder: Path,
+    seed: int,
+    identity: dict[str, Any],
+    truths: Batches | None = None,
+    strip: Callable[[Stage, int], None] | None = None,
+) -> Iterator[Round | Note]:
+    """Improves `stage` in place until the budget is spent; at the end its weights are the averaged ones.
+
+    `asked` are clips whose captions are the prompts of the rounds, `truths` those that are learnt beside drafts.
+    Goes on from the newest whole checkpoint under `run_folder`, which is one of `identity`. Everything is drawn by the
+    seed and the round, so that a run that goes on makes the bits of one that was never stopped. Raises `Diverged` where
+    a loss or a weight is no longer finite.
+    """
+    network, state = stage.backbone.train(), resume.State()
+    average = optim.AveragedWeights(network, settings.optim.ema_width)
+    optimizers = optim.optimizers(network, settings.optim)
+    run = resume.Run(network, average, optimizers, state, identity)
+    damaged = resume.restore(run_folder / "checkpoints", run)
+    before = Stage(name=stage.name, config=stage.config, backbone=deepcopy(network).eval(), codec=stage.codec)
+    before.backbone.requires_grad_(False)
+    began, kept = time.monotonic(), state.step
+    with (
+        Journal(run_folder, state.step) as journal,
+        closing(asked(state.step)) as questions,
+        closing((truths or _none)(average.updates)) as data,
+    ):
+        for sentence in damaged:
+            journal.write(state.step, note=sentence)
+            yield Note(sentence)
+        while (progress := budget.progress(state)) < 1.0:
+            before.backbone.load_state_dict(average.tensors)
+            key = Key(seed, f"reinforce/{stage.name}", str(state.step))
+            prompts = [prompt for prompt in _captions(next(questions)) for _ in range(settings.drafts)]
+            made = drafts(before, prompts, settings.sampling, key)
+            rewards = _rewards(reward, made, prompts).view(-1, settings.drafts)
+            optim.set_rates(optimizers, optim.rate(average.updates, progress, settings.optim))
+            judged = _Judged(made, prompts, worth(rewards, settings.spread).view(-1))
+            loss = _learn(run, stage, before, settings, judged, data, key)
+            state.step += 1
+            now = time.monotonic()
+            state.minutes, began = state.minutes + (now - began) / 60, now
+            mean = float(rewards.mean())
+            journal.write(state.step, reward=mean, best=float(rewards.amax(1).mean()), loss=loss, drafts=len(prompts))
+            if state.step % settings.save_every == 0:
+                resume.save(run_folder / "checkpoints", run, 2)
+                kept = state.step
+                if strip:
+                    before.backbone.load_state_dict(average.tensors)
+                    strip(before, state.step)
+            what = f"{stage.name}, round {state.step}, reward {mean:.3f}"
+            yield Round(budget.progress(state), 1.0, what, stage.name, state.step, mean)
+        if state.step > kept:
+            resume.save(run_folder / "checkpoints", run, 2)
+    network.load_state_dict(average.tensors)
+    network.eval()
+
+
+def drafts(stage: Stage, prompts: Sequence[str], sampling: Sampling, key: Key) -> Video:
+    """A clip of each prompt, each of its own noise, which is its place's among them."""
+    shape, parts = stage.config.shape, list[Tensor]()
+    for first in range(0, len(prompts), TOGETHER):
+        part = prompts[first : first + TOGETHER]
+        condition = stage.condition(part, frames=shape.frames, fps=shape.fps)
+        keys = [key.named(f"draft {first + place}") for place in range(len(part))]
+        *_, last = stage.sample(condition, None, (shape.height, shape.width), range(shape.frames), keys, sampling)
+        parts.append(last.x.float())
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The drafts of a round, their prompts, and how far each is to be learnt."""
+
+    made: Video
+    prompts: Sequence[str | None]
+    worth: Scores
+
+    def of(self, rows: Sequence[int]) -> "_Judged":
+        """Some of them."""
+        return _Judged(self.made[rows], [self.prompts[one] for one in rows], self.worth[rows])
+
+    def beside(self, clips: Sequence[Clip], stage: Stage) -> "_Judged":
+        """The same with clips of data."""
+        if not clips:
+            return self
+        truth, _ = stage.task.example(objective.stack(clips, stage.device))
+        prompts = [*self.prompts, *(clip.caption for clip in clips)]
+        return _Judged(torch.cat([self.made, truth]), prompts, torch.cat([self.worth, torch.ones(len(clips))]))
+
+
+def _none(step: int) -> Generator[list[Clip], None, None]:
+    """No clips of data."""
+    yield from ()
+
+
+def _captions(clips: Sequence[Clip]) -> list[str]:
+    """What is asked for: what somebody said of clips."""
+    found = [clip.caption for clip in clips if clip.caption]
+    if len(found) < len(clips):
+        raise ValueError(
+            f"clips must have captions, which are asked for; {len(clips) - len(found)} of {len(clips)} have none"
+        )
+    return found
+
+
+def _rewards(reward: Reward, made: Video, prompts: Sequence[str]) -> Tensor:
+    """What each draft is worth; a `ValueError` where that is no number."""
+    found = [float(reward(one, prompt)) for one, prompt in zip(made.split(1), prompts, strict=True)]
+    for prompt, one in zip(prompts, found, strict=True):
+        if not math.isfinite(one):
+            raise ValueError(f"a reward must be a finite number, got {one} for a clip of {prompt!r}")
+    return torch.tensor(found)
+
+
+def _learn(
+    run: resume.Run,
+    stage: Stage,
+    before: Stage,
+    settings: Reinforcement,
+    judged: _Judged,
+    data: Iterator[list[Clip]],
+    key: Key,
+) -> float:
+    """One round's steps; gives their mean loss."""
+    losses = []
+    # what is as good as the others has no gradient but rounding, of which AdamW would make whole steps
+    telling = ((judged.worth - 0.5).abs() > _TELLING).nonzero()[:, 0].tolist()
+    for turn in range(settings.passes):
+        order = sorted(telling, key=lambda one: key.named("order").uniform(turn, one))
+        for first in range(0, len(order), settings.batch):
+            rows = order[first : first + settings.batch]
+            some = judged.of(rows).beside(next(data, ()), stage)
+            keys = [key.named(f"{turn}/{first}/{place}") for place in range(len(some.prompts))]
+            loss = _loss(stage, before, settings, some, keys)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(stage.backbone.parameters(), settings.optim.clip_norm)
+            value = float(loss.detach())
+            if not (math.isfinite(value) and math.isfinite(float(norm))):
+                raise Diverged(f"a step of {stage.name} was not finite; begin again at lower learning rates")
+            for one in run.optimizers:
+                one.step()
+                one.zero_grad(set_to_none=True)
+            run.average.update(stage.backbone)
+            losses.append(value)
+    return sum(losses) / max(1, len(losses))
+
+
+def _loss(stage: Stage, before: Stage, settings: Reinforcement, judged: _Judged, keys: Sequence[Key]) -> Tensor:
+    """The mean loss of some drafts, each at a time and with noise of its key."""
+    shape, x0 = stage.config.shape, stage.codec.encode(judged.made)
+    share = torch.tensor([settings.times.draw(key.named("time")) for key in keys])
+    t = (settings.least + (1.0 - settings.least) * share).to(x0)
+    noise = normal([key.named("noise") for key in keys], x0.shape[1:]).to(x0)
+    known = stage.codec.conditioning(stage.task.conditioning(None, shape.frames))
+    condition = stage.condition(judged.prompts, frames=shape.frames, fps=shape.fps)
+    condition = stage.conditioned(condition, known, torch.zeros(len(keys), device=x0.device))
+    x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
+    with autocast(stage.device):
+        now = stage.x0(x_t, t, condition)  # first: autocast remembers weights that were cast without a gradient
+        with torch.no_grad():
+            then = before.x0(x_t, t, condition)
+    return negative_aware_loss(now, then, x0, judged.worth.to(x0), settings.beta).mean()

@@ -1,0 +1,83 @@
+"""`framefall.reinforce` on a toy cascade: a whole model comes out, by a reward of one's own or by the judge."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from framefall import publish
+from framefall.cascade.request import Request
+from framefall.cascade.saved.checkpoint import load_cascade
+from framefall.data.folder import Folder
+from framefall.progress import Done
+from framefall.runs.training.distill import distill
+from framefall.runs.training.reinforce import Reinforced, Run, reinforce, run_for, shown
+from framefall.train.reinforcement import Reinforcement, Round
+from framefall.video import Video, from_pixels
+from framefall.worlds.render.renderer import View, render
+from framefall.worlds.state import frame_times
+from framefall.worlds.world import World
+
+QUICK = tuple(
+    f"reinforcement.{one}" for one in ("prompts=1", "drafts=2", "batch=2", "truths=1", "passes=1", "sampling.steps=1")
+)
+
+
+def bright(video: Video, prompt: str) -> float:
+    """A reward of one's own."""
+    return float(video.mean())
+
+
+@pytest.fixture(scope="module")
+def better(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reinforced]:
+    """The toy after two rounds."""
+    output = tmp_path_factory.mktemp("better") / "better"
+    return output, reinforce(trained, output, "fall:8", reward=bright, rounds=2, settings=QUICK)
+
+
+def test_what_is_reinforced_is_a_whole_model_whose_other_stages_are_as_they_were(
+    trained: Path, better: tuple[Path, Reinforced]
+) -> None:
+    output, found = better
+    publish.verify(output)
+    made, before = load_cascade(output), load_cascade(trained)
+    assert (found.rounds, found.stage, len(found.rewards)) == (2, "base", 2) and str(output) in found.said()
+    assert made.config.name == "better" and made.config.trained_on == before.config.trained_on
+    for stage in before.stages:
+        old, new = (one.stage(stage.name).backbone.state_dict() for one in (before, made))
+        alike = all(torch.equal(old[name], new[name]) for name in old)
+        assert alike == (stage.name != "base")
+    assert made.sample(Request("a ball", until="base")).isfinite().all()
+    assert (output.with_name("better.training") / "base" / "log.jsonl").read_text().count('"reward"') == 2
+
+
+def test_a_run_goes_on_and_a_finished_model_is_not_begun_again(trained: Path, better: tuple[Path, Reinforced]) -> None:
+    output, _ = better
+    with pytest.raises(ValueError, match=r"holds an earlier run; pass --resume to go on with it"):
+        reinforce(trained, output, "fall:8", reward=bright, rounds=3, settings=QUICK)
+    events = list(reinforce.events(trained, output, "fall:8", reward=bright, rounds=3, settings=QUICK, resume=True))
+    assert [one.step for one in events if isinstance(one, Round)] == [3]
+    assert isinstance(events[-1], Done) and events[-1].result.rounds == 3
+
+
+def test_the_judge_gives_most_to_the_scene_that_was_asked_for() -> None:
+    log = World(("fall",), "id", version=2).log(3)
+    video = from_pixels(render([log], [frame_times(16, 6.0)], View(64, round(64 * log.scene.width))))
+    caption, run = World(("fall",), "id", version=2).caption(3), Run(reinforcement=Reinforcement())
+    right = shown(video, caption, fps=6.0, version=2, run=run)
+    other = shown(video, "a purple ball and a green ball collide", fps=6.0, version=2, run=run)
+    nothing = shown(torch.zeros_like(video), caption, fps=6.0, version=2, run=run)
+    assert right > other >= nothing and right > 1.0
+
+
+def test_what_cannot_be_improved_is_refused(trained: Path, folder: Folder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is the model that is to be improved; choose another name"):
+        reinforce(trained, trained, folder)
+    fast = tmp_path / "fast"
+    distill(trained, fast, folder, steps=1, settings=("distillation.steps=2",))
+    with pytest.raises(ValueError, match=r"is distilled, and what it was distilled from must be improved"):
+        reinforce(fast, tmp_path / "better", folder)
+    with pytest.raises(ValueError, match=r"reinforcement.drafts: must be at least 2, got 1"):
+        run_for(load_cascade(trained), ["reinforcement.drafts=1"])
+    with pytest.raises(ValueError, match=r"clips must have captions, which are asked for"):
+        reinforce(trained, tmp_path / "silent", folder, settings=QUICK)

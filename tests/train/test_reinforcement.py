@@ -1,0 +1,129 @@
+"""A toy base that is rewarded for bright clips makes bright ones; a run that goes on makes the same bits."""
+
+import itertools
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Sampling
+from framefall.data.clip import Clip
+from framefall.noise import Key
+from framefall.recipes.registry import RECIPES
+from framefall.train.loop import Budget, initial
+from framefall.train.recipe import Optim
+from framefall.train.reinforcement import Reinforcement, Round, drafts, reinforce_stage
+from framefall.video import Video
+
+SETTINGS = Reinforcement(
+    sampling=Sampling(steps=2, sampler="euler"),
+    prompts=2,
+    drafts=8,
+    passes=2,
+    batch=16,
+    optim=Optim(muon_lr=0.02, adam_lr=5e-3, warmup_steps=1, cooldown=0.0),
+    save_every=2,
+)
+PROMPTS = ("a ball", "a box")
+
+
+def base() -> Stage:
+    """A toy whose clips are not all the same grey."""
+    part = RECIPES["micro"]().stages["base"]
+    shape = replace(part.stage.shape, frames=2, height=8, width=8)
+    network = replace(part.stage.backbone, dim=32, depth=1, patch=(1, 4, 4))
+    stage = initial(
+        "base", replace(part, stage=replace(part.stage, shape=shape, backbone=network)), 0, torch.device("cpu")
+    )
+    with torch.no_grad():
+        for weight in stage.backbone.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    return stage
+
+
+def bright(video: Video, prompt: str) -> float:
+    """A reward."""
+    return float(video.mean())
+
+
+def clips(start: int) -> Generator[list[Clip], None, None]:
+    """Endless batches of black clips."""
+    for step in itertools.count(start):
+        pixels = np.zeros((3, 2, 8, 8), np.uint8)
+        yield [Clip(pixels, prompt, None, 6.0, str(step)) for prompt in PROMPTS]
+
+
+def run(  # type: ignore[no-untyped-def]
+    stage: Stage, folder: Path, rounds: int, reward=bright, truths=None
+) -> list[Round]:
+    """Some rounds."""
+    budget = Budget(steps=rounds)
+    events = reinforce_stage(stage, SETTINGS, clips, reward, budget, folder, 0, {"toy": 1}, truths)
+    return [event for event in events if isinstance(event, Round)]
+
+
+def made(stage: Stage) -> float:
+    """How bright its clips are, of noise that no round has seen."""
+    return float(drafts(stage, PROMPTS * 8, SETTINGS.sampling, Key(7, "after")).mean())
+
+
+def test_what_is_rewarded_becomes_more_and_what_is_not_does_not(tmp_path: Path) -> None:
+    stage = base()
+    before = made(stage)
+    rounds = run(stage, tmp_path / "bright", 8)
+    assert [one.step for one in rounds] == list(range(1, 9))
+    gained = made(stage) - before
+    assert gained > 0.03
+    # the control: rewards that have nothing to do with the clip
+    blind, chance = base(), Key(3, "chance")
+    drawn = iter(range(10**6))
+    run(blind, tmp_path / "blind", 8, reward=lambda video, prompt: chance.uniform(next(drawn)))
+    assert abs(made(blind) - before) < gained / 2
+
+
+def test_a_run_that_goes_on_makes_the_bits_of_one_that_was_never_stopped(tmp_path: Path) -> None:
+    whole, parts, other = base(), base(), base()
+    run(whole, tmp_path / "whole", 4)
+    run(parts, tmp_path / "parts", 2)
+    parts = base()
+    assert [one.step for one in run(parts, tmp_path / "parts", 4)] == [3, 4]
+    for name, tensor in whole.backbone.state_dict().items():
+        assert torch.equal(tensor, parts.backbone.state_dict()[name])
+    run(other, tmp_path / "other", 2)  # the control: it is not done after half
+    assert not all(
+        torch.equal(one, other.backbone.state_dict()[name]) for name, one in whole.backbone.state_dict().items()
+    )
+
+
+def test_clips_of_data_are_learnt_beside_the_drafts(tmp_path: Path) -> None:
+    """Of black clips a base becomes darker than one that learns of the same drafts alone."""
+    alone, among = base(), base()
+    run(alone, tmp_path / "alone", 4)
+    run(among, tmp_path / "among", 4, truths=clips)
+    assert made(among) < made(alone) - 0.05
+
+
+def test_drafts_that_are_worth_the_same_teach_nothing(tmp_path: Path) -> None:
+    stage = base()
+    before = {name: tensor.clone() for name, tensor in stage.backbone.state_dict().items()}
+    run(stage, tmp_path, 2, reward=lambda video, prompt: 0.7)
+    assert all(torch.equal(before[name], tensor) for name, tensor in stage.backbone.state_dict().items())
+
+
+def test_a_clip_without_a_caption_cannot_be_asked_for(tmp_path: Path) -> None:
+    def silent(start: int) -> Generator[list[Clip], None, None]:
+        for batch in clips(start):
+            yield [replace(batch[0], caption=None), batch[1]]
+
+    events = reinforce_stage(base(), SETTINGS, silent, bright, Budget(steps=1), tmp_path, 0, {})
+    with pytest.raises(ValueError, match=r"clips must have captions, which are asked for; 1 of 2 have none"):
+        next(events)
+
+
+def test_a_reward_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a reward must be a finite number, got nan for a clip of 'a ball'"):
+        run(base(), tmp_path, 1, reward=lambda video, prompt: float("nan"))
