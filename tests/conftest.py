@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+import unsynced  # noqa: F401
 from process_state import shared_state
 from shape_checks import keep_to_arrays
 

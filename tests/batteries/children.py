@@ -5,6 +5,7 @@ import multiprocessing
 import multiprocessing.process
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,16 @@ from typing import Any
 Child = multiprocessing.process.BaseProcess
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["framefall.cli", "framefall.runs.training.train", "framefall.runs.generation.generate", "torch._dynamo"]
+    [
+        *(["unsynced"] if "unsynced" in sys.modules else []),  # as whoever starts it
+        "framefall.cli",
+        "framefall.runs.training.train",
+        "framefall.runs.generation.generate",
+        "framefall.studio.serve",
+        "framefall.studio.narrator",
+        "framefall.studio.jobs.generate",
+        "torch._dynamo",
+    ]
 )
 
 _BEGIN = """
