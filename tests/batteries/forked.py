@@ -1,7 +1,8 @@
 """Interpreters that the tested code starts, forked from the one process that has done the imports (`children.py`).
 
 Importing torch is one to two seconds of CPU in every process. A test that asks how a process comes to be (what it
-imports, what the environment says to a library) starts an interpreter of its own as before.
+imports, what the environment says to a library) starts an interpreter of its own as before. With `deep` what they
+start is forked too: of the same process, so that it is not among the children of the one that has started it.
 """
 
 import os
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import reduction, spawn
+from multiprocessing import forkserver, reduction, spawn
 from typing import Any
 from unittest import mock
 
@@ -29,9 +30,9 @@ def _without_main(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def forking() -> Iterator[None]:
+def forking(deep: bool = False) -> Iterator[None]:
     """What is started within is forked where it can be."""
-    with mock.patch.object(subprocess, "Popen", Forked):
+    with mock.patch.object(subprocess, "Popen", Deep if deep else Forked):
         yield
 
 
@@ -39,6 +40,7 @@ class Forked(subprocess.Popen[Any]):
     """`subprocess.Popen`, which forks `python -c` and `python -m`; all else it starts as always."""
 
     _process: Child | None = None
+    _deep = False
 
     def _execute_child(  # type: ignore[override]
         self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell, *more
@@ -51,8 +53,12 @@ class Forked(subprocess.Popen[Any]):
             return
         mine = [own if own != -1 else place for place, own in enumerate((streams[0], streams[3], streams[5]))]
         read, write = os.pipe()
+        server = None
+        if self._deep:
+            forkserver.ensure_running()
+            server = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
         try:
-            told = ([str(word) for word in args[1:]], environment, os.fspath(cwd or os.getcwd()), session)
+            told = ([str(word) for word in args[1:]], environment, os.fspath(cwd or os.getcwd()), session, server)
             self._process = SERVER.Process(target=_become, args=([*map(_Open, mine)], _Open(write), *told))
             with _STARTS, mock.patch.object(spawn, "get_preparation_data", _without_main):
                 self._process.start()
@@ -80,6 +86,12 @@ class Forked(subprocess.Popen[Any]):
         return self.returncode
 
 
+class Deep(Forked):
+    """What is started by what this starts is forked too."""
+
+    _deep = True
+
+
 def _can_be_forked(args: Any, environment: dict[str, str]) -> bool:
     if not isinstance(args, list) or len(args) < 3 or args[0] != sys.executable or args[1] not in ("-c", "-m"):
         return False
@@ -101,8 +113,18 @@ def _arrived(travelled: Any) -> int:
 
 
 def _become(
-    streams: list[int], ready: int, words: list[str], environment: dict[str, str], folder: str, session: bool
+    streams: list[int],
+    ready: int,
+    words: list[str],
+    environment: dict[str, str],
+    folder: str,
+    session: bool,
+    server: str | None,
 ) -> None:
+    if server is not None:
+        ours = forkserver._forkserver  # type: ignore[attr-defined]
+        ours._forkserver_address, ours.ensure_running = server, lambda: None
+        subprocess.Popen = Deep  # type: ignore[misc]
     for place, own in enumerate(streams):
         os.dup2(own, place)
         os.close(own)

@@ -81,12 +81,7 @@ class Killable:
     def worker(self) -> int | None:
         """The number of its worker's process."""
         assert self.process is not None
-        with contextlib.suppress(OSError):
-            for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
-                for child in children.read_text().split():
-                    if b"studio.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        return int(child)
-        return None
+        return worker_of(self.process.pid)
 
     def kill_worker(self) -> bool:
         """kill -9 of the worker."""
@@ -122,6 +117,20 @@ def given_model(client: httpx.Client) -> str:
     """The id of the tiny model."""
     models = client.get("/api/models", timeout=120).json()
     return str(next(one["id"] for one in models if one["origin"] == "given"))
+
+
+def worker_of(server: int) -> int | None:
+    """The worker of a server's process: it reads from one of the server's pipes. One that was forked has its words."""
+    with contextlib.suppress(OSError):
+        files = {os.readlink(one) for one in Path(f"/proc/{server}/fd").iterdir() if one.name != "0"}
+        pipes = {one for one in files if one.startswith("pipe:")}
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (process / "cmdline").read_bytes()
+                is_worker = b"studio.worker" in words or b"forkserver" in words
+                if is_worker and os.readlink(process / "fd" / "0") in pipes:
+                    return int(process.name)
+    return None
 
 
 def rss(process: int) -> int:

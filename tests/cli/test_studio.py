@@ -6,17 +6,26 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from forked import forking
+from studios import worker_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "studio_client.py"
 
 
+@pytest.fixture
+def forked_deep() -> Iterator[None]:
+    """Interpreters that this test starts, and those that they start, are forked."""
+    with forking(deep=True):
+        yield
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_deep")
 def test_a_client_of_twenty_lines_makes_a_clip(tmp_path: Path, trained: Path) -> None:
     command = [
         sys.executable,
@@ -47,7 +56,8 @@ def test_a_client_of_twenty_lines_makes_a_clip(tmp_path: Path, trained: Path) ->
         assert (tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp" and "spatial_sr" in said.stdout
         code = [line for line in EXAMPLE.read_text().splitlines() if line.strip() and not line.startswith(('"""', "#"))]
         assert len(code) <= 24
-        worker = int(next(Path(f"/proc/{server.pid}/task").glob("*/children")).read_text().split()[0])
+        worker = worker_of(server.pid)
+        assert worker is not None
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(20) in (0, 130)

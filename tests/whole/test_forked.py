@@ -40,6 +40,21 @@ def test_streams_words_folder_environment_session_and_exit_code_are_its_own(tmp_
     assert "WHO" not in os.environ
 
 
+STARTS = """
+import subprocess, sys
+code = "import sys; print('torch' in sys.modules)"
+print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip())
+"""
+
+
+def test_what_it_starts_itself_is_forked_where_that_is_asked_for() -> None:
+    found = []
+    for deep in (True, False):
+        with forking(deep):
+            found.append(subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True).stdout)
+    assert found == ["True\n", "False\n"]
+
+
 def test_what_it_does_not_catch_is_told_and_ends_it(forked: None) -> None:
     done = subprocess.run([sys.executable, "-c", "raise ValueError('no')"], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == "ValueError: no"

@@ -1,12 +1,14 @@
-"""Small counts of the studio's batteries: jobs under kills, the API's schema, names and uploads.
+"""Small counts of the studio's batteries: jobs under kills, the API's schema, and uploads.
 
-In `tests/studio` are cancels (`test_supervisor.py`), other pages (`test_security.py`), states (`test_queue.py`).
+In `tests/studio` are cancels (`test_supervisor.py`), other pages (`test_security.py`), states (`test_queue.py`), and
+names (`test_files.py`), with the same races and the same control.
 """
 
 import sys
 from pathlib import Path
 
 import pytest
+from forked import forking
 
 from examples import examples
 
@@ -17,9 +19,9 @@ from serving import place_of, served
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("forked")
 def test_no_accepted_job_is_lost_when_worker_and_server_are_killed(tmp_path: Path) -> None:
-    report = studio_jobs.kills(examples(4, 100), tmp_path / "kills", 0)
+    with forking(deep=True):
+        report = studio_jobs.kills(examples(4, 100), tmp_path / "kills", 0)
     assert report.passed, report.broken
 
 
@@ -38,12 +40,13 @@ def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path)
     model = studio_guard.tiny(tmp_path)
     with served(place_of(tmp_path / "home", (model,), (tmp_path / "root",))) as studio:
         for report in (
-            studio_guard.schema(studio, examples(40, 2000), 0),
+            studio_guard.schema(studio, examples(19, 2000), 0),
             studio_files.uploads(studio, examples(12, 200), 0),
         ):
             assert report.passed, report.broken
 
 
+@pytest.mark.slow
 def test_no_name_leaves_its_root(tmp_path: Path) -> None:
     report = studio_files.names(examples(30, 1000), tmp_path, 0)
     assert report.passed, report.broken
