@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import children
@@ -35,8 +35,28 @@ CASES: dict[str, tuple[Callable[[int], None] | None, int, str]] = {
 }
 
 
+Job = tuple[Path, list[children.Child], float]  # its folder, its ranks, and when it was struck
+
+
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[int | None], list[str], float]]:
+def others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Job]]:
+    """Two that are begun beside the cases, since most of their time is waited for."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("deaf", "well")}
+    jobs = {name: children.ranks(Path(__file__), 2, folder, name, folder=folder) for name, folder in folders.items()}
+    try:
+        wait_for(lambda: len(list(folders["deaf"].glob("ready-*"))) == 2)
+        freeze(int(jobs["deaf"][1].pid or 0))
+        struck = time.monotonic()
+        yield {name: (folder, jobs[name], struck) for name, folder in folders.items()}
+    finally:
+        for process in (one for started in jobs.values() for one in started):
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def ended(
+    tmp_path_factory: pytest.TempPathFactory, others: dict[str, Job]
+) -> dict[str, tuple[list[int | None], list[str], float]]:
     """Of each case the exit codes, what the ranks said, and the seconds until all had ended."""
     folders = {name: tmp_path_factory.mktemp("case") for name in CASES}
     jobs = {name: children.ranks(Path(__file__), 3, folder, name, folder=folder) for name, folder in folders.items()}
@@ -72,25 +92,19 @@ def test_a_rank_that_is_lost_ends_the_job_with_its_name_said_once(name: str, end
     assert seconds < SILENCE + 26  # of 30 seconds with LIMIT
 
 
-def test_without_a_heartbeat_a_frozen_rank_is_waited_for(tmp_path: Path) -> None:
+def test_without_a_heartbeat_a_frozen_rank_is_waited_for(others: dict[str, Job]) -> None:
     """The control: the same job, where nobody listens."""
-    started = children.ranks(Path(__file__), 2, tmp_path, "deaf", folder=tmp_path)
-    try:
-        wait_for(lambda: len(list(tmp_path.glob("ready-*"))) == 2)
-        freeze(int(started[1].pid or 0))
-        started[0].join(2 * SILENCE)
-        assert started[0].exitcode is None
-    finally:
-        for process in started:
-            process.kill()
+    _, (waits, _), struck = others["deaf"]
+    waits.join(max(0.0, struck + 2 * SILENCE - time.monotonic()))
+    assert waits.exitcode is None
 
 
-def test_a_job_that_ends_well_says_nothing(tmp_path: Path) -> None:
-    started = children.ranks(Path(__file__), 2, tmp_path, "well", folder=tmp_path)
+def test_a_job_that_ends_well_says_nothing(others: dict[str, Job]) -> None:
+    folder, started, _ = others["well"]
     for process in started:
         process.join(60)
     assert [one.exitcode for one in started] == [0, 0]
-    assert [(tmp_path / f"said-{rank}").read_text() for rank in range(2)] == ["", ""]
+    assert [(folder / f"said-{rank}").read_text() for rank in range(2)] == ["", ""]
 
 
 def wait_for(there: Callable[[], bool], seconds: float = 100) -> None:
