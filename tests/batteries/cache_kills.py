@@ -32,6 +32,7 @@ from framefall.data.cached import records
 from framefall.data.cached.ahead import _CODE
 from framefall.data.cached.records import Damaged
 
+NAMES = ("world", "workers", "videos", "train")
 CLIPS = 150  # of a world for each kill of its work: what a kill lets be made meanwhile is less
 _FREE = {"lock", "used"}  # files that say nothing about clips
 
@@ -60,16 +61,16 @@ class Work:
         return command(*(word.format(here=root) for word in self.arguments), errors=root / "stderr.txt")
 
 
-def works(count: int, source: Path) -> tuple[Work, ...]:
-    """All kinds, large enough for `count` kills each."""
-    world, stage = f"uniform:{CLIPS * count}", "stages.base.stage"
+def works(clips: int, source: Path) -> tuple[Work, ...]:
+    """All kinds, the simulated ones of so many clips."""
+    world, stage = f"uniform:{clips}", "stages.base.stage"
     settings = ["data.looks=1", "stages.base.image_share=0", "stages.base.batch=16"]
     settings += [
         *(f"stages.{one}.stage.shape.{side}=96" for one in ("base", "temporal_sr") for side in ("height", "width")),
         f"{stage}.backbone.patch=[2,24,24]",
     ]
     toy = ("--recipe", "micro", "--stage", "base", *(word for one in settings for word in ("--set", one)))
-    train = ("--steps", str(CLIPS * count // 16), "--set", "save_every=1", "--set", "workers=1", "--resume")
+    train = ("--steps", str(clips // 16), "--set", "save_every=1", "--set", "workers=1", "--resume")
     videos = ("prepare", str(source), "-o", "{here}/out", "--recipe", "micro")
     return (
         Work("world", ("prepare", world, "-o", "{here}/out", *toy), "out", "out", "world"),
@@ -110,18 +111,20 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
     )
 
 
-def strike(root: Path, count: int, inside: int, seed: int = 0) -> dict[str, object]:
-    """At least `count` kills, of which at least `inside` land while something is written."""
+def strike(
+    root: Path, count: int, inside: int, seed: int = 0, names: tuple[str, ...] = NAMES, clips: int = CLIPS
+) -> dict[str, object]:
+    """At least `count` kills of these works, of which at least `inside` land while something is written."""
     began, rng = time.monotonic(), random.Random(seed)
     kills.PATIENCE = 600.0  # a shard takes a second, and minutes where others want the same cores
     source = _videos(root)
-    kinds = works(-(-count // 4), source)
+    kinds = [one for one in works(clips * -(-count // len(names)), source) if one.name in names]
     done, landed, damage, left, ended = 0, 0, list[str](), 0, list[str]()
     while done < count or landed < inside:
         assert done < 4 * count, "most kills aimed at a write miss it: make writes slower or the machine quieter"
         work = kinds[done % len(kinds)]
         if work.name in ended:  # another of the works can still be killed
-            work = kinds[2]
+            work = next(one for one in kinds if one.name == "videos")
         home = root / "killed" / work.name
         child = work.start(home)
         try:

@@ -34,13 +34,13 @@ from framefall.recipes.registry import RECIPES
 from framefall.runs.generation import generate as runs
 
 SECONDS = 8
-STEPS = 80  # of all stages, of which there are ten for each second
+STEPS = 10  # for each second, of all stages
 SEEDS = (1, 2)
 PATIENCE = 600.0  # seconds for a child to be done; it needs a few, and minutes where others want the same cores
 Window = tuple[str, int]  # of a stage, from a frame on
 
 
-def run(count: int, folder: Path, seed: int = 0) -> Report:
+def run(count: int, folder: Path, seed: int = 0, seconds: int = SECONDS) -> Report:
     """Row 17: `count` kills, and more where too few of them have met a window that was being made."""
     least = max(1, count // 4)
 
@@ -48,14 +48,14 @@ def run(count: int, folder: Path, seed: int = 0) -> Report:
         return kills < count or (under_way < least and kills < 4 * count)
 
     draw, began = random.Random(seed), time.monotonic()
-    video = Video(folder)
+    video = Video(folder, seconds)
     whole = {one: video.unbroken(one) for one in SEEDS}
     broken, under_way, again, kills, turn = list[str](), 0, 0, 0, 0
     while more():
         chosen, turn = SEEDS[turn % 2], turn + 1
         before, given_up = Counter[Window](), False
         while not given_up:
-            lines = video.killed(chosen, draw.randint(1, STEPS // 3) if more() else None)
+            lines = video.killed(chosen, draw.randint(1, video.steps // 3) if more() else None)
             twice = [one for one in begun(lines) if before[one]]
             again = max(again, len(twice))
             broken += [f"kill {kills}: {len(twice)} windows made again: {twice[:5]}"] if len(twice) > 1 else []
@@ -91,6 +91,7 @@ class Video:
     """One that is made by children, of which the last one's lines are read."""
 
     folder: Path
+    seconds: int
     ended: bool = False
     swept: bool = True  # it came to its own end
     starts: int = 0
@@ -102,6 +103,11 @@ class Video:
         self.path.parent.mkdir(parents=True)
         if not self.model.exists():
             save(toy(), self.model)
+
+    @property
+    def steps(self) -> int:
+        """Those of the whole video."""
+        return STEPS * self.seconds
 
     def unbroken(self, seed: int) -> str:
         """The hash of the file of a run that nobody kills."""
@@ -115,7 +121,8 @@ class Video:
         self.starts += 1
         log = self.folder / f"log-{self.starts}"
         log.touch()
-        child = SERVER.Process(target=child_of, args=(str(self.model), str(self.path), str(log), seed, naive))
+        told = (str(self.model), str(self.path), str(log), seed, self.seconds, naive)
+        child = SERVER.Process(target=child_of, args=told)
         child.start()
         killed = _until(child, log, lines)
         child.kill()
@@ -133,7 +140,7 @@ class Video:
 
     def forgotten(self, draw: random.Random) -> bool:
         """The control without kept windows: whether more than one is made again."""
-        lines = self.killed(SEEDS[0], draw.randint(STEPS // 2, STEPS * 3 // 4))
+        lines = self.killed(SEEDS[0], draw.randint(self.steps // 2, self.steps * 3 // 4))
         self._forget()
         before = begun(lines)
         again = len(before & begun(self.killed(SEEDS[0], None)))
@@ -142,7 +149,7 @@ class Video:
 
     def mixed(self, whole: dict[int, str], draw: random.Random) -> bool:
         """The control that keeps windows under one name: whether the second video is not its own."""
-        self.killed(SEEDS[0], draw.randint(STEPS // 2, STEPS * 3 // 4), naive=True)
+        self.killed(SEEDS[0], draw.randint(self.steps // 2, self.steps * 3 // 4), naive=True)
         self.killed(SEEDS[1], None, naive=True)
         digest = publish.sha256(self.path)
         self.path.unlink()
@@ -177,7 +184,7 @@ def begun(lines: list[str]) -> set[Window]:
     return {(stage, int(frame)) for stage, frame, what in words if what in ("step", "made")}
 
 
-def child_of(model: str, path: str, log: str, seed: int, naive: bool) -> None:
+def child_of(model: str, path: str, log: str, seed: int, seconds: int, naive: bool) -> None:
     """What a child does: a line for each step, and one for each window that was made or was there."""
     import torch  # not before framefall: it says how torch's threads wait
 
@@ -185,7 +192,7 @@ def child_of(model: str, path: str, log: str, seed: int, naive: bool) -> None:
     if naive:
         runs.keeping = lambda output, key: keeping(output, "0" * 64)  # type: ignore[attr-defined]
     with open(log, "a", buffering=1) as stream:
-        for event in runs.generate.events(Request(seed=seed, seconds=SECONDS), path, load_cascade(model)):
+        for event in runs.generate.events(Request(seed=seed, seconds=seconds), path, load_cascade(model)):
             if isinstance(event, SegmentStep) and event.stage is not None:
                 what = "there" if event.step is None else "step" if event.video is None else "made"
                 print(event.stage.name, event.frames.start, what, file=stream)

@@ -85,7 +85,7 @@ def cuts(count: int, folder: Path, seed: int = 0) -> Report:
     naive_tried = 0
     for turn in range(count):
         suffix, over = kinds[turn % len(kinds)]
-        kills = turn // len(kinds) % 2 == 0
+        kills = (turn // 2 + turn // len(kinds)) % 2 == 0  # half of them in each round of the kinds
         place = folder / str(turn)
         place.mkdir(parents=True)
         path, size = place / f"a{suffix}", _size(suffix, folder)
