@@ -137,6 +137,7 @@ def test_whoever_is_refused_before_all_was_sent_reads_why(studio: Served, monkey
     for _ in range(3):
         found = said_to(address, head, rest)
         assert found.startswith(b"HTTP/1.1 401") and b"the token must come with the request" in found
+    monkeypatch.setattr("framefall.studio.security.LINGER", 0.3)
     began = time.monotonic()
     with socket.create_connection(address, timeout=10) as line:  # whoever sends no more is not waited for
         line.sendall(head)

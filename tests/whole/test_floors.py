@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from examples import examples
+
 ROOT = Path(__file__).parents[2]
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
@@ -46,7 +48,8 @@ UPWARD = [
 ]
 
 
-@pytest.mark.parametrize(("module", "imported"), UPWARD)
+# from the lowest floor and from the highest, and from all of them by FRAMEFALL_FULL
+@pytest.mark.parametrize(("module", "imported"), UPWARD[:: examples(5, 1)])
 def test_an_import_that_goes_up_is_noticed(module: str, imported: str, copy: Path) -> None:
     with open(copy / "framefall" / module, "a") as stream:
         stream.write(f"\nimport {imported}\n")

@@ -7,7 +7,7 @@ from serving import Served
 
 def test_a_training_that_is_stopped_goes_on_and_its_model_can_be_asked(studio: Served) -> None:
     (root,) = studio.client.get("/api/roots").json()
-    asked = {"folder": root["id"], "recipe": "micro", "minutes": 0.15, "stages": ["base"]}
+    asked = {"folder": root["id"], "recipe": "micro", "minutes": 0.1, "stages": ["base"]}
     job = studio.job("train", asked)
     until = time.monotonic() + 60
     while not (losses := studio.client.get(f"/api/jobs/{job['id']}").json()["losses"]):
