@@ -29,7 +29,7 @@ from framefall import outputs, publish
 sys.path.insert(0, str(Path(__file__).parent))  # as a program it finds its neighbours too
 from examples import examples
 
-EVERY = examples(3, 1)  # of so many calls of a publish one is struck
+EVERY = examples(6, 1)  # of so many calls of a publish one is struck
 OLD = {"config.json": b"old " * 20, "part/weights.bin": b"\x01" * 3000}
 NEW = {"config.json": b"new " * 30, "part/weights.bin": b"\x02" * 5000, "part/more.bin": b"\x03" * 700}
 KILLS = ("kill before", "kill after")

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import power
 import trainings as battery
 
-battery.STEPS = examples(16, battery.STEPS)  # of the run that is gone on with
-COUNTS = {battery.resumes: examples(4, 540), battery.spoilt: examples(4, 120), battery.quotas: examples(3, 40)}
+battery.STEPS = examples(10, battery.STEPS)  # of the run that is gone on with
+COUNTS = {battery.resumes: examples(4, 540), battery.spoilt: examples(4, 120), battery.quotas: examples(2, 40)}
 
 
 @pytest.fixture(autouse=True)
@@ -37,5 +37,5 @@ def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: P
 
 
 def test_a_loss_of_power_leaves_what_is_whole(tmp_path: Path) -> None:
-    report = power.run(examples(20, 50), tmp_path)
+    report = power.run(examples(8, 50), tmp_path)
     assert report.passed, report.broken
