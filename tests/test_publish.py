@@ -477,7 +477,9 @@ def faults_of(folder: Path, writer: str) -> Iterator[dict[str, Any]]:
 
 
 def struck_points(target: Path, writer: str, note: Path, shift: int) -> list[int]:
-    """Which calls to strike, by number from 1: those around a change of names, and every third one from `shift`."""
+    """Which calls to strike, by number from 1: those around a change of names, the first of each kind, and every
+    `EVERY`-th one from `shift`.
+    """
     fresh(target, writer)
     calls: list[str] = []
     put_note = note.write_text
@@ -490,8 +492,8 @@ def struck_points(target: Path, writer: str, note: Path, shift: int) -> list[int
     assert in_child(work) == 0
     calls = note.read_text().split("\n")
     moves = {index for index, name in enumerate(calls, start=1) if name in ("rename", "replace", "_exchange")}
-    near = {index + apart for index in moves for apart in (-1, 0, 1)}
-    return [point for point in range(1, len(calls) + 1) if point in near or (point + shift) % EVERY == 0]
+    chosen = {index + apart for index in moves for apart in (-1, 0, 1)} | {calls.index(name) + 1 for name in calls}
+    return [point for point in range(1, len(calls) + 1) if point in chosen or (point + shift) % EVERY == 0]
 
 
 def order_of(folder: Path, writer: str) -> list[tuple[str, str]]:
