@@ -19,8 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from unittest import mock
 
 import av
 import numpy as np
@@ -29,7 +31,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as a program it finds its 
 from report import Report
 
 from cases.drawing import clip, pictures
+from framefall.data import loader
 from framefall.data.cached import ahead
+from framefall.data.cached.shards import Shards
 from framefall.data.folder import FolderConfig, open_folder
 from framefall.data.loader import batches
 from framefall.data.media import isolated
@@ -42,6 +46,7 @@ KILL_EVERY, OPEN_EVERY, WORLD_EVERY = 30, 10, 10
 PATIENCE = 10.0  # seconds until a killed worker is told of
 SLOPE = 10 << 20  # bytes for 1,000 decodes
 NOISE = 16 << 20  # bytes by which a process changes anyhow
+SHARD = 32  # clips: a killed worker is missed when those that it was making are wanted
 WINDOW = Window(frames=4, height=16, width=16)
 
 
@@ -133,7 +138,8 @@ class Work:
         def say(text: str) -> None:
             said[text] = time.monotonic()
 
-        with contextlib.closing(batches(source, WINDOW, batch=4, seed=0, workers=1, say=say)) as made:
+        small = mock.patch.object(loader, "Shards", partial(Shards, largest=SHARD))
+        with small, contextlib.closing(batches(source, WINDOW, batch=4, seed=0, workers=1, say=say)) as made:
             next(made)
             at = self._kill(ahead._CODE)
             while not said and read < 4000:  # it is missed when the clips that it was making are wanted
