@@ -1,8 +1,8 @@
 """A published name holds the whole old content or the whole new content, whatever happens while it is written.
 
 This file is also the program that is killed: `python test_publish.py COMMAND FOLDER` forks a child for every
-fault and prints what a reader then finds. Struck are all calls around a change of names, and every third other one;
-under `make test-full` each system call of a publish is struck once by each fault.
+fault and prints what a reader then finds. Struck are all calls around a change of names, the first of each kind, and
+every sixth other one; under `make test-full` each system call of a publish is struck once by each fault.
 """
 
 import builtins
