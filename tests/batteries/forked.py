@@ -55,8 +55,9 @@ class Forked(subprocess.Popen[Any]):
         read, write = os.pipe()
         server = None
         if self._deep:
-            forkserver.ensure_running()
-            server = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+            ours = forkserver._forkserver  # type: ignore[attr-defined]
+            ours.ensure_running()
+            server = ours._forkserver_address
         try:
             told = ([str(word) for word in args[1:]], environment, os.fspath(cwd or os.getcwd()), session, server)
             self._process = SERVER.Process(target=_become, args=([*map(_Open, mine)], _Open(write), *told))

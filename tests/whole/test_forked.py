@@ -41,9 +41,11 @@ def test_streams_words_folder_environment_session_and_exit_code_are_its_own(tmp_
 
 
 STARTS = """
-import subprocess, sys
-code = "import sys; print('torch' in sys.modules)"
-print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip())
+import os, subprocess, sys
+code = "import os, sys; print('torch' in sys.modules, os.getppid())"
+done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+imported, parent = done.stdout.split()
+print(imported, int(parent) == os.getppid())
 """
 
 
@@ -52,7 +54,7 @@ def test_what_it_starts_itself_is_forked_where_that_is_asked_for() -> None:
     for deep in (True, False):
         with forking(deep):
             found.append(subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True).stdout)
-    assert found == ["True\n", "False\n"]
+    assert found == ["True True\n", "False False\n"]  # by the process that has forked the one that starts it
 
 
 def test_what_it_does_not_catch_is_told_and_ends_it(forked: None) -> None:
