@@ -131,7 +131,7 @@ def uploads(studio: Any, count: int, seed: int) -> Report:
 
         async def slow() -> Any:
             yield head
-            await asyncio.sleep(10)
+            await asyncio.sleep(2 * kept.patience)
 
         async def large() -> Any:
             yield head
