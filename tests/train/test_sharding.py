@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from examples import examples
 from framefall import publish, ranks
 from framefall.cascade.stage import Stage
 from framefall.data import loader
@@ -27,8 +28,8 @@ from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
 
 STEPS = 2  # the second step's loss shows what the first has made of the weights
-# by stage; activations are made again by the same code in all networks, and the base has two kinds
-WAYS = {"base": ("none", "full", "checkpointed"), "spatial_sr": ("none", "full")}
+# by stage; activations are made again by the same code in all networks, and the base has two kinds of them
+WAYS = {name: ("none", "full", "checkpointed")[:count] for name, count in (("base", 3), ("spatial_sr", examples(2, 3)))}
 CPU = torch.device("cpu")
 
 
