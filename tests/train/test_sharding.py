@@ -1,4 +1,4 @@
-"""Networks split among two and three real ranks over gloo; this file is also the program that each rank runs."""
+"""Networks split among two real ranks over gloo, and read by three or four; this file is also the program that each rank runs."""
 
 import hashlib
 import json
@@ -27,6 +27,7 @@ from framefall.train.held_out import held_out
 from framefall.train.loop import Budget, TrainingStep, initial, train_stage
 from framefall.train.recipe import Recipe
 
+MORE = examples(3, 4)  # ranks
 STEPS = 2  # the second step's loss shows what the first has made of the weights
 # by stage; activations are made again by the same code in all networks, and the base has two kinds of them
 WAYS = {name: ("none", "full", "checkpointed")[:count] for name, count in (("base", 3), ("spatial_sr", examples(2, 3)))}
@@ -193,9 +194,9 @@ def test_a_checkpoint_of_two_ranks_is_loaded_by_any_number(
     assert names == ["manifest.json", "state.json", *parts]
     folder = open_folder(plain, RECIPES["micro"]().data)
     alone = loaded(checkpoints, "none", folder)
-    three = children.ranks(Path(__file__), 3, "load", plain, checkpoints, folder=tmp_path)
+    others = children.ranks(Path(__file__), MORE, "load", plain, checkpoints, folder=tmp_path)
     assert [one["loaded"] for one in two[0]] == [alone] * 2
-    assert children.reports(three, tmp_path) == [{"loaded": alone}] * 3
+    assert children.reports(others, tmp_path) == [{"loaded": alone}] * MORE
     assert set(alone) == {"weights", "average", "optimizer 0", "optimizer 1"}
     # the control: the same rows in another order are another network
     swapped = shutil.copytree(checkpoints, tmp_path / "swapped")
