@@ -1,20 +1,21 @@
 """Our base as a pipeline of diffusers: the same clip, whoever walks."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
 
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import load_cascade
-from framefall.models import precision
-
-pytest.importorskip("diffusers", reason="the extra framefall[diffusers]")
-from framefall.interop.exported import CascadePipeline, export_base
 from framefall.interop.pipelines import open_pipeline
+from framefall.models import precision
 from framefall.noise import Key
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.skipif(find_spec("diffusers") is None, reason="the extra framefall[diffusers]"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 PROMPT = "a red ball falls"
 CLOSE = 1e-5  # of the range -1..1; the scheduler keeps its sigmas in float32
 
@@ -38,13 +39,21 @@ def model(trained):
 
 
 @pytest.fixture(scope="session")
-def exported(once, model):
-    return once("exported", lambda place: export_base(model, place / "pipeline")) / "pipeline"
+def interop():
+    """The module that is tested: it loads diffusers, which takes longer than to collect a thousand tests."""
+    from framefall.interop import exported
+
+    return exported
+
+
+@pytest.fixture(scope="session")
+def exported(once, model, interop):
+    return once("exported", lambda place: interop.export_base(model, place / "pipeline")) / "pipeline"
 
 
 @pytest.fixture
-def pipeline(exported):
-    return quiet(CascadePipeline.from_pretrained(exported, use_safetensors=True, local_files_only=True))
+def pipeline(exported, interop):
+    return quiet(interop.CascadePipeline.from_pretrained(exported, use_safetensors=True, local_files_only=True))
 
 
 def quiet(pipeline):
@@ -65,9 +74,9 @@ def test_it_makes_the_clip_that_we_make_of_a_seed(pipeline, model):
     assert apart(pipeline(PROMPT, seed=7, output_type="video").frames, ours) > 10 * CLOSE
 
 
-def test_so_does_the_shipped_model(tmp_path):
-    export_base("pico", tmp_path / "pico")
-    pipeline = quiet(CascadePipeline.from_pretrained(tmp_path / "pico"))
+def test_so_does_the_shipped_model(tmp_path, interop):
+    interop.export_base("pico", tmp_path / "pico")
+    pipeline = quiet(interop.CascadePipeline.from_pretrained(tmp_path / "pico"))
     ours = load_cascade("pico").sample(Request(PROMPT, seed=7, until="base"))
     assert apart(pipeline(PROMPT, seed=7, output_type="video").frames, ours) < CLOSE < float(ours.std())
 
@@ -108,20 +117,20 @@ def test_an_exported_base_is_a_base_again(exported, model):
     assert [done for done, _ in steps] == [1, 2, 3] and clip.shape[1] == 3
 
 
-def test_what_is_no_such_flow_is_refused(model, tmp_path):
+def test_what_is_no_such_flow_is_refused(model, tmp_path, interop):
     cascade = model
     upper = replace(cascade, stages=cascade.stages[1:])
     with pytest.raises(ValueError, match="must begin with a base"):
-        export_base(upper, tmp_path / "x")
+        interop.export_base(upper, tmp_path / "x")
     base = cascade.stages[0]
     other = replace(base, config=replace(base.config, process="cosine"))
     with pytest.raises(ValueError, match="must be a rectified flow"):
-        export_base(replace(cascade, stages=(other, *cascade.stages[1:])), tmp_path / "x")
+        interop.export_base(replace(cascade, stages=(other, *cascade.stages[1:])), tmp_path / "x")
     assert not (tmp_path / "x").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").write_text("mine")
     with pytest.raises(ValueError, match="never replaced"):
-        export_base(cascade, tmp_path / "mine")
+        interop.export_base(cascade, tmp_path / "mine")
 
 
 @pytest.mark.parametrize(

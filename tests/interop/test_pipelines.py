@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ import torch
 from framefall.interop.pipelines import INDEX, open_pipeline
 from framefall.noise import Key
 
-pytest.importorskip("diffusers", reason="the extra framefall[diffusers]")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.skipif(find_spec("diffusers") is None, reason="the extra framefall[diffusers]"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 NAMES = ("wan", "text_to_video_sd")
 SMALL = {"frames": 5, "size": (16, 16), "steps": 2}
 

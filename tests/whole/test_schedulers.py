@@ -6,6 +6,7 @@ solver is compared, one network says x0 and each side is given that in its own w
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from framefall.diffusion.process import EDM, Cosine, Process, RectifiedFlow
 from framefall.diffusion.samplers import SAMPLERS
 from framefall.diffusion.times import grid
 
-schedulers = pytest.importorskip("diffusers.schedulers", reason="the extra framefall[diffusers]")
+pytestmark = pytest.mark.skipif(find_spec("diffusers") is None, reason="the extra framefall[diffusers]")
 
 STEPS, SHIFT = 10, 3.0  # 1000 steps of training are a multiple: else DDIMScheduler is off its own grid
 CLOSE = 1e-5  # relative; the schedulers keep their sigmas in float32
@@ -77,6 +78,13 @@ def ddim_times(scheduler: Any) -> Tensor:
     return torch.cat((torch.arccos(alpha) * 2 / torch.pi, torch.zeros(1).double()))
 
 
+def scheduler_of(name: str, **settings: Any) -> Any:
+    """One of diffusers' schedulers; the library is loaded when the first is made, and not to collect tests."""
+    from diffusers import schedulers
+
+    return getattr(schedulers, name)(**settings)
+
+
 def timed(scheduler: Any, **steps: Any) -> Any:
     scheduler.set_timesteps(**steps)
     return scheduler
@@ -88,7 +96,7 @@ CASES = {
         process=RectifiedFlow(),
         # our own even grid, which it bends by its own shift
         make=lambda: timed(
-            schedulers.FlowMatchEulerDiscreteScheduler(shift=SHIFT), sigmas=grid(STEPS)[:-1].float().tolist()
+            scheduler_of("FlowMatchEulerDiscreteScheduler", shift=SHIFT), sigmas=grid(STEPS)[:-1].float().tolist()
         ),
         times=lambda scheduler: grid(STEPS, shift=SHIFT),
         output=velocity,
@@ -96,7 +104,7 @@ CASES = {
     "FlowMatchHeun": Case(
         sampler="heun",
         process=RectifiedFlow(),
-        make=lambda: timed(schedulers.FlowMatchHeunDiscreteScheduler(shift=SHIFT), num_inference_steps=STEPS),
+        make=lambda: timed(scheduler_of("FlowMatchHeunDiscreteScheduler", shift=SHIFT), num_inference_steps=STEPS),
         times=flow_times,
         output=velocity,
     ),
@@ -104,7 +112,8 @@ CASES = {
         sampler="ddim",
         process=Cosine(),
         make=lambda: timed(
-            schedulers.DDIMScheduler(
+            scheduler_of(
+                "DDIMScheduler",
                 prediction_type="v_prediction",
                 rescale_betas_zero_snr=True,
                 timestep_spacing="trailing",
@@ -118,14 +127,14 @@ CASES = {
     "EDMEuler": Case(
         sampler="euler",
         process=EDM(),
-        make=lambda: timed(schedulers.EDMEulerScheduler(), num_inference_steps=STEPS),
+        make=lambda: timed(scheduler_of("EDMEulerScheduler"), num_inference_steps=STEPS),
         times=edm_times,
         output=edm,
     ),
     "EDMDPM++2M": Case(
         sampler="dpm++2m",
         process=EDM(),
-        make=lambda: timed(schedulers.EDMDPMSolverMultistepScheduler(), num_inference_steps=STEPS),
+        make=lambda: timed(scheduler_of("EDMDPMSolverMultistepScheduler"), num_inference_steps=STEPS),
         times=edm_times,
         output=edm,
     ),

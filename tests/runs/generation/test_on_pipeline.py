@@ -1,6 +1,7 @@
 """A pipeline of diffusers, and the toy cascade's super-resolution on its clip: from the command line to the file."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from framefall.runs.generation.on_pipeline import FAST, generate_on
 from framefall.runs.generation.tags import read_made
 from framefall.video import to_frames
 
-pytest.importorskip("diffusers", reason="the extra framefall[diffusers]")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.skipif(find_spec("diffusers") is None, reason="the extra framefall[diffusers]"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 
 @pytest.fixture(scope="session")
