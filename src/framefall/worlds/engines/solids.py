@@ -12,7 +12,7 @@ quaternion (w, x, y, z) and spin about the world's three axes.
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -45,15 +45,18 @@ def simulate(scene: Scene) -> StateLog:
         data.qvel[6 * index : 6 * index + 6] = (*body.velocity, 0.0, 0.0, body.spin)
     count = round(scene.seconds / STEP)
     rows = np.empty((count + 1, len(scene.bodies), 13))
+    names = ("floor", *(body.name for body in scene.bodies))
     contacts: list[Contact] = []
     last: dict[tuple[str, str], float] = {}
     for step in range(count + 1):
         mujoco.mj_forward(model, data)
         rows[step] = _states(data, len(scene.bodies))
-        for first, second, speed in _touching(mujoco, model, data, rows[step]):
+        for index in range(data.ncon):
+            contact = data.contact[index]
+            first, second = _who_touch(model, contact, names)
             time = step * STEP
             if time - last.get((first, second), -math.inf) > APART:
-                contacts.append(Contact(time, first, second, speed))
+                contacts.append(Contact(time, first, second, _closing(model, contact, rows[step])))
             last[first, second] = time
         mujoco.mj_step(model, data)
     times = np.arange(count + 1) * STEP
@@ -140,19 +143,23 @@ def _states(data: Any, count: int) -> np.ndarray:
     return np.concatenate((places[:, :3], rates[:, :3], places[:, 3:], spins), axis=1)
 
 
-def _touching(mujoco: ModuleType, model: Any, data: Any, rows: np.ndarray) -> Iterator[tuple[str, str, float]]:
-    """What touches what, and how fast they come together there."""
-    for index in range(data.ncon):
-        contact = data.contact[index]
-        speed, names = 0.0, []
-        for sign, geom in ((1.0, contact.geom1), (-1.0, contact.geom2)):
-            body = model.geom_bodyid[geom]
-            names.append(model.body(body).name if body else "floor")
-            if body:
-                row = rows[body - 1]
-                speed += sign * contact.frame[:3] @ (row[3:6] + np.cross(row[10:], contact.pos - row[:3]))
-        first, second = sorted(names, key=lambda name: (name == "floor", name))
-        yield first, second, max(0.0, float(speed))
+def _who_touch(model: Any, contact: Any, names: Sequence[str]) -> tuple[str, str]:
+    """The names of the two that touch, in their order, the floor's last."""
+    first, second = sorted(
+        (names[model.geom_bodyid[geom]] for geom in (contact.geom1, contact.geom2)),
+        key=lambda name: (name == "floor", name),
+    )
+    return first, second
+
+
+def _closing(model: Any, contact: Any, rows: np.ndarray) -> float:
+    """How fast two that touch come together there."""
+    speed = 0.0
+    for sign, geom in ((1.0, contact.geom1), (-1.0, contact.geom2)):
+        if body := model.geom_bodyid[geom]:
+            row = rows[body - 1]
+            speed += sign * contact.frame[:3] @ (row[3:6] + np.cross(row[10:], contact.pos - row[:3]))
+    return max(0.0, float(speed))
 
 
 def _thin(times: np.ndarray, rows: np.ndarray) -> Track:
