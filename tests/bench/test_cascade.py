@@ -46,7 +46,7 @@ def test_both_ways_see_clips_and_make_clips(trained, monkeypatch):
     monkeypatch.setattr("framefall.bench.cascade.SCENARIOS", ("uniform", "fall"))
     monkeypatch.setattr("framefall.bench.cascade.KNOWN", 24)
     monkeypatch.setattr("framefall.bench.cascade.SIDES", (64,))
-    found = cascade_bench(str(trained), minutes=0.02, clips=1)
+    found = cascade_bench(str(trained), minutes=0.004, clips=1)
     both = found["results"]["miniature"]
     assert both.keys() == set(WAYS) and both["cascade"]["seen"].keys() == {"base", "temporal_sr", "spatial_sr"}
     for each in both.values():

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from examples import examples
 from framefall.layers.patterns import PATTERNS, Pattern, anchors, dilated, parse, window
 
 EXAMPLES = [
@@ -52,7 +53,7 @@ def test_a_wider_window_is_another_mask():
     assert not torch.equal(window(5).mask(17), table("window(4)", 17))
 
 
-@pytest.mark.parametrize("size", [None, 1, 4, 16])
+@pytest.mark.parametrize("size", examples([None, 4], [None, 1, 4, 16]))
 @pytest.mark.parametrize("frames", FRAMES)
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_blocks_hold_every_seen_key_once_and_nothing_else(text, frames, size):

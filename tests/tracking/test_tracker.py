@@ -29,7 +29,7 @@ CEILINGS = {32: 0.023, 64: 0.014, 128: 0.015}  # 0.010 at 128 for balls, boxes a
 SCENES = (("fall", 1), ("projectile", 0), ("uniform", 1), ("collision", 1), ("occluder", 0), ("pendulum", 0))
 
 
-@pytest.mark.parametrize("size", CEILINGS)
+@pytest.mark.parametrize("size", examples([32, 64], list(CEILINGS)))
 def test_centres_are_as_exact_as_the_prototypes(size: int, shoot: Shoot) -> None:
     found: list[float] = []
     for scenario, index in SCENES:
@@ -59,7 +59,7 @@ def test_gravity_comes_out_to_a_percent(shoot: Shoot) -> None:
     assert np.max(np.abs(np.array(found) - 1)) < 0.05
 
 
-@pytest.mark.parametrize("scenario", ["fall", "projectile", "pendulum", "ramp", "double_drop"])
+@pytest.mark.parametrize("scenario", ["fall", "pendulum", "double_drop", *examples([], ["projectile", "ramp"])])
 def test_what_moves_is_found_without_being_told_the_background(scenario: str, shoot: Shoot) -> None:
     shot = shoot(scenario, 1, 64)
     tracks = shot.blind()
@@ -81,10 +81,10 @@ def test_nothing_unexplained_happens_in_clean_clips(scenario: str, shoot: Shoot)
 
 BROKEN = ("vanish", "blink", "teleport", "duplicate")
 EVERY = tuple(product(BROKEN, ("projectile", "uniform", "light", "billiards")))
-SOME = (*zip(BROKEN, ("projectile", "uniform", "light", "uniform"), strict=True), *product(BROKEN, ("light",)))
+SOME = tuple(zip(BROKEN, ("billiards", "projectile", "light", "uniform"), strict=True))
 
 
-@pytest.mark.parametrize(("name", "scenario"), EVERY if examples(0, 1) else sorted({*SOME, ("vanish", "billiards")}))
+@pytest.mark.parametrize(("name", "scenario"), examples(SOME, EVERY))
 def test_what_twins_break_is_unexplained(name: str, scenario: str, shoot: Shoot, world: Shoot) -> None:
     log = world(scenario, 0)
     twin = break_physics(log, name, Key(0, "t", f"{scenario}0"))
@@ -103,7 +103,7 @@ def test_what_twins_break_is_unexplained(name: str, scenario: str, shoot: Shoot,
 
 @pytest.mark.parametrize("name", ["noise", "gamma", "jpeg_95", "crop", "codec"])
 def test_placebos_leave_objects_and_events_in_place(name: str, shoot: Shoot) -> None:
-    for scenario, index in (("collision", 1), ("occluder_bounce", 0), ("fall", 1))[: examples(2, 3)]:
+    for scenario, index in (("collision", 1), ("occluder_bounce", 0), ("fall", 1))[: examples(1, 3)]:
         shot = shoot(scenario, index)
         video, known = shot.video(), shot.known()
         clean = shot.tracks()

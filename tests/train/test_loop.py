@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from examples import examples
 from framefall.cascade.stage import Stage
 from framefall.data.folder import Folder, open_folder
 from framefall.progress import Note, Stepped
@@ -54,7 +55,7 @@ def test_fresh_weights_depend_on_seed_and_stage_alone(recipe: Recipe) -> None:
     assert not torch.equal(first("base", 1), one) and not torch.equal(first("other", 0), one)
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", examples(["base"], STAGES))
 def test_a_batch_in_four_parts_is_the_same_batch(name: str, recipe: Recipe, go: Callable, tmp_path: Path) -> None:
     def run(**changes: object) -> list[dict]:
         part = replace(recipe.stages[name], **changes)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,11 +17,11 @@ from framefall.metric import Interval
 
 
 def test_every_figure_is_there_with_what_must_hold_of_it(
-    lively: Path, real: Path, tmp_path: Path, long_of: Any, monkeypatch: pytest.MonkeyPatch
+    lively: Path, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def as_asked(model: str, count: int, seconds: float, *_: object) -> dict:
         assert (model, count, seconds) == (str(lively), 1, 5.0)
-        return long_of.found  # it takes two processes, and is tested by itself
+        return of_long_videos(good=True)  # making one takes two processes, and is tested by itself
 
     monkeypatch.setattr(bench, "long_videos", as_asked)
     (tmp_path / "videos").mkdir()
@@ -84,17 +83,22 @@ def test_measures_are_held_against_their_limits_clip_by_clip() -> None:
     assert {"given_join", "window_join", "loop_join", "seam", "obeys", "distance"} < set(MUST)
 
 
-def test_checks_fail_where_figures_do() -> None:
-    def at(value: float) -> Interval:
-        return Interval(value, value, value, 4)
+def at(value: float) -> Interval:
+    return Interval(value, value, value, 4)
 
+
+def of_long_videos(good: bool) -> dict[str, Interval]:
+    """Figures that hold, or that do not."""
+    drifts = {f"{name}_drift": at(0.01 if good else 0.1) for name in ("brightness", "saturation")}
+    kept = {"memory": at(1.0 if good else 1.2), "join": at(1.0 if good else 2.0)}
+    return kept | drifts | {"objects_kept": at(1.0 if good else 0.75)}
+
+
+def test_checks_fail_where_figures_do() -> None:
     def checked(good: bool) -> dict[tuple[str, str], bool]:
         row = bench._summed([clip(distance=(0.1, 0.5 if good else 0.05), obeys=(0.9, 0.2 if good else 0.95))])
-        long = {"memory": at(1.0 if good else 1.2), "join": at(1.0 if good else 2.0)}
-        long |= {f"{name}_drift": at(0.01 if good else 0.1) for name in ("brightness", "saturation")}
-        long["objects_kept"] = at(1.0 if good else 0.75)
         fall = {"model": at(0.5), "inertia": at(1.0), "gain": at(0.5 if good else -0.5), "control_gain": at(0.1)}
-        found = {"uses": {"redraw": {"real": row}}, "projectile": fall, "long": long}
+        found = {"uses": {"redraw": {"real": row}}, "projectile": fall, "long": of_long_videos(good)}
         found["streaming"] = {"ratio_real_time": 0.4 if good else 1.1}
         return {(one["use"], one["measure"]): one["holds"] for one in bench._checks(found)}
 

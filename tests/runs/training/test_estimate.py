@@ -134,7 +134,11 @@ def test_steps_are_answered_with_steps(folder: Folder) -> None:
     assert f"--steps {math.ceil(needed('base') / MICRO.stages['base'].batch / 100) * 100}" in remedy
 
 
-def test_a_smaller_recipe_and_a_start_are_named_only_where_they_are_any(folder: Folder, trained: Path) -> None:
+def test_a_smaller_recipe_and_a_start_are_named_only_where_they_are_any(
+    folder: Folder, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # five minutes are enough for the toy alone
+    monkeypatch.setattr(estimate, "step_seconds", lambda name, recipe, *_: 0.005 if recipe.name == "micro" else 0.5)
     nano = RECIPES["nano"]()
     outlook = replace(buys("base", 15), batch=16)
     remedy = estimate.remedies(nano, [outlook], folder, minutes=5.0, device=CPU)

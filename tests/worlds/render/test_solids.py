@@ -7,6 +7,7 @@ import pytest
 from solid_scenes import drawn, scene, solid
 from split_checks import split_of
 
+from examples import examples
 from framefall.worlds.engines.registry import simulate
 from framefall.worlds.render import solids
 from framefall.worlds.render.renderer import View, render
@@ -82,7 +83,7 @@ def test_an_orbit_moves_the_picture_and_not_the_bodies() -> None:
     assert max(np.ptp(place, axis=0).max() for place in still.values()) < 0.2
 
 
-@pytest.mark.parametrize("height", [0.12, 0.5])
+@pytest.mark.parametrize("height", examples([0.5], [0.12, 0.5]))
 def test_the_shadow_lies_on_the_side_away_from_the_light(height: float) -> None:
     def dark(angle: float) -> np.ndarray:
         """How much darker each column of the floor is than under a scene whose only body is out of view."""
