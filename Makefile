@@ -12,12 +12,13 @@ setup: .venv/ready  ## install Framefall and everything its development needs
 
 # torch first, pinned, and by pip: on a machine without a GPU a looser requirement may fetch gigabytes of CUDA, and uv
 # does not look where a wheel for the CPU lies; all else by uv, or by pip where uv cannot reach what pip can (decision 54);
-# nothing is compiled but what is imported, when it first is
+# nothing is compiled but what is imported, when it first is; torch already while the rest is fetched, on an idle core
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt torch==2.13.0 uv
+	$(BIN)/python -c "import torch._dynamo" >/dev/null 2>&1 & \
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]' || \
-		$(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+		$(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]' || exit 1; wait
 	touch $@
 
 demo: .venv/ready  ## generate a clip with the shipped cascade, score it, lay it out as a contact sheet

@@ -69,7 +69,7 @@ def test_every_way_is_trained_and_measured(
     small = partial(Comparison, frames=8, batch=2)  # the command has no options for these
     monkeypatch.setattr("framefall.runs.evaluation.compare.Comparison", small)
     ways = ["per_frame", *examples(0, 1) * ["sparse"], "joint"]
-    line = ["uniform", "--minutes", 0.02, "--count", 2, "--size", 16, "--fusion", ",".join(ways)]
+    line = ["uniform", "--minutes", 0.01, "--count", 2, "--size", 16, "--fusion", ",".join(ways)]
     said = framefall("compare", *line, "-o", tmp_path / "c")
     assert said.code == 0, said.err
     answer = json.loads((tmp_path / "c" / "compare.json").read_text())

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from framefall import outputs
 from framefall.layers.patterns import parse
@@ -26,6 +25,8 @@ _NAMES = {"full": "all frames", "blocks": "window, torch alone", "sparse": "wind
 
 def draw_attention(results: Mapping[str, Any], path: Path | Output) -> None:
     """Masks of the patterns above the cost curves of `attention_bench`, as a PNG."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     masks, curves = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.5))))
     for axes, text in zip(masks.subplots(1, len(SHOWN)), SHOWN, strict=True):

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 from framefall.bench.guidance import batches
 from framefall.bench.worlds.continuation import Found, over
@@ -101,6 +100,8 @@ def spoken(
             for case, video in zip(batch, cascade.sample(request).cpu().split(1), strict=True):
                 read["model"].add(case, video)
                 made.append((f"{case.name}/{sample}", video))
+    from scipy.stats import ks_2samp  # which loads most of scipy
+
     tables: dict[str, Found] = {
         name: {column: interval(values, protocol.seed) for column, values in one.columns.items()}
         for name, one in read.items()
