@@ -8,9 +8,9 @@ from framefall.recipes.systems import SYSTEMS
 
 
 def test_every_stage_of_every_recipe_has_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one recipe and two systems; under `make test-full` of all."""
+    """Of one recipe and one system; under `make test-full` of all."""
     assert RECIPES.keys() > SYSTEMS.keys()
-    known = RECIPES if examples(0, 1) else {name: RECIPES[name] for name in ("micro", "imagen_video", "sora_like")}
+    known = RECIPES if examples(0, 1) else {name: RECIPES[name] for name in ("micro", "sora_like")}
     monkeypatch.setattr(presets, "RECIPES", known)
     results = presets_bench()["results"]
     assert results.keys() == known.keys()
@@ -18,8 +18,8 @@ def test_every_stage_of_every_recipe_has_its_size(monkeypatch: pytest.MonkeyPatc
         assert list(results[name]) == list(make().stages)
         for row in results[name].values():
             assert row["parameters"] > 0 and row["gflops_a_call"] > 0 and row["activations_mebibytes"] > 0
-    seven = results["imagen_video"]
-    assert sum(row["parameters"] for row in seven.values()) / 1e9 == pytest.approx(11.6, rel=0.05)  # as published
+    if seven := results.get("imagen_video"):
+        assert sum(row["parameters"] for row in seven.values()) / 1e9 == pytest.approx(11.6, rel=0.05)  # as published
     assert sum(results["sora_like"]["base"][key] for key in ("parameters", "autoencoder_parameters")) > 4e8
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from examples import examples
 from framefall.layers import sparse
 from framefall.layers.patterns import Pattern, parse, window
 from framefall.layers.sparse import sparse_attend, whole_attend
@@ -27,7 +28,7 @@ EXAMPLES = [
     "causal+anchors(3)",
     "causal+window(2)+dilated(3,4)+anchors(2)",
 ]
-FRAMES = [1, 2, 7, 16, 17, 33, 130]
+FRAMES = examples([1, 7, 33, 130], [1, 2, 7, 16, 17, 33, 130])
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

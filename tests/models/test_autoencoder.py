@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from examples import examples
 from framefall.layers import tiling
 from framefall.models import autoencoder as room
 from framefall.models.autoencoder import AutoencoderConfig, VideoAutoencoder
@@ -62,7 +63,9 @@ def decode_in(network: VideoAutoencoder, pieces: list[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size", [(1, 8, 8), (2, 16, 8), (5, 8, 16), (9, 8, 8), (6, 9, 13), (4, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(1, 8, 8), (6, 9, 13), (4, 1, 1), *examples([], [(2, 16, 8), (5, 8, 16), (9, 8, 8)])], ids=str
+)
 def test_any_clip_comes_back_at_its_size_through_latents_of_the_size_that_is_promised(compressed, size):
     latents = compressed.encode(noise(2, 3, *size))
     assert latents.shape == (2, 4, *compressed.config.latent_shape(*size))
@@ -100,7 +103,7 @@ def test_no_latent_knows_a_later_frame_and_no_frame_a_later_latent(compressed):
         assert moved[:first].max() < 1e-5 < 1e-3 < moved[first : first + time].max()
 
 
-CHUNKS = [(1, 8), (9,), (1, 1, 1, 1, 1, 1, 1, 1, 1), (3, 5, 1), (8, 1), (2, 0, 7), (5, 4, 0)]
+CHUNKS = [(1, 8), (1, 1, 1, 1, 1, 1, 1, 1, 1), (2, 0, 7), *examples([], [(9,), (3, 5, 1), (8, 1), (5, 4, 0)])]
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from examples import examples
 from framefall.bench.uses.cases import (
     USES,
     Made,
@@ -44,7 +45,10 @@ def untold(cascade: Cascade, request_of: Request) -> Made:
     return make(cascade, request_of)
 
 
-@pytest.mark.parametrize("name", USES)
+ALIKE = {"images", "before", "both", "redraw_60"}  # given as another use is, at another place or strength
+
+
+@pytest.mark.parametrize("name", [name for name in USES if examples(0, 1) or name not in ALIKE])
 def test_a_use_keeps_what_is_given_and_its_control_does_not(
     name: str, cascade: Cascade, source: Source, request_of: Request, untold: Made
 ) -> None:
