@@ -27,7 +27,7 @@ def worlds() -> StageCard:
 def test_every_caption_of_the_grammar_passes_in_silence(split: str, worlds: StageCard) -> None:
     """In training words; none of these scenes is in the sample that the card was made of but for some of `train`."""
     world = World(split=split, size=60_000, version=2)
-    count = examples(20, 400) * len(world.scenarios)
+    count = examples(10, 400) * len(world.scenarios)
     for index in range(10_000, 10_000 + count):
         caption = world.caption(index, index // len(world.scenarios) % PARAPHRASES, numeric=index % 4 == 0)
         assert doubt(caption, "worlds", worlds, True) is None, caption

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from examples import examples
 from framefall.evaluate.metrics import motion
 from framefall.evaluate.metrics.coherence import flicker, luminance_flicker
 from framefall.flow import GRID_SIDE, LOOK_SIDE, look
@@ -142,11 +143,14 @@ def test_tof_wants_clips_of_one_size() -> None:
         motion.tof(look(pan(3)), look(pan(4)))
 
 
+LARGE = examples((1080, 1920), (2160, 3840))
+
+
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.__name__)
 @pytest.mark.parametrize(
     "shape",
-    [(1, 3, 0, 8, 8), (1, 3, 1, 64, 64), (1, 3, 4, 64, 64), (1, 1, 3, 1, 1), (1, 5, 4, 3, 200), (1, 1, 3, 2160, 3840)],
-    ids=["empty", "one frame", "black", "pixel", "five channels", "4K"],
+    [(1, 3, 0, 8, 8), (1, 3, 1, 64, 64), (1, 3, 4, 64, 64), (1, 1, 3, 1, 1), (1, 5, 4, 3, 200), (1, 1, 3, *LARGE)],
+    ids=["empty", "one frame", "black", "pixel", "five channels", "large"],
 )
 def test_odd_clips_give_a_number_or_nothing(number, shape: tuple[int, ...]) -> None:
     value = number(look(torch.full(shape, -1.0), FPS))

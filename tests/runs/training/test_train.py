@@ -184,7 +184,7 @@ def test_a_model_that_was_trained_too_briefly_is_not_said_to_be_trained_and_one_
     simple: Folder, tmp_path: Path
 ) -> None:
     recipe = override(RECIPES["micro"](), ["save_every=1000", "stages.base.flip=false"])
-    notes: dict[int, list[str]] = {2: [], 90: []}
+    notes: dict[int, list[str]] = {2: [], 110: []}
     found: dict[int, Trained] = {}
     for steps, said in notes.items():
         for event in train.events(simple, tmp_path / f"m{steps}", recipe, stages=["base"], steps=steps):
@@ -192,19 +192,19 @@ def test_a_model_that_was_trained_too_briefly_is_not_said_to_be_trained_and_one_
                 said.append(event.text)
             elif isinstance(event, Done):
                 found[steps] = event.result
-    short, long = found[2], found[90]
+    short, long = found[2], found[110]
     assert short.enough is False and short.said().startswith(
         f"{short.model} is written, but cannot make a picture yet:"
     )
     assert "base has seen 8 clips and makes colours and no scene" in short.said()
-    assert long.enough is True and long.said().startswith(f"{long.model} is trained: base has seen 360 clips and makes")
+    assert long.enough is True and long.said().startswith(f"{long.model} is trained: base has seen 440 clips and makes")
     assert "scenes that can be recognised" in long.said() and long.held_out["base"] < short.held_out["base"] / 5
     for result in (short, long):  # the clip is its own measure, and that is said
         assert "measured on clips of the training set: none is held out" in result.said()
     assert "base 2 steps of 4 clips, its only piece 8 times" in notes[2][0]
     assert "this is not enough: base will see about 8 clips" in notes[2][1] and "take --steps" in notes[2][1]
-    tenth = [text for text in notes[90] if "after a tenth of its budget" in text]
-    assert len(tenth) == 1 and "this will not do" in tenth[0]  # by what is known then: 360 clips of one piece are few
+    tenth = [text for text in notes[110] if "after a tenth of its budget" in text]
+    assert len(tenth) == 1 and "this will not do" in tenth[0]  # by what is known then: 440 clips of one piece are few
     assert [text for text in notes[2] if "tenth" in text] == []
 
 
