@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from children import prepare
 from filelock import FileLock
 
 import unsynced  # noqa: F401
@@ -36,6 +37,8 @@ def pytest_collection() -> Generator[None, object, object]:
     found = yield
     gc.freeze()
     gc.enable()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # of whom nearly each runs a test that needs it
+        prepare()
     return found
 
 

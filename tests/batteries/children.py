@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ SERVER.set_forkserver_preload(
         "torch._dynamo",
     ]
 )
+
+
+def prepare() -> None:
+    """Begins with the imports, which take seconds, and waits for none: who first needs a child waits for less."""
+    forkserver.ensure_running()
+
 
 _BEGIN = """
 import os, sys
