@@ -1,4 +1,4 @@
-"""Networks split among two real ranks over gloo, and read by three or four; this file is also the program that each rank runs."""
+"""Networks split among real ranks over gloo, read again by more of them; this file is the program that each runs."""
 
 import hashlib
 import json
