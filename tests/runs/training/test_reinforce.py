@@ -11,7 +11,7 @@ from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import Folder
 from framefall.progress import Done
 from framefall.runs.training.distill import distill
-from framefall.runs.training.reinforce import Reinforced, Run, reinforce, run_for, shown
+from framefall.runs.training.reinforce import Reinforced, Run, can_be_judged, reinforce, run_for, shown
 from framefall.train.reinforcement import Reinforcement, Round
 from framefall.video import Video, from_pixels
 from framefall.worlds.render.renderer import View, render
@@ -68,6 +68,12 @@ def test_the_judge_gives_most_to_the_scene_that_was_asked_for() -> None:
     other = shown(video, "a purple ball and a green ball collide", fps=6.0, version=2, run=run)
     nothing = shown(torch.zeros_like(video), caption, fps=6.0, version=2, run=run)
     assert right > other >= nothing and right > 1.0
+
+
+def test_a_screen_is_not_asked_for_since_the_judge_does_not_see_whether_it_is_there() -> None:
+    assert not can_be_judged("a small red box moves left and passes behind a black screen")
+    assert can_be_judged("a small red box falls and bounces on the floor")
+    assert can_be_judged("fog over a field")  # nothing to judge: all drafts are worth the same
 
 
 def test_what_cannot_be_improved_is_refused(trained: Path, folder: Folder, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A trained model's base made better at what is asked for, by what its own clips are worth to a judge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.config import override, to_dict, to_json
 from framefall.data import loader
+from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source
 from framefall.data.media.sheet import clip_row, strips
@@ -115,12 +117,18 @@ def reinforce(
                 training, objective.window(part), batch=count, seed=seed, start=start, workers=recipe.workers
             )
 
+        def asked(start: int) -> Generator[list[Clip], None, None]:
+            with closing(clips(2 * every.prompts, Key(run.seed, "asked").word())(start)) as batches:
+                for batch in batches:
+                    seen = batch if reward else [clip for clip in batch if can_be_judged(clip.caption)]
+                    yield (seen or batch)[: every.prompts]
+
         version = version_trained_on(cascade.config.trained_on)
         found, reached = list[float](), 0
         for event in reinforce_stage(
             stage,
             every,
-            clips(every.prompts, Key(run.seed, "asked").word()),
+            asked,
             partial(shown, fps=stage.config.shape.fps, version=version, run=run) if reward is None else reward,
             budget,
             folder,
@@ -169,6 +177,15 @@ def recipe_for(cascade: Cascade, stage: str) -> Recipe:
     data = FolderConfig(size=last.height, fps=last.fps) if found is None else found.data
     part = replace(own, flip=False, image_share=0.0)
     return Recipe(name=f"reinforce-{cascade.config.name}", stages={stage: part}, data=data)
+
+
+def can_be_judged(prompt: str | None) -> bool:
+    """Whether the judge sees what a prompt asks for: of a screen it sees what passes behind it, and not the screen.
+
+    Asked for them all the same, a base learns to leave screens out (docs/log.md).
+    """
+    stated = said(prompt or "")
+    return stated is None or stated.scenario != "occluder"
 
 
 def shown(video: Video, prompt: str, *, fps: float, version: int, run: Run) -> float:
