@@ -122,6 +122,7 @@ def train_stage(
     watch, first, kept = None, state.step, state.step
     if held_out and (split or ranks.rank() == 0):
         watch = Watch(held_out, part, recipe.seed, loss, run_folder / "log.jsonl", first)
+    looked = -1  # the step that was measured last
     saved = stripped = began = time.monotonic()
     with Journal(run_folder, state.step) as journal, closing(clips):
         for sentence in damaged:
@@ -170,6 +171,7 @@ def train_stage(
             if watch and _agreed(watch.due(state.minutes, seconds), split):
                 with averaged(network, average.tensors):
                     found = _measure(watch, stage, part, state, budget, journal)
+                looked = state.step
                 if ranks.rank() == 0:
                     yield found
                 began = time.monotonic()  # time spent looking is not training
@@ -194,9 +196,10 @@ def train_stage(
         network.eval()
         # a kill may have come between
         if watch and _agreed(state.step > first or state.step not in watch.before, split):
-            found = _measure(watch, stage, part, state, budget, journal)
-            if ranks.rank() == 0:
-                yield found
+            if looked != state.step:
+                found = _measure(watch, stage, part, state, budget, journal)
+                if ranks.rank() == 0:
+                    yield found
             if not math.isfinite(found.loss):
                 raise Diverged(
                     f"the averaged weights of {stage.name} make nothing that is finite at step {state.step}; begin"
