@@ -43,7 +43,8 @@ def test_each_stage_leaves_what_it_needs_to_go_on_and_a_strip_of_samples(name: s
     assert json.loads((run / "recipe.json").read_text())["name"] == "micro"
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4] and any((run / "tensorboard").iterdir())
-    assert [row["step"] for row in rows if "held_out_loss" in row] == [4]
+    measured = [row["step"] for row in rows if "held_out_loss" in row]
+    assert measured[-1] == 4 and measured == sorted(set(measured))  # before the end where a step took long enough
     sheet = cv2.imread(str(run / "samples" / "00000004.png"))
     assert sheet is not None and min(sheet.shape[:2]) > 16 and sheet.std() > 10
 
