@@ -124,6 +124,14 @@ def test_a_clip_without_a_caption_cannot_be_asked_for(tmp_path: Path) -> None:
         next(events)
 
 
+def test_a_run_that_is_stopped_loses_no_round(tmp_path: Path) -> None:
+    events = reinforce_stage(base(), SETTINGS, clips, bright, Budget(steps=4), tmp_path, 0, {"toy": 1})
+    next(events)
+    assert isinstance(events, Generator)
+    events.close()  # after the first round, one before a checkpoint is due
+    assert [one.step for one in run(base(), tmp_path, 3)] == [2, 3]
+
+
 def test_a_reward_that_is_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a reward must be a finite number, got nan for a clip of 'a ball'"):
         run(base(), tmp_path, 1, reward=lambda video, prompt: float("nan"))

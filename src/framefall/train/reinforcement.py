@@ -87,7 +87,7 @@ def reinforce_stage(
     `asked` are clips whose captions are the prompts of the rounds, `truths` those that are learnt beside drafts.
     Goes on from the newest whole checkpoint under `run_folder`, which is one of `identity`. Everything is drawn by the
     seed and the round, so that a run that goes on makes the bits of one that was never stopped. Raises `Diverged` where
-    a loss or a weight is no longer finite.
+    a loss or a gradient is no longer finite. Closed after a `Round`, it saves that round first.
     """
     network, state = stage.backbone.train(), resume.State()
     average = optim.AveragedWeights(network, settings.optim.ema_width)
@@ -126,7 +126,12 @@ def reinforce_stage(
                     before.backbone.load_state_dict(average.tensors)
                     strip(before, state.step)
             what = f"{stage.name}, round {state.step}, reward {mean:.3f}"
-            yield Round(budget.progress(state), 1.0, what, stage.name, state.step, mean)
+            try:
+                yield Round(budget.progress(state), 1.0, what, stage.name, state.step, mean)
+            except (GeneratorExit, KeyboardInterrupt):  # whoever stops it here loses no round
+                if state.step > kept:
+                    resume.save(run_folder / "checkpoints", run, 2)
+                raise
         if state.step > kept:
             resume.save(run_folder / "checkpoints", run, 2)
     network.load_state_dict(average.tensors)

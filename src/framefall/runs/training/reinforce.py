@@ -90,9 +90,9 @@ def reinforce(
     In each round it makes several drafts of each of some prompts and learns towards those that are worth more than the
     others of their prompt, and from clips of data (`train/reinforcement.py`). `source` is a world or a folder, whose
     captions are asked for and whose clips are the data, by default the world that the model was trained on.
-    `reward(video, prompt)` says what a clip
-    `[1, channels, frames, height, width]` in -1..1 is worth; by default it is how much of its prompt it shows and how
-    many laws of motion it keeps (`physics/obedience.py`). `settings` are as of `--set`: `reinforcement.drafts=16`.
+    `reward(video, prompt)` says what a clip `[1, channels, frames, height, width]` in -1..1 is worth; by default it is
+    how much of its prompt it shows and how many laws of motion it keeps (`physics/obedience.py`); what that cannot see
+    is not asked for. `settings` are as of `--set`: `reinforcement.drafts=16`.
     """
     output, cascade = Path(output), load_cascade(model, device)
     if output.exists() and output.resolve() == checkpoint.find(model).resolve():
