@@ -122,7 +122,6 @@ def train_stage(
     watch, first, kept = None, state.step, state.step
     if held_out and (split or ranks.rank() == 0):
         watch = Watch(held_out, part, recipe.seed, loss, run_folder / "log.jsonl", first)
-    looked = -1  # the step that was measured last
     saved = stripped = began = time.monotonic()
     with Journal(run_folder, state.step) as journal, closing(clips):
         for sentence in damaged:
@@ -171,7 +170,6 @@ def train_stage(
             if watch and _agreed(watch.due(state.minutes, seconds), split):
                 with averaged(network, average.tensors):
                     found = _measure(watch, stage, part, state, budget, journal)
-                looked = state.step
                 if ranks.rank() == 0:
                     yield found
                 began = time.monotonic()  # time spent looking is not training
@@ -196,7 +194,7 @@ def train_stage(
         network.eval()
         # a kill may have come between
         if watch and _agreed(state.step > first or state.step not in watch.before, split):
-            if looked != state.step:
+            if state.step not in watch.before:  # it was not due just now
                 found = _measure(watch, stage, part, state, budget, journal)
                 if ranks.rank() == 0:
                     yield found

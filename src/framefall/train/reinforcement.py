@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,7 +94,7 @@ def reinforce_stage(
     optimizers = optim.optimizers(network, settings.optim)
     run = resume.Run(network, average, optimizers, state, identity)
     damaged = resume.restore(run_folder / "checkpoints", run)
-    before = Stage(name=stage.name, config=stage.config, backbone=deepcopy(network).eval(), codec=stage.codec)
+    before = replace(stage, backbone=deepcopy(network).eval())
     before.backbone.requires_grad_(False)
     began, kept = time.monotonic(), state.step
     with (

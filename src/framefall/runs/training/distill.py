@@ -131,10 +131,7 @@ def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     teacher = cascade.stage(stage)
-    found = trained_by(cascade, teacher)
-    own = StageRecipe(stage=teacher.config, flip=False) if found is None else found.stages[stage]
-    last = cascade.stages[-1].config.shape
-    data = FolderConfig(size=last.height, fps=last.fps) if found is None else found.data
+    own, data = examples_of(cascade, stage)
     sampling = teacher.config.best
     distillation = Distillation(
         method="flow_map" if method == "flow_map" else "progressive",
@@ -158,6 +155,18 @@ def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings:
     assert part.distillation is not None
     part = replace(part, stage=student(teacher.config, part.distillation))
     return replace(changed, stages={stage: part})
+
+
+def examples_of(cascade: Cascade, stage: str) -> tuple[StageRecipe, FolderConfig]:
+    """How a stage's examples are made and its clips read: as in the first recipe, or that of the model's name, whose
+    stage has this network; of no recipe's, at the model's own size and rate.
+    """
+    config, last = cascade.stage(stage).config, cascade.stages[-1].config.shape
+    for name in sorted(RECIPES, key=lambda name: name != cascade.config.name):
+        recipe = RECIPES[name]()
+        if stage in recipe.stages and recipe.stages[stage].stage.backbone == config.backbone:
+            return recipe.stages[stage], recipe.data
+    return StageRecipe(stage=config, flip=False), FolderConfig(size=last.height, fps=last.fps)
 
 
 def source_of(cascade: Cascade, stage: str = "base") -> str:
@@ -257,15 +266,6 @@ def _publish(
     )
     dtype = torch.bfloat16 if recipe.weights == "bfloat16" else torch.float32
     checkpoint.with_stage(output, made.name, made, config, dtype, start=model)
-
-
-def trained_by(cascade: Cascade, stage: Stage) -> Recipe | None:
-    """The recipe of the model's name, or the first one, whose stage has this network."""
-    for name in sorted(RECIPES, key=lambda name: name != cascade.config.name):
-        recipe = RECIPES[name]()
-        if stage.name in recipe.stages and recipe.stages[stage.name].stage.backbone == stage.config.backbone:
-            return recipe
-    return None
 
 
 def digest(stage: Stage) -> str:

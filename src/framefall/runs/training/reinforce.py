@@ -17,7 +17,7 @@ from framefall.cascade.stage import Stage
 from framefall.config import override, to_dict, to_json
 from framefall.data import loader
 from framefall.data.clip import Clip
-from framefall.data.folder import Folder, FolderConfig
+from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.data.media.sheet import clip_row, strips
 from framefall.noise import Key
@@ -26,7 +26,7 @@ from framefall.progress import Events, operation
 from framefall.ranges import Share, within
 from framefall.runs.sources import open_source
 from framefall.runs.training import preflight
-from framefall.runs.training.distill import digest, source_of, trained_by
+from framefall.runs.training.distill import digest, examples_of, source_of
 from framefall.runs.training.strips import FRAMES
 from framefall.tracking.tracker import track
 from framefall.train import objective
@@ -169,12 +169,8 @@ def run_for(cascade: Cascade, settings: Sequence[str] = ()) -> Run:
 
 
 def recipe_for(cascade: Cascade, stage: str) -> Recipe:
-    """How clips of data are read: as the recipe says whose network the stage has; never mirrored, for captions say
-    left and right.
-    """
-    found, last = trained_by(cascade, cascade.stage(stage)), cascade.stages[-1].config.shape
-    own = StageRecipe(stage=cascade.stage(stage).config) if found is None else found.stages[stage]
-    data = FolderConfig(size=last.height, fps=last.fps) if found is None else found.data
+    """How clips of data are read; never mirrored, for captions say left and right."""
+    own, data = examples_of(cascade, stage)
     part = replace(own, flip=False, image_share=0.0)
     return Recipe(name=f"reinforce-{cascade.config.name}", stages={stage: part}, data=data)
 
