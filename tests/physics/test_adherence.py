@@ -11,7 +11,11 @@ from framefall.physics.adherence import attribute_checks
 from framefall.physics.evidence import gather
 from framefall.physics.laws import laws
 from framefall.physics.truth import project
-from framefall.worlds.scene import Attributes, Thing
+from framefall.tracking.tracker import track
+from framefall.video import from_pixels
+from framefall.worlds.render.renderer import View, render
+from framefall.worlds.scene import SCENERY_COLOURS, Attributes, Thing
+from framefall.worlds.state import frame_times
 from framefall.worlds.world import open_world
 
 WORDS = {"fall": (), "projectile": ("direction", "speed"), "uniform": ("direction", "speed"), "stack": ("outcome",)}
@@ -78,3 +82,16 @@ def test_a_caption_of_an_empty_clip_has_everything_wrong(clip: Callable[..., tup
 
 def _changed(said: Attributes, **changes: str) -> Attributes:
     return replace(said, things=(replace(said.things[0], **changes), *said.things[1:]))
+
+
+def test_a_screen_is_seen_in_its_colour_and_missed_where_there_is_none() -> None:
+    for index in range(examples(4, 24)):
+        log = open_world("occluder@2", "id").log(index)
+        said, view = log.scene.attributes, View(64, round(64 * log.scene.width))
+        other = replace(said, occluder=next(colour for colour in SCENERY_COLOURS if colour != said.occluder))
+        bare = replace(log, scene=replace(log.scene, fixtures=()))
+        shown, missing = (track(from_pixels(render([one], [frame_times(16, 6.0)], view)), 6.0) for one in (log, bare))
+        assert attribute_checks(gather(shown, None, said))["screen"], index
+        assert not attribute_checks(gather(shown, None, other))["screen"]
+        assert not attribute_checks(gather(missing, None, said))["screen"]
+        assert "screen" not in attribute_checks(gather(replace(shown, screens=None), None, said))

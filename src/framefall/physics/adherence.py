@@ -14,7 +14,7 @@ from framefall.physics.segmented_paths import SegmentedPath
 from framefall.physics.truth import MOMENTS
 from framefall.tracking.colours import lab
 from framefall.worlds.captions.bins import BINS, Factor
-from framefall.worlds.scene import BODY_COLOURS, COLOURS, Thing
+from framefall.worlds.scene import BODY_COLOURS, COLOURS, SCENERY_COLOURS, Thing
 from framefall.worlds.shapes import OUTLINES
 
 Reference = Mapping[str, Float[np.ndarray, " moments"]]  # each shape's moments, as the tracker tells them
@@ -22,6 +22,7 @@ Reference = Mapping[str, Float[np.ndarray, " moments"]]  # each shape's moments,
 MOVES = 0.05  # diameters: what goes less far has no direction
 _FOUR_WAYS = ("uniform", "billiards")  # scenarios in which something may be said to go up
 _PALETTE = {name: np.array(lab(np.array(COLOURS[name]))) for name in BODY_COLOURS}
+_SCENERY = {name: np.array(lab(np.array(COLOURS[name]))) for name in SCENERY_COLOURS}
 _TURNED = {shape: "box" if shape == "diamond" else shape for shape in OUTLINES}
 _WAYS = {"right": (1.0, 0.0), "up": (0.0, -1.0), "left": (-1.0, 0.0), "down": (0.0, 1.0)}
 
@@ -64,15 +65,20 @@ def attribute_checks(evidence: Evidence, shapes: Reference = MOMENTS) -> dict[st
         answer["speed"] = first is not None and speed_of(evidence, first) == said.speed
     if said.outcome in ("stands", "topples"):
         answer["outcome"] = outcome(evidence)[0] == 0
+    if said.occluder in _SCENERY and evidence.tracks.screens is not None:
+        answer["screen"] = said.occluder in [_nearest_of(_SCENERY, colour) for colour in evidence.tracks.screens]
     return answer
 
 
 def colour_of(path: Path) -> str:
     """The name of the nearest of the bodies' colours."""
-    middle = np.median(path.colour[path.whole], axis=0)
-    # shading makes a body lighter or darker, and never of another hue
+    return _nearest_of(_PALETTE, np.median(path.colour[path.whole], axis=0))
+
+
+def _nearest_of(palette: Mapping[str, np.ndarray], colour: Float[np.ndarray, "3"]) -> str:
+    # shading makes a thing lighter or darker, and never of another hue
     weights = np.array([0.5, 1.0, 1.0])
-    return min(_PALETTE, key=lambda name: float(np.linalg.norm(weights * (_PALETTE[name] - middle))))
+    return min(palette, key=lambda name: float(np.linalg.norm(weights * (palette[name] - colour))))
 
 
 def size_of(path: Path, height: int, version: int = 1) -> str:

@@ -16,6 +16,7 @@ from framefall.tracking.known_scene import KnownScene
 from framefall.tracking.matte import find_blobs
 from framefall.tracking.point_tracks import track_points
 from framefall.tracking.scenery import Scenery
+from framefall.tracking.screens import find_screens
 from framefall.tracking.splitting import ExpectedObject
 from framefall.tracking.tracklet import Tracklet
 from framefall.tracking.trajectory import Tracks, Trajectory
@@ -122,6 +123,7 @@ def _matted(
         noise=back.noise / 255,
         coverage=seen / due if due else 0.0,
         camera=np.zeros((0, 2)) if camera is None else camera * clip.scale,
+        screens=find_screens(back.whole[0]) if camera is None and len(back.whole) == 1 else None,
     )
 
 

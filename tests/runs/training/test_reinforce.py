@@ -1,5 +1,6 @@
 """`framefall.reinforce` on a toy cascade: a whole model comes out, by a reward of one's own or by the judge."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import Folder
 from framefall.progress import Done
 from framefall.runs.training.distill import distill
-from framefall.runs.training.reinforce import Reinforced, Run, can_be_judged, reinforce, run_for, shown
+from framefall.runs.training.reinforce import Reinforced, Run, reinforce, run_for, shown
 from framefall.train.reinforcement import Reinforcement, Round
 from framefall.video import Video, from_pixels
 from framefall.worlds.render.renderer import View, render
@@ -70,10 +71,16 @@ def test_the_judge_gives_most_to_the_scene_that_was_asked_for() -> None:
     assert right > other >= nothing and right > 1.0
 
 
-def test_a_screen_is_not_asked_for_since_the_judge_does_not_see_whether_it_is_there() -> None:
-    assert not can_be_judged("a small red box moves left and passes behind a black screen")
-    assert can_be_judged("a small red box falls and bounces on the floor")
-    assert can_be_judged("fog over a field")  # nothing to judge: all drafts are worth the same
+def test_a_clip_without_the_screen_that_was_asked_for_is_worth_less() -> None:
+    log = World(("occluder",), "id", version=2).log(3)
+    view, run = View(64, round(64 * log.scene.width)), Run(reinforcement=Reinforcement())
+    bare = replace(log, scene=replace(log.scene, fixtures=()))  # nothing hides what passes
+    caption = World(("occluder",), "id", version=2).caption(3)
+    right, empty = (
+        shown(from_pixels(render([one], [frame_times(16, 6.0)], view)), caption, fps=6.0, version=2, run=run)
+        for one in (log, bare)
+    )
+    assert right > empty > 0
 
 
 def test_what_cannot_be_improved_is_refused(trained: Path, folder: Folder, tmp_path: Path) -> None:

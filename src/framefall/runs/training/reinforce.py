@@ -1,7 +1,6 @@
 """A trained model's base made better at what is asked for, by what its own clips are worth to a judge."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
 from framefall.config import override, to_dict, to_json
 from framefall.data import loader
-from framefall.data.clip import Clip
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.data.media.sheet import clip_row, strips
@@ -91,8 +89,8 @@ def reinforce(
     others of their prompt, and from clips of data (`train/reinforcement.py`). `source` is a world or a folder, whose
     captions are asked for and whose clips are the data, by default the world that the model was trained on.
     `reward(video, prompt)` says what a clip `[1, channels, frames, height, width]` in -1..1 is worth; by default it is
-    how much of its prompt it shows and how many laws of motion it keeps (`physics/obedience.py`); what that cannot see
-    is not asked for. `settings` are as of `--set`: `reinforcement.drafts=16`.
+    how much of its prompt it shows and how many laws of motion it keeps (`physics/obedience.py`). `settings` are as of
+    `--set`: `reinforcement.drafts=16`.
     """
     output, cascade = Path(output), load_cascade(model, device)
     if output.exists() and output.resolve() == checkpoint.find(model).resolve():
@@ -117,18 +115,12 @@ def reinforce(
                 training, objective.window(part), batch=count, seed=seed, start=start, workers=recipe.workers
             )
 
-        def asked(start: int) -> Generator[list[Clip], None, None]:
-            with closing(clips(2 * every.prompts, Key(run.seed, "asked").word())(start)) as batches:
-                for batch in batches:
-                    seen = batch if reward else [clip for clip in batch if can_be_judged(clip.caption)]
-                    yield (seen or batch)[: every.prompts]
-
         version = version_trained_on(cascade.config.trained_on)
         found, reached = list[float](), 0
         for event in reinforce_stage(
             stage,
             every,
-            asked,
+            clips(every.prompts, Key(run.seed, "asked").word()),
             partial(shown, fps=stage.config.shape.fps, version=version, run=run) if reward is None else reward,
             budget,
             folder,
@@ -173,15 +165,6 @@ def recipe_for(cascade: Cascade, stage: str) -> Recipe:
     own, data = examples_of(cascade, stage)
     part = replace(own, flip=False, image_share=0.0)
     return Recipe(name=f"reinforce-{cascade.config.name}", stages={stage: part}, data=data)
-
-
-def can_be_judged(prompt: str | None) -> bool:
-    """Whether the judge sees what a prompt asks for: of a screen it sees what passes behind it, and not the screen.
-
-    Asked for them all the same, a base learns to leave screens out (docs/log.md).
-    """
-    stated = said(prompt or "")
-    return stated is None or stated.scenario != "occluder"
 
 
 def shown(video: Video, prompt: str, *, fps: float, version: int, run: Run) -> float:
