@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import children
 import pytest
-from children import prepare
 from filelock import FileLock
 
 import unsynced  # noqa: F401
@@ -30,6 +30,23 @@ os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 keep_to_arrays()  # and before anything loads the package
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Pytest's workers share the process that children are forked from: its imports are seconds of a core."""
+    if config.getoption("numprocesses", None) and not config.getoption("collectonly"):
+        children.promise()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished() -> None:
+    """It is started when a worker has collected: until then all of them import, and compile, the same as it."""
+    children.share()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not config.getoption("collectonly"):
+        children.withdraw()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What is imported and collected stays: looking through it for garbage took a quarter of the time."""
@@ -37,8 +54,6 @@ def pytest_collection() -> Generator[None, object, object]:
     found = yield
     gc.freeze()
     gc.enable()
-    if "PYTEST_XDIST_WORKER" in os.environ:  # of whom nearly each runs a test that needs it
-        prepare()
     return found
 
 
@@ -79,6 +94,12 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Fill], Path
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server() -> None:
+    """By now, when the first test begins, it is there."""
+    children.join()
 
 
 @pytest.fixture(scope="session", autouse=True)

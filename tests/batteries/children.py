@@ -6,6 +6,7 @@ import multiprocessing.process
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from multiprocessing import forkserver
 from pathlib import Path
@@ -15,7 +16,6 @@ Child = multiprocessing.process.BaseProcess
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        *(["unsynced"] if "unsynced" in sys.modules else []),  # as whoever starts it
         "framefall.cli",
         "framefall.runs.training.train",
         "framefall.runs.generation.generate",
@@ -23,13 +23,47 @@ SERVER.set_forkserver_preload(
         "framefall.studio.narrator",
         "framefall.studio.jobs.generate",
         "torch._dynamo",
+        *(["pytest"] if "pytest" in sys.modules else []),  # whose files some of them run
     ]
 )
 
 
-def prepare() -> None:
-    """Begins with the imports, which take seconds, and waits for none: who first needs a child waits for less."""
-    forkserver.ensure_running()
+# in the environment of pytest's workers: the file that says where the one server listens that they share
+_SHARED = "FORK_SERVER"
+
+
+def promise() -> None:
+    """Whoever is started from here on shares a server, which `share` will start."""
+    os.environ[_SHARED] = str(Path(tempfile.mkdtemp()) / "address")
+
+
+def share() -> None:
+    """Starts it, which begins with the imports: they take seconds, and nobody waits for all of them."""
+    place = Path(os.environ[_SHARED])
+    if not place.exists():
+        forkserver.ensure_running()
+        place.write_text(forkserver._forkserver._forkserver_address)  # type: ignore[attr-defined]
+
+
+def withdraw() -> None:
+    """Forgets the place; the server ends with this process."""
+    place = Path(os.environ.pop(_SHARED))
+    place.unlink(missing_ok=True)
+    place.parent.rmdir()
+
+
+def join() -> None:
+    """Children of this process are forked from the server that it shares, if it does."""
+    if _SHARED in os.environ:
+        use(Path(os.environ[_SHARED]).read_text())
+
+
+def use(address: str) -> None:
+    """Children of this process are forked from the server that listens there."""
+    ours = forkserver._forkserver  # type: ignore[attr-defined]
+    ours._forkserver_address, ours.ensure_running = address, lambda: None
+    if ours._forkserver_alive_fd is None:  # whoever started the server keeps it alive
+        ours._forkserver_alive_fd = os.open(os.devnull, os.O_WRONLY)
 
 
 _BEGIN = """
@@ -37,6 +71,7 @@ import os, sys
 os.environ.clear()
 os.environ.update({environment!r})
 sys.argv = {argv!r}
+{as_its_parent}
 """
 # the progress bar's lock would else be a semaphore that a killed process leaves to the system
 _COMMAND = """
@@ -96,8 +131,14 @@ def reports(started: Sequence[Child], folder: Path, seconds: float = 200) -> lis
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(len(started))]
 
 
+def as_its_parent() -> str:
+    """Code with which a process does not wait for the disk either, where this one does not."""
+    return "import unsynced" if "unsynced" in sys.modules else ""
+
+
 def _start(argv: list[str], code: str, more: dict[str, str] | None = None) -> Child:
-    begin = _BEGIN.format(argv=argv, environment={**os.environ, **(more or {})})
+    environment = {**os.environ, **(more or {})}
+    begin = _BEGIN.format(argv=argv, environment=environment, as_its_parent=as_its_parent())
     child = SERVER.Process(target=exec, args=(begin + code,))
     child.start()
     return child

@@ -16,7 +16,7 @@ from multiprocessing import forkserver, reduction, spawn
 from typing import Any
 from unittest import mock
 
-from children import SERVER, Child
+from children import SERVER, Child, as_its_parent, use
 
 # what libraries read when they are loaded: a process with other values is started as always
 _AT_LOADING = ("GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_")
@@ -59,7 +59,8 @@ class Forked(subprocess.Popen[Any]):
             ours.ensure_running()
             server = ours._forkserver_address
         try:
-            told = ([str(word) for word in args[1:]], environment, os.fspath(cwd or os.getcwd()), session, server)
+            place = os.fspath(cwd or os.getcwd())
+            told = ([str(word) for word in args[1:]], environment, place, session, server, as_its_parent())
             self._process = SERVER.Process(target=_become, args=([*map(_Open, mine)], _Open(write), *told))
             with _STARTS, mock.patch.object(spawn, "get_preparation_data", _without_main):
                 self._process.start()
@@ -121,10 +122,11 @@ def _become(
     folder: str,
     session: bool,
     server: str | None,
+    begin: str,
 ) -> None:
+    exec(begin)
     if server is not None:
-        ours = forkserver._forkserver  # type: ignore[attr-defined]
-        ours._forkserver_address, ours.ensure_running = server, lambda: None
+        use(server)
         subprocess.Popen = Deep  # type: ignore[misc]
     for place, own in enumerate(streams):
         os.dup2(own, place)
