@@ -14,7 +14,7 @@ def shared_state() -> dict[str, object]:
     # libraries write into the environment too, when they are loaded
     names = ("HOME", "PATH", "PYTHONPATH", "CXX", "OMP_NUM_THREADS")
     return {
-        **{name: value for name, value in os.environ.items() if name in names or name.startswith("FRAMEFALL_")},
+        **{name: os.environ[name] for name in os.environ if name in names or name.startswith("FRAMEFALL_")},
         **{one.name: signal.getsignal(one) for one in signals},
         **{one: resource.getrlimit(getattr(resource, one)) for one in limits},
         "folder": os.getcwd(),
