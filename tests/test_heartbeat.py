@@ -95,7 +95,7 @@ def test_a_rank_that_is_lost_ends_the_job_with_its_name_said_once(name: str, end
 def test_without_a_heartbeat_a_frozen_rank_is_waited_for(others: dict[str, Job]) -> None:
     """The control: the same job, where nobody listens."""
     _, (waits, _), struck = others["deaf"]
-    waits.join(max(0.0, struck + 2 * SILENCE - time.monotonic()))
+    waits.join(max(0.0, struck + 1.5 * SILENCE - time.monotonic()))
     assert waits.exitcode is None
 
 

@@ -82,7 +82,7 @@ def test_a_run_that_stops_within_an_autoencoder_ends_with_the_same_bits(
 def test_minutes_are_halved_between_an_autoencoder_and_its_stage(
     recipe: Recipe, folder: Folder, tmp_path: Path
 ) -> None:
-    run = train.events(folder, tmp_path / "toy", recipe, stages=["base"], minutes=0.02)
+    run = train.events(folder, tmp_path / "toy", recipe, stages=["base"], minutes=0.008)
     spent = [event for event in run if isinstance(event, TrainingStep)]
     names = [step.stage for step in spent]
     assert set(names) == {"base.autoencoder", "base"} and names == sorted(names, key=lambda name: name == "base")

@@ -14,7 +14,7 @@ from examples import examples
 sys.path.insert(0, str(Path(__file__).parents[1] / "batteries"))
 import outputs as battery
 
-COUNTS = {battery.cuts: examples(12, 120), battery.races: examples(4, 100)}
+COUNTS = {battery.cuts: examples(12, 120), battery.races: examples(2, 100)}
 
 
 @pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)

@@ -41,7 +41,7 @@ def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path)
     with served(place_of(tmp_path / "home", (model,), (tmp_path / "root",))) as studio:
         for report in (
             studio_guard.schema(studio, examples(19, 2000), 0),
-            studio_files.uploads(studio, examples(12, 200), 0),
+            studio_files.uploads(studio, examples(6, 200), 0),
         ):
             assert report.passed, report.broken
 

@@ -17,7 +17,7 @@ import power
 import trainings as battery
 
 battery.STEPS = examples(10, battery.STEPS)  # of the run that is gone on with
-COUNTS = {battery.resumes: examples(4, 540), battery.spoilt: examples(4, 120), battery.quotas: examples(2, 40)}
+COUNTS = {battery.resumes: examples(2, 540), battery.spoilt: examples(4, 120), battery.quotas: examples(2, 40)}
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forked import forking
 from numbered import Counted, Letters, same
 
 from framefall.data.cached.ahead import Ahead
@@ -111,9 +112,10 @@ time.sleep(60)
 
 def test_when_the_parent_is_killed_its_workers_end_and_clear_up(tmp_path: Path, on_path: None) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, env=environment, text=True
-    )
+    with forking(deep=True):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, env=environment, text=True
+        )
     assert parent.stdout is not None
     children = [int(word) for word in parent.stdout.readline().split()]
     assert children and all(Path(f"/proc/{child}").exists() for child in children)
