@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from examples import examples
 from framefall.cascade.cascade import Cascade, CascadeConfig, SegmentStep, finished, frame_counts
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
@@ -43,7 +44,7 @@ def sampled(cascade: Cascade, name: str, sampling: Sampling) -> Cascade:
 # new clips
 
 
-@pytest.mark.parametrize("frames", [1, 2, 7, 15, 16, 17, 40])
+@pytest.mark.parametrize("frames", [1, 16, 40, *examples([], [2, 7, 15, 17])])
 def test_the_number_of_frames_is_met_exactly(cascade, frames):
     video = cascade.sample(Request(TALK, frames=frames))
     assert video.shape == (1, 3, frames, 32, 32) and video.isfinite().all()
@@ -134,7 +135,7 @@ def test_a_caption_makes_a_difference(cascade):
     assert min((one - two).abs().mean(), (one - null).abs().mean()) > 0.01
 
 
-@pytest.mark.parametrize("until", ["base", None])
+@pytest.mark.parametrize("until", examples(["base"], ["base", None]))
 def test_a_clip_does_not_depend_on_its_neighbours(cascade, float32, until):
     captions = (TALK, None, DOGS)
     together = cascade.sample(Request(captions, until=until))
@@ -467,7 +468,7 @@ def upscaled(
     return torch.cat(list(finished(events, stages[-1])), dim=2)
 
 
-@pytest.mark.parametrize("stages", [("temporal_sr",), ("spatial_sr",), ("temporal_sr", "spatial_sr")], ids=str)
+@pytest.mark.parametrize("stages", [("temporal_sr", "spatial_sr"), *examples([], [("temporal_sr",), ("spatial_sr",)])])
 def test_a_real_video_comes_out_the_same_however_it_comes_in(cascade, moving, stages):
     frames = 20 if "temporal_sr" in stages else 37  # more than one segment of every stage
     video = moving(frames, 16, 16)

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from examples import examples
 from framefall.models.backbone import Condition
 from framefall.models.transformer import SpaceTimeTransformer, TransformerBlock, TransformerConfig
 
@@ -264,7 +265,7 @@ def test_every_fusion_reads_every_word_and_every_number_and_does_not_mix_clips(t
     assert (network(x_t, t, replace(condition, text=text)) - before)[1].abs().max() == 0
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", [*FUSIONS][:: examples(2, 1)])
 def test_every_fusion_overfits_one_clip_and_its_gradients_reach_everything(fresh, inputs, fusion):
     network, (noise, t, condition) = fresh(fused(fusion)), inputs(fused(fusion), 1, 3)
     clip = torch.linspace(-1, 1, 3)[None, None, :, None, None].expand_as(noise) * noise.sign()

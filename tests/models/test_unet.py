@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from examples import examples
 from framefall.models.backbone import Condition
 from framefall.models.unet import SpaceTimeUNet, UNetConfig
 
@@ -164,7 +165,7 @@ def test_known_frames_that_are_absent_count_as_zeros(trained, inputs):
     assert apart(network(x_t, t, nothing), network(x_t, t, condition)) > 1e-3
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("name", [*CHOICES][:: examples(3, 1)])
 def test_every_choice_overfits_one_clip_and_its_gradients_reach_everything(fresh, inputs, name):
     network, (noise, t, condition) = fresh(CHOICES[name]), inputs(CHOICES[name], 1, 3, 4, 4)
     clip = torch.linspace(-1, 1, 3)[None, None, :, None, None].expand_as(noise) * noise.sign()

@@ -365,7 +365,7 @@ def on_a_world(world: WorldSource, recipe: Recipe, go: Callable, tmp_path_factor
 
 @pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
-    ("workers", "stops"), [(0, (4, 5)), (2, (3,)), *[(0, ()), (0, (3,))][: examples(0, 2)]], ids=str
+    ("workers", "stops"), [(2, (3,)), *[(0, (4, 5)), (0, ()), (0, (3,))][: examples(0, 3)]], ids=str
 )
 def test_a_run_on_a_world_ends_alike_with_kept_clips_without_them_and_with_workers(
     workers: int,

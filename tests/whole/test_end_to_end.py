@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from children import command
 
+from examples import examples
 from framefall import publish
 from framefall.data.media.writer import write
 
@@ -45,6 +46,7 @@ def tiny(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow  # one stage is killed in `test_kills.py`; that finished ones are left alone is in `test_train.py`
 def test_a_killed_run_that_is_resumed_makes_the_model_of_an_unbroken_one(
     clips: Path, framefall: Callable, tmp_path: Path
 ) -> None:
@@ -93,12 +95,17 @@ def test_numbered_clips_do_not_depend_on_how_many_are_asked_for(
     ("options", "frames", "size", "fps"),
     [
         (["--until", "base"], 8, 16, 6),
-        (["--until", "temporal_sr"], 15, 16, 12),
-        (["--frames", "7"], 7, 32, 12),
-        (["--frames", "1"], 1, 32, 12),
         (["--frames", "40"], 40, 32, 12),
-        (["--frames", "5", "--until", "base"], 5, 16, 6),
         (["--quality", "best"], 15, 32, 12),
+        *examples(
+            [],
+            [
+                (["--until", "temporal_sr"], 15, 16, 12),
+                (["--frames", "7"], 7, 32, 12),
+                (["--frames", "1"], 1, 32, 12),
+                (["--frames", "5", "--until", "base"], 5, 16, 6),
+            ],
+        ),
     ],
 )
 def test_a_clip_is_as_long_and_as_large_as_asked(
@@ -124,7 +131,7 @@ def test_every_stages_clip_can_be_kept(trained: Path, framefall: Callable, tmp_p
     assert np.array_equal(temporal[::2], base)  # given frames go on as they are
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif", ""])
+@pytest.mark.parametrize("suffix", examples([".gif"], [".mp4", ".gif", ""]))
 def test_a_report_is_a_contact_sheet_and_scores(
     suffix: str, trained: Path, framefall: Callable, tmp_path: Path
 ) -> None:
@@ -138,7 +145,7 @@ def test_a_report_is_a_contact_sheet_and_scores(
         assert report["metrics"].keys() == scores["metrics"].keys()
 
 
-@pytest.mark.parametrize(("time", "space"), [(1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize(("time", "space"), examples([(2, 2)], [(1, 2), (2, 1), (2, 2)]))
 def test_a_real_clip_gets_more_frames_and_pixels(
     time: int, space: int, tiny: Path, trained: Path, framefall: Callable, tmp_path: Path
 ) -> None:

@@ -21,9 +21,9 @@ from framefall.data.media.decode import DecodeError, decode, probe
 from framefall.data.media.frame import Limits, open_source
 
 
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    return encode(tmp_path / "a.mp4", clock(40))
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encode(tmp_path_factory.mktemp("film") / "a.mp4", clock(40))
 
 
 @pytest.fixture

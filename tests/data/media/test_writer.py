@@ -12,6 +12,7 @@ import pytest
 from encodes import clock, number_of, sample
 from PIL import Image
 
+from examples import examples
 from framefall.data.media.decode import decode, probe
 from framefall.data.media.writer import EVEN, MP4, RATES, WRITERS, VideoWriter, video_output, write
 
@@ -56,7 +57,7 @@ def test_what_is_written_comes_back(tmp_path, film, suffix):
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-@pytest.mark.parametrize("size", [(31, 45), (32, 45), (16, 16), (2, 2), (5, 1), (1, 1)])
+@pytest.mark.parametrize("size", [(31, 45), (16, 16), (5, 1), *examples([], [(32, 45), (2, 2), (1, 1)])])
 def test_any_size_can_be_written_and_is_one_pixel_off_at_most(tmp_path, suffix, size):
     video = np.stack(clock(5, *size, step=20))
     with VideoWriter(tmp_path / f"a{suffix}", 24.0) as writer:
@@ -112,7 +113,7 @@ def test_rates_come_back(tmp_path, suffix, rate):
     assert probe(tmp_path / f"a{suffix}").fps == pytest.approx(rate, rel=0.05 if suffix == ".gif" else 2e-3)
 
 
-@pytest.mark.parametrize("size", [(48, 64), (32, 32), (64, 96)])
+@pytest.mark.parametrize("size", examples([(48, 64)], [(48, 64), (32, 32), (64, 96)]))
 def test_the_same_frames_are_the_same_mp4_wherever_memory_lies(tmp_path, size):
     y, x, f = np.ogrid[: size[0], : size[1], :48]
     video = np.stack(
@@ -131,12 +132,14 @@ def test_the_same_frames_are_the_same_mp4_wherever_memory_lies(tmp_path, size):
                 for frame in itertools.chain(video, [None]):
                     sink.send(frame)
             found.add((tmp_path / "a.mp4").read_bytes())
+            if len(found) > 1:
+                break
         return found
 
     assert len(files(MP4.open, 12)) == 1
     if size == (48, 64):  # the control: the encoder's macroblock tree, which is on by default
         naive = dataclasses.replace(MP4, options={**MP4.options, "mbtree": "1"})
-        if len(files(naive.open, 40)) == 1:
+        if len(files(naive.open, examples(12, 40))) == 1:
             pytest.skip("this machine's encoder does not look where memory lies")
 
 

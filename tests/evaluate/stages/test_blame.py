@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import framefall as ff
+from examples import examples
 from framefall.cascade.cascade import Cascade
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
@@ -246,8 +247,9 @@ def healthy(trained: Path, passing: list[NamedVideo]) -> Blame:
     ("name", "change", "fault"),
     [
         ("spatial_sr", lambda x0: x0 + 0.4, "colour shift"),
-        ("temporal_sr", lambda x0: tremble(x0.flip(2)).flip(2), "jitter"),  # every second of its frames is given
         ("base", lambda x0: ball(x0, JUMP), "leap"),
+        # every second of its frames is given
+        *examples([], [("temporal_sr", lambda x0: tremble(x0.flip(2)).flip(2), "jitter")]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -259,7 +261,7 @@ def test_a_fault_in_a_trained_cascade_is_named(name, change, fault, trained: Pat
 SEEN = 1e-3  # of the 0..1 range, a pixel and frame: a quarter of a level
 
 
-@pytest.mark.parametrize("name", ["pico", "worlds"])
+@pytest.mark.parametrize("name", ["worlds", *examples([], ["pico"])])
 def test_a_shipped_temporal_stage_adds_no_flicker_to_real_frames(name: str) -> None:
     cascade = ff.load(name)
     shape = cascade.stage("temporal_sr").config.shape

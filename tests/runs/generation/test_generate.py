@@ -70,7 +70,7 @@ def test_read_event_by_event_it_says_every_step_and_ends_with_the_records(cascad
     ]
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".npy", "", *examples([], [".gif"])])
+@pytest.mark.parametrize("suffix", [".mp4", "", *examples([], [".npy", ".gif"])])
 def test_whoever_leaves_on_the_way_leaves_no_file(suffix: str, cascade: Cascade, tmp_path: Path) -> None:
     request = Request(frames=70, count=2)  # several segments a clip
     run = generate.events(request, tmp_path / f"a{suffix}", cascade, save_stages=tmp_path / "stages")

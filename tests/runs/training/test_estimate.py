@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from examples import examples
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.config import override
 from framefall.data.folder import Folder
@@ -27,7 +28,7 @@ def buys(name: str, steps: int, *, kind: str | None = None, seconds: float | Non
     return Outlook(stage=name, kind=kind or name, batch=batch, steps=steps, seconds=seconds, **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", MICRO.stages)
+@pytest.mark.parametrize("name", [*MICRO.stages][: examples(1, 3)])
 def test_the_estimate_is_within_a_factor_of_what_really_happens(name: str, folder: Folder, tmp_path: Path) -> None:
     """Timed before and after, because others use the cores as well; the first step is a session's start."""
     before = estimate.outlook(name, MICRO, folder, Budget(minutes=60.0), CPU)

@@ -38,7 +38,7 @@ def test_solids_begin_apart_from_each_other(scenario: str, split: str) -> None:
 def test_scenes_with_depth_are_part_of_a_world_and_their_captions_can_be_read_back(name: str) -> None:
     world = open_world(name)
     assert world.scene(0) == drawn(name).scene
-    for index in range(examples(5, 20)):
+    for index in range(examples(2, 20)):
         scene = world.scene(index)
         for paraphrase in range(PARAPHRASES):
             for numeric in (False, True):
