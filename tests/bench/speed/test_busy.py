@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from forked import forking
 
 from framefall.bench.speed.busy import busy_cores
 
@@ -64,9 +65,10 @@ def test_workers_end_when_the_block_fails() -> None:
 
 
 @pytest.fixture
-def orphan(forked: None) -> Iterator[int]:
+def orphan() -> Iterator[int]:
     """The worker of a process that is killed outright while both live."""
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    with forking(deep=True):
+        parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     assert alive(worker)

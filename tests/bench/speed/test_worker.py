@@ -24,6 +24,7 @@ def test_a_worker_says_what_it_is_and_what_each_pass_took(worker: Worker) -> Non
             assert answer["mib"] > 4 * worker.about["parameters"] / 2**20  # its weights, at least
 
 
+@pytest.mark.slow
 def test_training_takes_more_than_forward(worker: Worker) -> None:
     took = {work: sorted(worker.run(work, "float32")["seconds"] for _ in range(3))[1] for work in WORK}
     assert took["train"] > 1.5 * took["forward"]

@@ -35,6 +35,7 @@ def test_one_model_costs_ever_more_than_the_cascade():
             assert row["times"] == pytest.approx(row["single"] / row["cascade"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_operations_of_attention_over_all_patches_grow_as_a_square_of_the_frames(shipped):
     _, *calls = zip(*(counted(shipped["base"].backbone, (frames, 64, 64)) for frames in (16, 32, 48, 64)), strict=True)
     flops = calls[0]
