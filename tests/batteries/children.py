@@ -41,7 +41,14 @@ def share() -> None:
     """Starts it, which begins with the imports: they take seconds, and nobody waits for all of them."""
     place = Path(os.environ[_SHARED])
     if not place.exists():
-        forkserver.ensure_running()
+        kept = [os.dup(stream) for stream in (1, 2)]
+        with open(os.devnull, "w") as nowhere:  # what dying ranks have to say is no output of pytest's
+            for stream in (1, 2):
+                os.dup2(nowhere.fileno(), stream)
+            forkserver.ensure_running()
+        for stream, own in zip((1, 2), kept, strict=True):
+            os.dup2(own, stream)
+            os.close(own)
         place.write_text(forkserver._forkserver._forkserver_address)  # type: ignore[attr-defined]
 
 
