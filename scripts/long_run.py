@@ -9,7 +9,8 @@
 Each is of the base; of another stage with its name behind the word: `start temporal_sr`. A run is of a copy of the
 code, so that edits do not reach it, at idle priority, on one thread, in `runs/long` (`runs/long-STAGE`) of the
 project's root. A killed run loses at most the minutes since its last checkpoint. From a clean clone it begins with the
-weights that are committed.
+weights that are committed. The committed base has learnt from its own clips besides (decision 59), which more data undo
+in time: what this makes is to be reinforced before it is shipped.
 """
 
 import contextlib
