@@ -11,7 +11,7 @@ import typer.main
 from framefall.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("export", "gen1", "lora", "plan", "ray", "text")
+PAGES = ("export", "gen1", "lora", "own_videos", "plan", "ray", "text")
 
 
 def lines(page: str) -> list[list[str]]:
