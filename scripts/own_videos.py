@@ -41,6 +41,7 @@ LEAST = 5.0  # seconds that must remain to train on
 TIMES = (0.3, 0.6, 0.8, 0.95)  # of diffusion
 GIVEN = 3  # frames told, where something is told
 DRAWS = 8  # of noise
+SHOWN = 8  # frames of a row of the sheet
 PART = replace(RECIPES["worlds"]().stages["base"], text_dropout=0.0)
 
 
@@ -54,10 +55,10 @@ def cut(clips: Path, folder: Path) -> None:
         times = [float(frame.time) for frame in frames]
         fps = (len(frames) - 1) / (times[-1] - times[0])
         ends = times[-1] - HELD
-        held = [frame for frame, time in zip(frames, times, strict=True) if time > ends]
         parts = {"train": frames}
         if ends - times[0] >= LEAST:
-            parts = {"train": frames[: len(frames) - len(held)], "held": held}
+            before = sum(time <= ends for time in times)
+            parts = {"train": frames[:before], "held": frames[before:]}
         for part, some in parts.items():
             path = folder / part / Path(name).with_suffix(".mp4").name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,11 @@ def held(folder: Path) -> list[Clip]:
 
 
 def errors(stage: Stage, clips: Sequence[Clip], t: float, given: int) -> np.ndarray:
-    """The squared error of x0 of each clip, told its caption and its first `given` frames, of the other frames."""
+    """The squared error of x0 of each clip, told its caption and its first `given` frames.
+
+    Of the other frames alone: those that are given are nothing to guess, and `likelihood.denoising_error`, which holds
+    clips against each other that are given alike, counts them.
+    """
     video = objective.stack(clips, stage.device)
     frames = video.shape[2]
     mask = first_frames(video, torch.full((len(clips),), given))
@@ -94,42 +99,38 @@ def errors(stage: Stage, clips: Sequence[Clip], t: float, given: int) -> np.ndar
     return np.mean(found, axis=0)
 
 
-def measure(folder: Path, models: Sequence[str]) -> dict[str, dict[str, list[float]]]:
-    """Each model's mean error over the clips, of each time in `TIMES`; and those of the clip that stands still."""
+def measure(folder: Path, models: Sequence[str]) -> None:
+    """Prints each model's mean error over the clips at each of `TIMES`, and that of a clip that stands still."""
     clips = held(folder)
     video = objective.stack(clips, torch.device("cpu"))
     still = (video[:, :, GIVEN:] - video[:, :, GIVEN - 1 : GIVEN]).square().mean(dim=(1, 2, 3, 4))
-    print(
-        json.dumps({"clips": [clip.key for clip in clips], "last given frame repeated": round(float(still.mean()), 4)})
-    )
-    table: dict[str, dict[str, list[float]]] = {}
+    print(json.dumps({"clips": [clip.key for clip in clips], "still": round(float(still.mean()), 4)}))
     for name in models:
         stage = load_cascade(name).stages[0]
-        table[name] = {
+        found = {
             about: [round(float(errors(stage, clips, t, given).mean()), 4) for t in TIMES]
             for about, given in (("captions alone", 0), (f"told {GIVEN} frames", GIVEN))
         }
-        print(name, json.dumps(table[name]), flush=True)
-    return table
+        print(json.dumps({name: found}), flush=True)
 
 
 def sheet(folder: Path, output: Path, models: Sequence[str]) -> None:
     """Each held clip, and below it what the models make of its caption, and of its caption and first frames."""
     clips = held(folder)
     real = objective.stack(clips, torch.device("cpu"))
+    fps = PART.stage.shape.fps
     captions, names = tuple(clip.caption for clip in clips), tuple(clip.key for clip in clips)
     made: dict[str, torch.Tensor] = {}
     for model in models:
         cascade = load_cascade(model)
-        fps = cascade.stages[0].config.shape.fps
         asked = Request(captions, frames=real.shape[2], until="base", quality="best", names=names)
         going = replace(asked, known=(Known(video=real[:, :, :GIVEN], fps=fps),))
         made[f"{Path(model).name}: asked for"] = cascade.sample(asked)
         made[f"{Path(model).name}: goes on"] = cascade.sample(going)
     rows: list[Row] = []
     for number, clip in enumerate(clips):
-        rows.append(clip_row("held back", to_frames(real[number : number + 1]), 6.0, 8, heading=str(clip.caption)))
-        rows += [clip_row(name, to_frames(video[number : number + 1]), 6.0, 8) for name, video in made.items()]
+        rows.append(clip_row("held back", to_frames(real[number : number + 1]), fps, SHOWN, heading=str(clip.caption)))
+        rows += [clip_row(name, to_frames(video[number : number + 1]), fps, SHOWN) for name, video in made.items()]
     strips(rows, output)
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from framefall.tracking.screens import Screens
+
 EventKind = Literal["birth", "death", "contact", "occlusion", "reappearance"]
 
 
@@ -53,7 +55,7 @@ class Tracks:
     noise: float  # of the background, standard deviation, 0..1
     coverage: float  # share of due object-frames that were measured, 0..1
     camera: Float[np.ndarray, "frames 2"] = field(default_factory=lambda: np.zeros((0, 2)))  # the view's way, pixels
-    screens: Float[np.ndarray, "screens 3"] | None = None  # CIE Lab of what stands upright; None: not looked for
+    screens: Screens | None = None  # what stands upright and still; None: not looked for
     outlined: bool = True  # whether objects were told from a background; groups of points may be parts of one thing
 
     @property
