@@ -31,11 +31,13 @@ SETTINGS = Reinforcement(
 PROMPTS = ("a ball", "a box")
 
 
-def base() -> Stage:
-    """A toy whose clips are not all the same grey."""
+def base(distilled: bool = False) -> Stage:
+    """A toy whose clips are not all the same grey; as its flow map, which is told steps and guidance."""
     part = RECIPES["micro"]().stages["base"]
     shape = replace(part.stage.shape, frames=2, height=8, width=8)
     network = replace(part.stage.backbone, dim=32, depth=1, patch=(1, 4, 4))
+    if distilled:
+        network = replace(network, flow_map=True, baked_guidance=(1.0, 4.0))
     stage = initial(
         "base", replace(part, stage=replace(part.stage, shape=shape, backbone=network)), 0, torch.device("cpu")
     )
@@ -71,15 +73,16 @@ def made(stage: Stage) -> float:
     return float(drafts(stage, PROMPTS * 8, SETTINGS.sampling, Key(7, "after")).mean())
 
 
-def test_what_is_rewarded_becomes_more_and_what_is_not_does_not(tmp_path: Path) -> None:
-    stage = base()
+@pytest.mark.parametrize("distilled", [False, True])
+def test_what_is_rewarded_becomes_more_and_what_is_not_does_not(distilled: bool, tmp_path: Path) -> None:
+    stage = base(distilled)
     before = made(stage)
     rounds = run(stage, tmp_path / "bright", 8)
     assert [one.step for one in rounds] == list(range(1, 9))
     gained = made(stage) - before
     assert gained > 0.03
     # the control: rewards that have nothing to do with the clip
-    blind, chance = base(), Key(3, "chance")
+    blind, chance = base(distilled), Key(3, "chance")
     drawn = iter(range(10**6))
     run(blind, tmp_path / "blind", 8, reward=lambda video, prompt: chance.uniform(next(drawn)))
     assert abs(made(blind) - before) < gained / 2
@@ -99,9 +102,10 @@ def test_a_run_that_goes_on_makes_the_bits_of_one_that_was_never_stopped(tmp_pat
     )
 
 
-def test_clips_of_data_are_learnt_beside_the_drafts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("distilled", [False, True])
+def test_clips_of_data_are_learnt_beside_the_drafts(distilled: bool, tmp_path: Path) -> None:
     """Of black clips a base becomes darker than one that learns of the same drafts alone."""
-    alone, among = base(), base()
+    alone, among = base(distilled), base(distilled)
     run(alone, tmp_path / "alone", 4)
     run(among, tmp_path / "among", 4, truths=clips)
     assert made(among) < made(alone) - 0.05

@@ -31,11 +31,11 @@ def reinforce(
 ) -> None:
     """Improve a model's base by what its own clips are worth: they are tracked, and held against their prompts.
 
-    In each round the base makes several drafts of each of some prompts; those that show more of the prompt and keep
-    more laws of motion than the others are learnt, those that do worse are learnt away from (DiffusionNFT). The prompts
-    are captions of SOURCE, whose clips are learnt beside the drafts; things in them must be such that can be tracked:
-    coloured, and moving. From Python any reward will do: `framefall.reinforce(model, output, reward=...)`. The other
-    stages stay as they are.
+    In each round the base makes several drafts of each of some prompts; those that show more of the prompt, keep more
+    laws of motion and flicker less than the others are learnt, those that do worse are learnt away from (DiffusionNFT).
+    The prompts are captions of SOURCE, whose clips are learnt beside the drafts; things in them must be such that can
+    be tracked: coloured, and moving. From Python any reward will do: `framefall.reinforce(model, output, reward=...)`.
+    The other stages stay as they are. A distilled base stays so.
 
     \b
     Examples:

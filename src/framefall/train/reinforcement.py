@@ -23,6 +23,7 @@ from framefall.cascade.stage_config import Sampling
 from framefall.data.clip import Clip
 from framefall.diffusion.negative_aware import negative_aware_loss, worth
 from framefall.diffusion.times import LogitNormal
+from framefall.models.backbone import Condition
 from framefall.models.precision import autocast
 from framefall.noise import Key, normal
 from framefall.progress import Note, Stepped
@@ -157,6 +158,7 @@ class _Judged:
     made: Video
     prompts: Sequence[str | None]
     worth: Scores
+    truths: int = 0  # the last so many are clips of data
 
     def of(self, rows: Sequence[int]) -> "_Judged":
         """Some of them."""
@@ -168,7 +170,8 @@ class _Judged:
             return self
         truth, _ = stage.task.example(objective.stack(clips, stage.device))
         prompts = [*self.prompts, *(clip.caption for clip in clips)]
-        return _Judged(torch.cat([self.made, truth]), prompts, torch.cat([self.worth, torch.ones(len(clips))]))
+        worth = torch.cat([self.worth, torch.ones(len(clips))])
+        return _Judged(torch.cat([self.made, truth]), prompts, worth, len(clips))
 
 
 def _none(step: int) -> Generator[list[Clip], None, None]:
@@ -231,15 +234,45 @@ def _learn(
 def _loss(stage: Stage, before: Stage, settings: Reinforcement, judged: _Judged, keys: Sequence[Key]) -> Tensor:
     """The mean loss of some drafts, each at a time and with noise of its key."""
     shape, x0 = stage.config.shape, stage.codec.encode(judged.made)
-    share = torch.tensor([settings.times.draw(key.named("time")) for key in keys])
-    t = (settings.least + (1.0 - settings.least) * share).to(x0)
+    t, until = (times.to(x0) for times in _times(stage, settings, keys, judged.truths))
     noise = normal([key.named("noise") for key in keys], x0.shape[1:]).to(x0)
     known = stage.codec.conditioning(stage.task.conditioning(None, shape.frames))
     condition = stage.condition(judged.prompts, frames=shape.frames, fps=shape.fps)
     condition = stage.conditioned(condition, known, torch.zeros(len(keys), device=x0.device))
+    condition = _asked(stage, settings, condition, until, judged.truths)
     x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
     with autocast(stage.device):
         now = stage.x0(x_t, t, condition)  # first: autocast remembers weights that were cast without a gradient
         with torch.no_grad():
             then = before.x0(x_t, t, condition)
     return negative_aware_loss(now, then, x0, judged.worth.to(x0), settings.beta).mean()
+
+
+def _times(stage: Stage, settings: Reinforcement, keys: Sequence[Key], truths: int) -> tuple[Tensor, Tensor]:
+    """Where each clip is learnt, and where the step from there leads.
+
+    A flow map learns of its drafts in the steps by which they were made, since its other steps are other functions; of
+    data, the last `truths`, it learns as the denoiser that it is where a step leads nowhere.
+    """
+    share = torch.tensor([settings.times.draw(key.named("time")) for key in keys])
+    t = settings.least + (1.0 - settings.least) * share
+    until = t.clone()
+    if stage.config.backbone.flow_map:
+        grid = settings.sampling.times().float()
+        steps = int((grid[:-1] >= settings.least).sum())
+        for place, key in enumerate(keys[: len(keys) - truths]):
+            step = key.named("step").integer(steps)
+            t[place], until[place] = grid[step], grid[step + 1]
+    return t, until
+
+
+def _asked(stage: Stage, settings: Reinforcement, condition: Condition, until: Tensor, truths: int) -> Condition:
+    """The condition with what a distilled network is told besides; data are as they are, without guidance."""
+    network = stage.config.backbone
+    if network.flow_map:
+        condition = replace(condition, until=until)
+    if network.baked_guidance is not None:
+        scale = torch.full_like(until, settings.sampling.guidance.scale)
+        scale[len(scale) - truths :] = max(1.0, network.baked_guidance[0])
+        condition = replace(condition, guidance_scale=scale)
+    return condition

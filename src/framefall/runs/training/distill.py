@@ -18,6 +18,7 @@ from framefall.config import override, to_json
 from framefall.data.clip import Clip
 from framefall.data.folder import Folder, FolderConfig
 from framefall.data.loader import Source
+from framefall.models.experts import TELLABLE, retold
 from framefall.noise import Key
 from framefall.progress import Event, Events, Note, operation
 from framefall.recipes.registry import RECIPES
@@ -159,12 +160,14 @@ def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings:
 
 def examples_of(cascade: Cascade, stage: str) -> tuple[StageRecipe, FolderConfig]:
     """How a stage's examples are made and its clips read: as in the first recipe, or that of the model's name, whose
-    stage has this network; of no recipe's, at the model's own size and rate.
+    stage has this network, distilled or not; of no recipe's, at the model's own size and rate.
     """
     config, last = cascade.stage(stage).config, cascade.stages[-1].config.shape
+    network = config.backbone
+    taught = retold(network, flow_map=False, baked_guidance=None) if isinstance(network, TELLABLE) else network
     for name in sorted(RECIPES, key=lambda name: name != cascade.config.name):
         recipe = RECIPES[name]()
-        if stage in recipe.stages and recipe.stages[stage].stage.backbone == config.backbone:
+        if stage in recipe.stages and recipe.stages[stage].stage.backbone in (network, taught):
             return recipe.stages[stage], recipe.data
     return StageRecipe(stage=config, flip=False), FolderConfig(size=last.height, fps=last.fps)
 

@@ -1,5 +1,6 @@
 """A trained model's base made better at what is asked for, by what its own clips are worth to a judge."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,10 +19,12 @@ from framefall.data import loader
 from framefall.data.folder import Folder
 from framefall.data.loader import Source
 from framefall.data.media.sheet import clip_row, strips
+from framefall.evaluate.metrics.coherence import flicker
+from framefall.flow import look
 from framefall.noise import Key
 from framefall.physics.obedience import obedience
 from framefall.progress import Events, operation
-from framefall.ranges import Share, within
+from framefall.ranges import Scale, Share, within
 from framefall.runs.sources import open_source
 from framefall.runs.training import preflight
 from framefall.runs.training.distill import digest, examples_of, source_of
@@ -35,6 +38,7 @@ from framefall.video import Video, to_frames
 from framefall.worlds.captions.phrases import said
 from framefall.worlds.world import version_trained_on
 
+_CONTRAST = 0.01  # a clip of one colour has none
 ROUNDS = 100  # when neither rounds nor minutes are given
 SHOWN = 6  # prompts of a strip of samples
 
@@ -68,6 +72,7 @@ class Run:
     # what a judge of obedience gives: the share of the attributes shown, and this much for laws and for all attributes
     laws: Share = 0.4
     exact: Share = 0.3
+    flicker: Scale = 15.0  # taken off for each part of a clip's contrast that flickers; half as much is worth .15
 
 
 @operation
@@ -144,18 +149,15 @@ def reinforce(
 
 
 def run_for(cascade: Cascade, settings: Sequence[str] = ()) -> Run:
-    """How the base of a model is reinforced: drafts are made as `fast` ones are, without guidance.
+    """How the base of a model is reinforced: drafts are made as `fast` ones are, without guidance but a baked one.
 
-    Raises `ValueError` for a model whose first stage takes no captions, or whose guidance is baked in.
+    Raises `ValueError` for a model whose first stage takes no captions.
     """
     stage = cascade.stages[0].config
     if stage.task.super_resolution or not stage.backbone.text_dim:
         raise ValueError(f"{cascade.config.name} must have a base that reads captions; take another model")
-    if stage.backbone.flow_map or stage.backbone.baked_guidance is not None:
-        raise ValueError(
-            f"{cascade.config.name} is distilled, and what it was distilled from must be improved; then distil again"
-        )
-    plain = replace(stage.fast, guidance=replace(stage.fast.guidance, scale=1.0))
+    baked = stage.backbone.baked_guidance is not None
+    plain = stage.fast if baked else replace(stage.fast, guidance=replace(stage.fast.guidance, scale=1.0))
     run: Run = override(Run(reinforcement=Reinforcement(sampling=plain)), list(settings))
     return run
 
@@ -168,12 +170,18 @@ def recipe_for(cascade: Cascade, stage: str) -> Recipe:
 
 
 def shown(video: Video, prompt: str, *, fps: float, version: int, run: Run) -> float:
-    """How much of its prompt a clip shows and how many laws it keeps; 0 of a clip whose things cannot be followed."""
+    """How much of its prompt a clip shows, how many laws it keeps and how little it flickers.
+
+    0, and what flicker takes off, of a clip whose things cannot be followed. Flicker is held against the deviation of
+    all pixels, for what fades flickers less.
+    """
     found = obedience(track(video.cpu(), fps), said(prompt), version)
-    if not found.measurable:
-        return 0.0
-    share, kept = found.rank[0], found.laws
-    return share + run.laws * (sum(kept.values()) / len(kept) if kept else 0.5) + run.exact * (share >= 1)
+    worth = 0.0
+    if found.measurable:
+        share, kept = found.rank[0], found.laws
+        worth = share + run.laws * (sum(kept.values()) / len(kept) if kept else 0.5) + run.exact * (share >= 1)
+    flickers = flicker(look(video.cpu(), fps)) / max(float(video.std()) / 2.0, _CONTRAST)  # both of 0..1
+    return worth - run.flicker * (flickers if math.isfinite(flickers) else 0.0)
 
 
 def _strip(source: Folder | Source, part: StageRecipe, run: Run, folder: Path) -> Callable[[Stage, int], None]:
