@@ -12,6 +12,7 @@ from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.recipes.registry import RECIPES
 
 
+@pytest.mark.slow  # what is counted of a network is in `test_presets.py`
 def test_a_plan_of_the_shape_that_a_stage_was_made_for_is_what_the_presets_say():
     stages = {name: part.stage for name, part in RECIPES["worlds"]().stages.items()}
     base, temporal, spatial = (stages[name] for name in ("base", "temporal_sr", "spatial_sr"))
@@ -41,6 +42,7 @@ def toys():
     return replace(recipe, stages=stages)
 
 
+@pytest.mark.slow
 def test_both_ways_see_clips_and_make_clips(trained, monkeypatch):
     monkeypatch.setattr("framefall.bench.cascade.miniature", toys)
     monkeypatch.setattr("framefall.bench.cascade.SCENARIOS", ("uniform", "fall"))

@@ -42,6 +42,7 @@ def case() -> Case:
     return next(cases(Protocol(scenarios=("projectile",), version=2), "id"))
 
 
+@pytest.mark.slow
 def test_every_kind_is_on_in_one_clip_and_off_in_the_other(knowing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(Protocol(), scenarios=("projectile",))
     monkeypatch.setattr(bench, "Protocol", lambda **values: replace(small, **values))

@@ -35,6 +35,7 @@ def test_presets_are_a_table_and_one_json_object(framefall: Callable, monkeypatc
     assert found["name"] == "presets" and found["results"]["micro"]["base"]["parameters"] > 0 and found["commit"]
 
 
+@pytest.mark.slow  # the command's table and object are above, the measurement in `bench/speed/test_train.py`
 def test_a_stage_of_a_recipe_is_measured(framefall: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     from framefall.bench.speed import train
 

@@ -22,6 +22,7 @@ def measured() -> dict[str, Any]:
         return attention_bench.attention_bench(0.01, (16,), rounds=1)
 
 
+@pytest.mark.slow  # a benchmark whole; that work and memory grow with the clip is in `tests/layers`
 def test_every_ratio_has_its_spread(measured):
     assert measured["ratios"].keys() > {*MODES, "forward_memory", "training_memory"}
     assert measured["ratios"]["sparse_1024_over_64"] == measured["ratios"]["forward_float32"]["sparse_1024_over_64"]
@@ -31,6 +32,7 @@ def test_every_ratio_has_its_spread(measured):
     json.dumps(measured)
 
 
+@pytest.mark.slow
 def test_a_window_costs_the_clip_and_not_its_square(measured):
     for mode in MODES:
         ratios = measured["ratios"][mode]

@@ -37,6 +37,7 @@ def found(trained: Path) -> dict[str, Any]:
     return done
 
 
+@pytest.mark.slow  # the command in processes of its own; what is made of the figures is below
 def test_every_stage_and_the_whole_command_have_their_seconds(found: dict[str, Any], trained: Path) -> None:
     stages = [stage.name for stage in load_cascade(trained).stages]
     for case in ("fast_idle", "fast_beside_one"):
@@ -48,12 +49,14 @@ def test_every_stage_and_the_whole_command_have_their_seconds(found: dict[str, A
     assert found["results"]["others_cores"]["median"] >= 0
 
 
+@pytest.mark.slow
 def test_every_case_that_is_measured_has_its_ratios(found: dict[str, Any]) -> None:
     expected = {"seconds_over_matmul_floor", "real_time", "beside_one_over_idle", "stages_beside_one_over_idle"}
     assert found["ratios"].keys() == expected
     assert all(0 < one["low"] <= one["median"] <= one["high"] for one in found["ratios"].values())
 
 
+@pytest.mark.slow
 def test_the_floor_is_the_operations_of_the_stages(found: dict[str, Any], trained: Path) -> None:
     by_stage = found["results"]["gflops_a_clip"]["fast"]
     cascade = load_cascade(trained)
@@ -93,6 +96,7 @@ def test_ratios_compare_runs_of_the_same_round() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_recipe_is_measured_with_fresh_weights(tmp_path: Path) -> None:
     folder = generate._model("micro", tmp_path)
     made, expected = load_cascade(folder), RECIPES["micro"]().stages

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from examples import examples
 from framefall.bench.speed.layers import LAYERS, Ceiling, share
 from framefall.bench.speed.timing import spread
 
@@ -36,10 +35,10 @@ def test_step_by_step_the_passes_between_count_and_views_do_not() -> None:
         assert share((call, (x,)), SECOND, limit)["fraction_step_by_step"] == pytest.approx(passes)
 
 
-OTHER = "spatial_attention_96_at_16x16"  # its heads have a size of their own, for which a kernel is compiled: seconds
+COMPILED = [name for name in LAYERS if "l_attention" in name]  # for their heads and for their windows: seconds
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if examples(0, 1) or name != OTHER])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in COMPILED)) for name in LAYERS])
 def test_every_layer_has_work_to_measure(name: str) -> None:
     with torch.no_grad():
         row = share(LAYERS[name](), SECOND, Ceiling(1e9, {2**20: 1e9}))

@@ -4,6 +4,7 @@ from framefall.bench.speed import render
 from framefall.recipes.registry import RECIPES
 
 
+@pytest.mark.slow  # `test_timing.py` has what is measured with
 def test_drawing_is_measured_beside_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "nano", RECIPES["micro"])
     found = render.render_bench(0.01)

@@ -42,6 +42,7 @@ def found(few_clips: None) -> dict[str, Any]:
     return train_bench("micro", seconds=0.05, rounds=2)
 
 
+@pytest.mark.slow  # all stages; one is measured below
 def test_every_stage_has_its_ratio_and_its_shares(found: dict[str, Any]) -> None:
     stages = list(RECIPES["micro"]().stages)
     ratios = found["ratios"]["step_over_matmul_floor"]["micro"]
@@ -55,6 +56,7 @@ def test_every_stage_has_its_ratio_and_its_shares(found: dict[str, Any]) -> None
         assert row["ms_a_clip_once"] > 0
 
 
+@pytest.mark.slow
 def test_the_ratio_is_a_step_over_the_operations_at_the_products_rate(found: dict[str, Any]) -> None:
     row = found["results"]["micro"]["spatial_sr"]
     floor = row["network_gflops_a_clip"] / row["matmul_gflops_a_second"]["median"]
@@ -122,7 +124,7 @@ def test_operations_are_those_counted_by_hand_both_ways() -> None:
         assert flops(lambda: objective.loss(stage, part, batch, 0, 0)) == 3 * forward
 
 
-@pytest.mark.parametrize("recipe", ["micro", "worlds"])
+@pytest.mark.parametrize("recipe", ["micro", pytest.param("worlds", marks=pytest.mark.slow)])
 def test_a_fused_kernel_hides_no_product(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is compiled from this package is no operation of torch: were there a product in it, it would be missing."""
     part = replace(RECIPES[recipe]().stages["base"], batch=1, image_share=0.0)

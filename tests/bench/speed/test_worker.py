@@ -14,6 +14,7 @@ def worker() -> Iterator[Worker]:
         yield one
 
 
+@pytest.mark.slow
 def test_a_worker_says_what_it_is_and_what_each_pass_took(worker: Worker) -> None:
     assert worker.about["parameters"] == 3_638_275
     assert worker.about["gflops"] > 0

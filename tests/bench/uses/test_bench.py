@@ -16,6 +16,7 @@ from framefall.jsonable import json_text
 from framefall.metric import Interval
 
 
+@pytest.mark.slow  # every use is tried in `test_cases.py`, a projectile below
 def test_every_figure_is_there_with_what_must_hold_of_it(
     lively: Path, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ def test_every_figure_is_there_with_what_must_hold_of_it(
         assert sheet.height > 10 * 64  # three rows of a world clip and two of a real one, of two uses
 
 
+@pytest.mark.slow
 def test_a_toy_knows_less_of_a_projectile_than_constant_velocity(
     lively: Path,
 ) -> None:

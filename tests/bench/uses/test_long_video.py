@@ -75,6 +75,7 @@ def test_a_drift_is_relative_and_of_nothing_an_amount() -> None:
     assert drift(0.5, 0.4) == pytest.approx(-0.2) and drift(0.0, 0.3) == 0.3
 
 
+@pytest.mark.slow
 def test_a_video_is_made_in_a_process_that_says_what_memory_it_took(
     lively: Path, long_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_video_is_made_in_a_process_that_says_what_memory_it_took(
         made_apart(short[0])
 
 
+@pytest.mark.slow
 def test_memory_stays_what_it_was_and_every_figure_is_there(long_of: Any) -> None:
     found = long_of.found
     assert found["memory"].value < 1.1 and found["clips"] == 1 and found["seconds"] == 5

@@ -5,10 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from examples import examples
 from framefall.bench.uses import sources as use_sources
 from framefall.bench.uses.sources import calm, real_sources, third, world_sources
 from framefall.cascade.uses import Canvas
 from framefall.worlds.captions.sentences import describe
+
+SHIPPED = [
+    "carphone_pristine",
+    "bikes",
+    "bigbuckbunny",
+]  # with a library of the tests: what is read where none is given
 
 
 @pytest.fixture
@@ -21,10 +28,9 @@ def test_sources_last_a_window_and_a_half_and_move(
 ) -> None:
     monkeypatch.setattr(use_sources, "LOOKED", 3)
     worlds = world_sources(canvas, 3, 0, 1)
-    films = list(real_sources(canvas, None, worlds[0].later))
+    films = [one for given in (clips, None)[: examples(1, 2)] for one in real_sources(canvas, given, worlds[0].later)]
     assert len({one.name.split("/")[0] for one in worlds}) == 3  # a scenario each
-    assert [one.name for one in films] == ["carphone_pristine", "bikes", "bigbuckbunny"]
-    assert [one.name for one in real_sources(canvas, clips, worlds[0].later)] == ["0001", "0002"]
+    assert [one.name for one in films] == ["0001", "0002", *SHIPPED[: examples(0, 3)]]
     for one in (*worlds, *films):
         assert one.frames.shape == (3 * third(canvas), 32, 32, 3) == (24, 32, 32, 3)
         assert one.frames.std(axis=0).max() > 5

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from examples import examples
 from framefall.bench.registry import Options, benchmark
 from framefall.bench.worlds import bench, copies, sheets
 from framefall.cascade.cascade import Cascade, CascadeConfig
@@ -21,6 +22,8 @@ from framefall.jsonable import json_text
 from framefall.models.registry import build
 from framefall.recipes.registry import RECIPES
 from framefall.worlds.violations.registry import VIOLATIONS
+
+SPLITS = examples(("id",), ("id", "ood-far"))
 
 
 def toy_of_worlds() -> Cascade:
@@ -65,13 +68,13 @@ class Measured:
 
 @pytest.fixture(scope="session")
 def measured(toy_world: Path, once: Callable) -> Measured:
-    """A run with sheets, cut down to one scenario, two splits and one kind of violation; by the first who asks."""
+    """A run with sheets, cut down to one scenario, a split or two and one kind of violation; by the first who asks."""
 
     def fill(folder: Path) -> None:
         small = Protocol(scenarios=("projectile",), training=20)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bench, "Protocol", lambda **values: replace(small, **values))
-            patch.setattr(bench, "SPLITS", ("id", "ood-far"))
+            patch.setattr(bench, "SPLITS", SPLITS)
             patch.setattr(bench, "VIOLATIONS", {"colour_switch": VIOLATIONS["colour_switch"]})
             patch.setattr(bench, "FEW_KINDS", ())
             patch.setattr(copies, "LOOKED", 30)

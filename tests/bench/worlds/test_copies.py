@@ -12,6 +12,7 @@ from framefall.worlds.world import World
 PROTOCOL = Protocol(scenarios=("projectile",), clips=8, frames=8, size=16, version=2)
 
 
+@pytest.mark.slow  # copies are told in `evaluate/sets/test_memorisation.py`
 def test_replayed_training_clips_are_near_and_held_out_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "LOOKED", 60)
     given, world = list(cases(PROTOCOL, "id")), World(("projectile",), "train", version=2)

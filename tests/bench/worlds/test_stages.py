@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from framefall.bench.worlds.stages import PAIRS, expected
 from framefall.cascade.cascade import Cascade
 from framefall.evaluate.worldbench.benchmark import Protocol
@@ -24,6 +26,7 @@ def test_what_is_kept_of_physics_stands_beside_the_plain_ways(measured) -> None:
     assert set(kept) == {"temporal_sr", "optical_flow", "linear_blend"}
 
 
+@pytest.mark.slow  # what pairs tell is in `evaluate/stages/test_likelihood.py`
 def test_pairs_are_of_the_scenarios_in_turn_and_enough(toy: Cascade, protocol: Protocol) -> None:
     # what vanishes behind a screen does so in one of the two scenarios alone, which then has all pairs
     both = replace(protocol, scenarios=("projectile", "occluder"))
