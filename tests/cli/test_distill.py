@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow  # so it is in `runs/training/test_distill.py`
 def test_a_model_is_distilled_and_generates(trained: Path, clips: Path, framefall: Callable, tmp_path: Path) -> None:
     options = ["--source", clips, "--steps", 2, "--set", "distillation.steps=4", "--json"]
     said = framefall("distill", trained, "-o", tmp_path / "fast", *options)

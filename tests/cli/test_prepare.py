@@ -20,6 +20,7 @@ def test_a_refusal_is_one_sentence_and_an_exit_code(line: str, code: int, senten
     refused(line, code, sentence)
 
 
+@pytest.mark.slow  # so do the commands of `whole/test_sources_page.py`
 def test_a_prepared_source_trains_the_same_model(framefall: Callable, tmp_path: Path) -> None:
     options = ["--recipe", "micro", "--stage", "base", "--set", "data.looks=1"]
     said = framefall("prepare", "uniform:12", "-o", tmp_path / "shards", *options, "--json")

@@ -260,6 +260,7 @@ def learn(teacher: Stage, part: StageRecipe, steps: int) -> Stage:
     return made
 
 
+@pytest.mark.slow  # the method that halves them is tried below
 def test_one_step_of_a_tiny_student_does_what_many_of_its_teacher_do() -> None:
     teacher, part = two_pictures("flow_map")
     assert misses(teacher, 16) < 0.05 and misses(teacher, 1) > 0.4  # a step of the teacher is the mean of both pictures

@@ -262,7 +262,10 @@ def error(stage: Stage, recipe: StageRecipe, clips: list[Clip]) -> float:
         return float(np.mean([loss(stage, recipe, clips, 1, step).mean() for step in range(6)]))
 
 
-@pytest.mark.parametrize(("name", "steps", "factor"), [(name, *fall) for name, fall in FALLS.items()])
+@pytest.mark.parametrize(
+    ("name", "steps", "factor"),
+    [pytest.param(name, *fall, marks=[pytest.mark.slow] * (name == "spatial_sr")) for name, fall in FALLS.items()],
+)
 def test_a_stage_overfits_one_batch(name: str, steps: int, factor: float, recipe: Recipe) -> None:
     part = recipe.stages[name]
     stage, clips = initial(name, part, 0, CPU), discs(part)

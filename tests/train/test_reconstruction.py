@@ -70,6 +70,7 @@ def psnr(stage: Stage, video: Tensor) -> float:
     return -10 * math.log10(float((made - video).square().mean()) / 4)
 
 
+@pytest.mark.slow
 def test_a_miniature_learns_one_clip_by_heart(latent: Recipe, folder: Folder, tmp_path: Path) -> None:
     stage, part = fresh(replace(latent, stages={"base": replace(latent.stages["base"], batch=1)}))
     clip = loader.validation(folder, window(part), 1, 0)[0]

@@ -88,6 +88,7 @@ def test_what_is_rewarded_becomes_more_and_what_is_not_does_not(distilled: bool,
     assert abs(made(blind) - before) < gained / 2
 
 
+@pytest.mark.slow  # `runs/training/test_reinforce.py` goes on with one
 def test_a_run_that_goes_on_makes_the_bits_of_one_that_was_never_stopped(tmp_path: Path) -> None:
     whole, parts, other = base(), base(), base()
     run(whole, tmp_path / "whole", 4)

@@ -73,6 +73,7 @@ def test_a_step_of_it_is_one_call(fast: tuple[Path, Distilled], monkeypatch: pyt
     assert ends[:-1] == pytest.approx([float(t) for t, _, _ in calls[1:]]) and ends[-1] == 0.0
 
 
+@pytest.mark.slow  # `train/test_distillation.py` goes on with one
 def test_a_distillation_that_was_stopped_goes_on_to_the_same_bits(
     trained: Path, folder: Folder, fast: tuple[Path, Distilled], tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_distillation_that_was_stopped_goes_on_to_the_same_bits(
     assert (tmp_path / "fast" / "base.safetensors").read_bytes() == (fast[0] / "base.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_progressive_rounds_halve_the_steps_and_each_learns_of_the_one_before(
     trained: Path, folder: Folder, tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_steps_are_answered_with_steps(folder: Folder) -> None:
     assert f"--steps {math.ceil(needed('base') / MICRO.stages['base'].batch / 100) * 100}" in remedy
 
 
+@pytest.mark.slow
 def test_a_smaller_recipe_and_a_start_are_named_only_where_they_are_any(
     folder: Folder, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

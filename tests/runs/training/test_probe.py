@@ -78,6 +78,7 @@ def test_two_experts_take_what_each_takes_by_the_share_of_its_clips() -> None:
     assert three.a_clip == 0.5 * 2 + 0.5 * 6 and three.state == 100 + 120 + 120 - 2 * 60
 
 
+@pytest.mark.slow
 def test_a_network_of_two_is_probed_with_both() -> None:
     """By a clock of the test's own, on which a clip takes the small network 1 second and the large one 10."""
     now = 0.0

@@ -126,6 +126,7 @@ def test_a_deeper_network_starts_from_a_shallower_model(trained: Path, folder: F
     assert deep["blocks.1.attn.proj.weight"].abs().max() < 0.05 < shallow["blocks.1.attn.proj.weight"].abs().max()
 
 
+@pytest.mark.slow  # `cases/test_trainings.py` trains one after another
 def test_stages_may_be_trained_one_by_one_in_any_order(folder: Folder, trained: Path, tmp_path: Path) -> None:
     for name in ("spatial_sr", "base", "temporal_sr"):
         assert train(folder, tmp_path / "toy", toy(), stages=[name], steps=4).steps == {name: 4}
@@ -181,32 +182,35 @@ def simple(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return open_folder(root, RECIPES["micro"]().data)
 
 
-def test_a_model_that_was_trained_too_briefly_is_not_said_to_be_trained_and_one_that_was_is(
-    simple: Folder, tmp_path: Path
-) -> None:
+def told(source: Folder, output: Path, steps: int) -> tuple[Trained, list[str]]:
+    """A base of so many steps, and what was noted meanwhile."""
     recipe = override(RECIPES["micro"](), ["save_every=1000", "stages.base.flip=false"])
-    notes: dict[int, list[str]] = {2: [], 110: []}
-    found: dict[int, Trained] = {}
-    for steps, said in notes.items():
-        for event in train.events(simple, tmp_path / f"m{steps}", recipe, stages=["base"], steps=steps):
-            if isinstance(event, Note):
-                said.append(event.text)
-            elif isinstance(event, Done):
-                found[steps] = event.result
-    short, long = found[2], found[110]
-    assert short.enough is False and short.said().startswith(
-        f"{short.model} is written, but cannot make a picture yet:"
+    *events, done = train.events(source, output, recipe, stages=["base"], steps=steps)
+    assert isinstance(done, Done)
+    # the clip is its own measure, and that is said
+    assert "measured on clips of the training set: none is held out" in done.result.said()
+    return done.result, [event.text for event in events if isinstance(event, Note)]
+
+
+def test_a_model_that_was_trained_too_briefly_is_not_said_to_be_trained(simple: Folder, tmp_path: Path) -> None:
+    found, notes = told(simple, tmp_path / "m", steps=2)
+    assert found.enough is False and found.said().startswith(
+        f"{found.model} is written, but cannot make a picture yet:"
     )
-    assert "base has seen 8 clips and makes colours and no scene" in short.said()
+    assert "base has seen 8 clips and makes colours and no scene" in found.said()
+    assert "base 2 steps of 4 clips, its only piece 8 times" in notes[0]
+    assert "this is not enough: base will see about 8 clips" in notes[1] and "take --steps" in notes[1]
+    assert [text for text in notes if "tenth" in text] == []
+
+
+@pytest.mark.slow
+def test_a_model_that_was_trained_for_long_is_said_to_be_trained(simple: Folder, tmp_path: Path) -> None:
+    short, _ = told(simple, tmp_path / "short", steps=2)
+    long, notes = told(simple, tmp_path / "long", steps=110)
     assert long.enough is True and long.said().startswith(f"{long.model} is trained: base has seen 440 clips and makes")
     assert "scenes that can be recognised" in long.said() and long.held_out["base"] < short.held_out["base"] / 5
-    for result in (short, long):  # the clip is its own measure, and that is said
-        assert "measured on clips of the training set: none is held out" in result.said()
-    assert "base 2 steps of 4 clips, its only piece 8 times" in notes[2][0]
-    assert "this is not enough: base will see about 8 clips" in notes[2][1] and "take --steps" in notes[2][1]
-    tenth = [text for text in notes[110] if "after a tenth of its budget" in text]
+    tenth = [text for text in notes if "after a tenth of its budget" in text]
     assert len(tenth) == 1 and "this will not do" in tenth[0]  # by what is known then: 440 clips of one piece are few
-    assert [text for text in notes[2] if "tenth" in text] == []
 
 
 def test_a_run_that_is_looked_at_is_the_same_as_its_stages_trained_bare(folder: Folder, trained: Path) -> None:
