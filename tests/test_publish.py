@@ -103,7 +103,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[dic
     return run
 
 
-@pytest.mark.parametrize("writer", ["publish_folder", "publish_file", "output_folder", *examples([], ["output_file"])])
+@pytest.mark.parametrize("writer", ["publish_folder", "publish_file", *examples([], ["output_folder", "output_file"])])
 def test_a_kill_at_any_call_leaves_the_whole_old_or_the_whole_new(faults, writer: str) -> None:
     struck = [fault for fault in faults(writer) if fault["fault"] in KILLS]
     assert {fault["found"] for fault in struck} == {"old", "new"}, "both sides of the rename must have been struck"

@@ -78,6 +78,7 @@ def flipped(cache: Path, count: int) -> Iterator[str]:
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.slow  # `data/cached/test_cache.py` and `test_records.py` flip every bit
 def test_a_flipped_bit_anywhere_in_the_cache_changes_no_pixel_and_no_caption(case: Case, own_cache: Path) -> None:
     clips = case("cache-bit-flip") / "clips"
     whole = seen(clips)

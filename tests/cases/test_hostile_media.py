@@ -113,9 +113,10 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
 USED_OR_NOT = {"data in another file", "png with a comment of 1 GB"}
 # dear ones of whose kinds there is another, among these or the cases
 ALIKE = {"mpeg4 of 40 megapixels", "h264 of 8 megapixels", "gif of 2000x2000", "gif of very many frames", "sparse gif"}
-# each in a folder of its own by FRAMEFALL_FULL; a decode worker takes longer to start than most of them to refuse
+# each in a folder of its own by FRAMEFALL_FULL, half of them in one otherwise: a decode worker takes longer to start
+# than most of them to refuse
 FEW = [name for name in VARIANTS if name not in ALIKE]
-FOLDERS = [[name] for name in VARIANTS] if examples(0, 1) else [FEW[at::2] for at in range(2)]
+FOLDERS = [[name] for name in VARIANTS] if examples(0, 1) else [FEW[::2]]
 
 
 def _sound_is_used(folder: Path, cache: Path, *odd: str) -> None:

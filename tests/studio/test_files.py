@@ -49,7 +49,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(max_examples=examples(100, 20_000), deadline=None)
+@settings(max_examples=examples(30, 20_000), deadline=None)
 @given(st.lists(st.sampled_from(PARTS) | st.text(max_size=5), max_size=5))
 def test_what_opens_lies_inside_and_whatever_plainly_lies_inside_opens(tree: Path, parts: list[str]) -> None:
     relative = "/".join(parts)

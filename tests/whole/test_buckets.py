@@ -43,6 +43,7 @@ def ran(recipe: Recipe, folder: Folder, where: Path, *, steps: int, stops: tuple
     return stage
 
 
+@pytest.mark.slow
 def test_a_base_learns_from_clips_of_several_shapes(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_base_learns_from_clips_of_several_shapes(
     assert sum(losses[-12:]) < 0.8 * sum(losses[:12])
 
 
+@pytest.mark.slow  # `data/test_buckets.py` resumes the stream, `train/test_resume.py` the run
 def test_a_resumed_run_is_the_unbroken_one(folder: Folder, tmp_path: Path) -> None:
     whole = ran(toy(), folder, tmp_path / "whole", steps=8).backbone.state_dict()
     parts = ran(toy(), folder, tmp_path / "parts", steps=8, stops=(2, 5)).backbone.state_dict()

@@ -187,6 +187,7 @@ def check_scores(scores: dict) -> None:
             assert isinstance(metric["value"], float) and metric["low"] is metric["high"] is None
 
 
+@pytest.mark.slow  # `runs/evaluation` has the scores, `test_any_footage.py` the command with its report
 def test_clips_are_scored(short: Path, framefall: Callable, tmp_path: Path) -> None:
     printed = framefall("evaluate", short, "--json")
     assert printed.code == 0
@@ -200,6 +201,7 @@ def test_clips_are_scored(short: Path, framefall: Callable, tmp_path: Path) -> N
     assert with_reference["metrics"].keys() > scores["metrics"].keys()
 
 
+@pytest.mark.slow  # `cli/test_diagnose.py` has the command
 def test_a_models_super_resolution_is_scored_on_clips(short: Path, trained: Path, framefall: Callable) -> None:
     said = framefall("diagnose", "stages", trained, short, "--only", "superres", "--count", 2, "--json")
     assert said.code == 0

@@ -11,6 +11,7 @@ from report import Report
 from examples import examples
 
 
+@pytest.mark.slow  # one by one, with the same controls, in `tests/cases/test_hostile_*.py`
 @pytest.mark.timeout(600)
 def test_hostile_files_are_refused_and_the_naive_readers_are_not(cache: Path, tmp_path: Path) -> None:
     if (cache / "kernels").exists():  # those that other tests had compiled

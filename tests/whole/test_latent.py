@@ -79,6 +79,7 @@ def test_a_run_that_stops_within_an_autoencoder_ends_with_the_same_bits(
         assert ours[part] == theirs[part]
 
 
+@pytest.mark.slow
 def test_minutes_are_halved_between_an_autoencoder_and_its_stage(
     recipe: Recipe, folder: Folder, tmp_path: Path
 ) -> None:

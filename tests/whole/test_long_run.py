@@ -62,6 +62,7 @@ def cooled(home: Path, script: ModuleType) -> int:
     raise AssertionError((home / "output.txt").read_text())
 
 
+@pytest.mark.slow
 def test_a_long_run_starts_stops_goes_on_and_gives_its_weights(
     long_run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

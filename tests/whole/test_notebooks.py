@@ -35,7 +35,15 @@ def stripped(notebook: dict[str, Any]) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# the README's Python makes and measures a clip as that notebook does
+SLOW = {"generate_and_measure"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in NOTEBOOKS],
+    ids=[path.stem for path in NOTEBOOKS],
+)
 def test_every_cell_of_a_notebook_runs_and_runs_again(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

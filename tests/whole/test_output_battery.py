@@ -17,7 +17,11 @@ import outputs as battery
 COUNTS = {battery.cuts: examples(12, 120), battery.races: examples(2, 100)}
 
 
-@pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
+# `data/media/test_writer.py` kills one writer and leaves another's block by an error
+CUTS = pytest.param(battery.cuts, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("promise", [CUTS, battery.races], ids=lambda one: one.__name__)
 def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
     report = promise(COUNTS[promise], tmp_path)
     assert report.passed, report.broken

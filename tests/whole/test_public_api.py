@@ -27,11 +27,14 @@ def test_a_public_name_is_the_thing_itself_and_says_what_it_is(name: str) -> Non
         assert found.__module__ == home.__name__ and found.__doc__
 
 
-FRESH = """
+LIGHT = """
 import sys, framefall
 print([name for name in ("torch", "numpy", "av", "pydantic") if name in sys.modules])
 framefall.to_pixels
 print("torch" in sys.modules)
+"""
+FRESH = """
+import framefall
 from importlib import import_module
 print([callable(framefall.train), callable(framefall.evaluate)])
 rooms = [import_module("framefall.train"), import_module("framefall.evaluate")]
@@ -43,20 +46,20 @@ print([room.__name__ for room in rooms], loop.__name__, registry.__name__)
 """
 
 
-@pytest.fixture(scope="module")
-def fresh() -> list[str]:
+def fresh(code: str) -> list[str]:
     """What a fresh interpreter finds."""
-    said = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, timeout=120, check=True)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     return said.stdout.splitlines()
 
 
-def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used(fresh: list[str]) -> None:
-    assert fresh[:2] == ["[]", "True"]
+def test_importing_the_package_loads_nothing_heavy_until_a_name_is_used() -> None:
+    assert fresh(LIGHT) == ["[]", "True"]
 
 
-def test_what_trains_and_evaluates_keeps_its_name_beside_the_rooms_of_that_name(fresh: list[str]) -> None:
+@pytest.mark.slow  # what it imports is seconds of a core
+def test_what_trains_and_evaluates_keeps_its_name_beside_the_rooms_of_that_name() -> None:
     """The import system would put a room in its place, as soon as anything loads it."""
-    assert fresh[2:] == [
+    assert fresh(FRESH) == [
         "[True, True]",
         "[True, True, True, True]",
         "['framefall.train', 'framefall.evaluate'] framefall.train.loop framefall.evaluate.sets.registry",

@@ -69,6 +69,7 @@ def test_every_command_of_the_page_does_what_it_says(
     assert more.code == 0 and weights(place / "more") != wanted  # the control: another step, other weights
 
 
+@pytest.mark.slow  # `data/remote/test_tars.py` begins a stream within a shard
 def test_a_training_that_was_stopped_within_a_shard_ends_as_an_unbroken_one(place: Path, tmp_path: Path) -> None:
     recipe = RECIPES["micro"]()
     recipe = replace(recipe, save_every=1, data=replace(recipe.data, cache=str(tmp_path / "cache")))

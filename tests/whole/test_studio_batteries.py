@@ -5,7 +5,9 @@ names (`test_files.py`), with the same races and the same control.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from forked import forking
@@ -32,18 +34,27 @@ def test_cancelled_is_stopped_and_days_on_all_is_well(tmp_path: Path) -> None:
         assert report.passed, report.broken
 
 
-@pytest.mark.usefixtures("forked")
-def test_the_api_keeps_to_its_schema_and_uploads_exhaust_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def studio(tmp_path: Path, forked: None) -> Iterator[Any]:
     import studio_guard  # with schemathesis: half a second, for the worker whose test this is
 
     (tmp_path / "root").mkdir()
     model = studio_guard.tiny(tmp_path)
     with served(place_of(tmp_path / "home", (model,), (tmp_path / "root",))) as studio:
-        for report in (
-            studio_guard.schema(studio, examples(19, 2000), 0),
-            studio_files.uploads(studio, examples(6, 200), 0),
-        ):
-            assert report.passed, report.broken
+        yield studio
+
+
+def test_the_api_keeps_to_its_schema(studio: Any) -> None:
+    import studio_guard
+
+    report = studio_guard.schema(studio, examples(19, 2000), 0)
+    assert report.passed, report.broken
+
+
+@pytest.mark.slow  # one at a time in `studio/test_uploads.py`
+def test_uploads_exhaust_nothing(studio: Any) -> None:
+    report = studio_files.uploads(studio, examples(6, 200), 0)
+    assert report.passed, report.broken
 
 
 @pytest.mark.slow

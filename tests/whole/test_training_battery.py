@@ -29,6 +29,9 @@ def as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     torch.set_num_threads(threads)
 
 
+# in `make test`: going on in `train/test_resume.py`, steps that are not finite in `train/test_loop.py`, a full disk in
+# `test_publish.py`
+@pytest.mark.slow
 @pytest.mark.parametrize("promise", list(COUNTS), ids=lambda one: one.__name__)
 def test_the_promise_holds_and_its_control_breaks(promise: Callable, tmp_path: Path) -> None:
     source, recipe = battery._clips(tmp_path / "clips"), battery._toy()

@@ -50,6 +50,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_the_wheel_installs_opens_the_studio_and_knows_its_models(installed: Path) -> None:
     server = _started(installed, "studio", "--no-open", "--port", "0", "--home", "home")
     try:

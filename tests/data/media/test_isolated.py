@@ -125,6 +125,7 @@ def test_workers_end_with_whoever_started_them(film: Path) -> None:
     pytest.fail("the worker is still there")
 
 
+@pytest.mark.slow
 def test_libraries_may_lie_outside_of_the_environment(film: Path, tmp_path: Path) -> None:
     """As those of `pip install --user` do, or of an environment below this one: they load parts of themselves late."""
     venv.create(tmp_path / "above", with_pip=False)

@@ -40,6 +40,7 @@ def test_a_folder_and_shards_behind_a_url_are_what_they_are_here(tmp_path: Path)
         opened("memory://kinds/clips", tmp_path / "0")
 
 
+@pytest.mark.slow  # `whole/test_sources_page.py` trains from a bucket as from the folder
 def test_a_bucket_is_read_as_the_folder_that_it_was_copied_from(tmp_path: Path) -> None:
     """From a real server: a folder, shards, and what goes wrong with a bucket; each in a sentence."""
     folder = plain(tmp_path / "clips")
@@ -62,8 +63,10 @@ def test_a_bucket_is_read_as_the_folder_that_it_was_copied_from(tmp_path: Path) 
             opened("s3://nobody/clips", tmp_path / "0")
         with pytest.raises(SourceError, match=r"s3://videos/nothing"):
             opened("s3://videos/nothing", tmp_path / "0")
-    with pytest.MonkeyPatch.context() as patch:  # as where s3fs is not installed
-        patch.setitem(sys.modules, "s3fs", None)
-        patch.delitem(sys.modules["fsspec.registry"]._registry, "s3")
-        with pytest.raises(SourceError, match=r"read by s3fs, which is not installed: pip install 'framefall\[s3\]'"):
-            opened("s3://videos/clips", tmp_path / "0")
+
+
+def test_without_its_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    with pytest.raises(SourceError, match=r"read by s3fs, which is not installed: pip install 'framefall\[s3\]'"):
+        opened("s3://videos/clips", tmp_path / "0")
