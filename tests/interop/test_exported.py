@@ -74,6 +74,7 @@ def test_it_makes_the_clip_that_we_make_of_a_seed(pipeline, model):
     assert apart(pipeline(PROMPT, seed=7, output_type="video").frames, ours) > 10 * CLOSE
 
 
+@pytest.mark.slow
 def test_so_does_the_shipped_model(tmp_path, interop):
     interop.export_base("pico", tmp_path / "pico")
     pipeline = quiet(interop.CascadePipeline.from_pretrained(tmp_path / "pico"))

@@ -37,6 +37,7 @@ def test_flops_are_counted_with_the_kernel_too(built):
     assert counter.get_total_flops() == 3.5 * expected  # five more backwards
 
 
+@pytest.mark.slow
 def test_the_kernel_is_an_operator_that_torch_can_compile(built):
     leaves = [part.float().requires_grad_() for part in inputs(9)]
     torch.library.opcheck(torch.ops.framefall.window_attention.default, (*leaves, [-1, 0, 1], 1, False))

@@ -55,6 +55,7 @@ def difference(stage: Stage, graph: nn.Module, tried: Example, clips: int, scale
 STAGES = [("base", micro), ("spatial_sr", micro), ("temporal_sr", micro), ("base", lambda: miniature(imagen_video()))]
 
 
+@pytest.mark.slow  # `runs/test_exports.py` has a graph held against its stage
 @pytest.mark.parametrize(("name", "recipe"), STAGES[: examples(1, 4)])
 def test_a_graph_gives_what_the_stage_believes_for_any_number_of_clips(name, recipe) -> None:  # type: ignore[no-untyped-def]
     stage = lively(name, recipe())

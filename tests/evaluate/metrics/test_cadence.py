@@ -169,7 +169,10 @@ def test_worlds_do_not_stutter_as_a_base_sees_them_and_in_pairs_all_do(version: 
 
 @pytest.mark.parametrize(
     ("name", "caption"),
-    [("pico", "a hand moves a cup on a table"), ("worlds", "a large red ball falls and bounces off the floor")],
+    [
+        ("pico", "a hand moves a cup on a table"),
+        pytest.param("worlds", "a large red ball falls and bounces off the floor", marks=pytest.mark.slow),
+    ],
 )
 def test_a_shipped_base_stutters_where_its_patches_are_two_frames_deep(name: str, caption: str) -> None:
     cascade = ff.load(name)

@@ -78,6 +78,7 @@ def test_motion_of_squares_is_told_from_every_broken_one() -> None:
         assert found[damage].value > 3 * placebo, damage
 
 
+@pytest.mark.slow
 def test_clip_features_tell_a_frozen_set_from_a_real_one(carphone: Tensor) -> None:
     metric = SET_METRICS["transnet_distance"]
     small = resize(carphone, 27, 48, "area")

@@ -243,6 +243,7 @@ def healthy(trained: Path, passing: list[NamedVideo]) -> Blame:
     return looked_at(trained, passing, USUAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "fault"),
     [

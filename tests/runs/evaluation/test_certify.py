@@ -17,6 +17,7 @@ from framefall.worlds.damage.corruptions import CORRUPTIONS
 from framefall.worlds.damage.placebos import PLACEBOS
 
 
+@pytest.mark.slow  # on a clip of one's own below, with a placebo
 def test_what_is_hidden_is_detected_and_placebos_are_quiet() -> None:
     """A part of the matrix; `make validity` runs all of it on more clips. Bands need eight clips: of all metrics."""
     damages = ("hidden_colour", "hidden_vanish")[: examples(1, 2)]

@@ -63,6 +63,7 @@ def test_whoever_leaves_on_the_way_leaves_no_answer(tmp_path: Path) -> None:
     assert not any((tmp_path / "c" / name).exists() for name in ("compare.json", "compare.png", "samples.png"))
 
 
+@pytest.mark.slow
 def test_every_way_is_trained_and_measured(
     framefall: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

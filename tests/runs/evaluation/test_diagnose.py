@@ -27,6 +27,7 @@ def test_super_resolution_is_held_against_the_plain_method(cascade: Cascade, fol
     assert "temporal_sr.psnr_gain_over_linear_blend" in answer.text
 
 
+@pytest.mark.slow  # faults of every stage are in `evaluate/stages/test_blame.py`
 def test_a_base_that_was_trained_for_seconds_is_to_blame(cascade: Cascade, folder: Folder) -> None:
     answer = diagnose.blame(cascade, folder, 2)
     assert {row["stage"] for row in answer.values["rows"]} == {"base", "temporal_sr", "spatial_sr"}
@@ -45,6 +46,7 @@ def test_copies_of_training_clips_are_told(generated: Path, unseen: Path, tmp_pa
     assert fresh.values["spaces"][0]["flagged"]["value"] < 0.5
 
 
+@pytest.mark.slow  # `evaluate/stages/test_likelihood.py` asks the toy
 def test_what_a_denoiser_expects_is_asked_of_one_stage(cascade: Cascade, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnose, "VIOLATIONS", {"teleport": VIOLATIONS["teleport"]})
     answer = diagnose.likelihood(cascade, 2)

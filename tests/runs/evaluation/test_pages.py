@@ -37,6 +37,7 @@ def test_the_page_of_one_clip_has_no_interval_and_no_empty_column(assessment: As
     assert "<th>real video</th>" in page and "flicker" in page and "<video" in page
 
 
+@pytest.mark.slow
 def test_what_was_tracked_to_be_measured_is_what_the_page_shows(
     assessment: Assessment, generated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_the_one_that_shows_most_of_the_prompt_is_chosen(worlds: Cascade, choice
     assert (chosen.prompt, chosen.seed, chosen.frames, chosen.until) == (PROMPT, 7, 6, "base")
 
 
+@pytest.mark.slow  # `test_remake.py` makes files again
 def test_its_file_is_the_clip_of_its_name_and_is_made_again(
     few: Path, worlds: Cascade, choice: tuple[Request, str], tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_its_file_is_the_clip_of_its_name_and_is_made_again(
     assert np.array_equal(np.load(tmp_path / "b.npy"), expected)
 
 
+@pytest.mark.slow
 def test_each_of_several_clips_has_candidates_of_its_own(worlds: Cascade, tmp_path: Path) -> None:
     request = Request((PROMPT, "two small blue boxes fall"), seed=1, until="base", frames=4)
     records = generate(request, tmp_path / "c.npy", worlds, candidates=2, batch=2)

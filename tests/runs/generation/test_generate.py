@@ -179,6 +179,7 @@ def test_a_short_clip_keeps_nothing(cascade: Cascade, tmp_path: Path) -> None:
     assert any(list(tmp_path.glob(".*windows*")) for _ in run)
 
 
+@pytest.mark.slow  # `test_workload.py` says what fits and refuses what does not
 def test_memory_is_kept_or_refused_before_anything_is_made(
     cascade: Cascade, trained: Path, tmp_path: Path, framefall: Callable
 ) -> None:

@@ -19,6 +19,7 @@ def test_the_chunks_of_a_clip_are_the_clip(cascade: Cascade) -> None:
     assert len(chunks) > 1 and np.array_equal(np.concatenate(chunks), whole)
 
 
+@pytest.mark.slow  # `cascade/test_cascade.py` reads one that does not end
 def test_without_a_length_it_does_not_end_and_begins_with_what_is_given(cascade: Cascade) -> None:
     first = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     chunks = stream(Request("a"), cascade, given=Given(video=first))

@@ -17,6 +17,7 @@ def shipped():
     return {stage.name: stage.config for stage in load_cascade(DEFAULT).stages}
 
 
+@pytest.mark.slow  # after a new network: `make test-full`
 def test_a_row_of_the_planner_is_what_the_library_counts(shipped):
     rows = examples()["cascade-planner"]["networks"]["transformer"]["rows"]
     made = planned(*shipped.values(), rows[0]["side"])

@@ -61,6 +61,7 @@ def test_smoothness_prefers_the_lie_and_physics_does_not():
             assert side == _prefers(shipped["metrics"][name]["better"], valid, broken)
 
 
+@pytest.mark.slow  # after new weights: `make test-full`
 def test_the_model_answers_the_game_as_it_does_here():
     shipped, stage = examples()["physics-game"], load_cascade("worlds").stages[0]
     assert len(shipped["pairs"]) == len(PAIRS) == 10 and len({violation for _, violation in PAIRS}) == 10
