@@ -114,7 +114,7 @@ def page(result: dict[str, Any]) -> str:
         "",
         f"Written by `make reliability` from `docs/reliability.json` (commit {result['commit']}, {result['date']},",
         f"{result['machine']['cpu']}, {result['system']}, {result['minutes']:.0f} minutes). Each promise is tried as",
-        "often as the figure says, by `tests/batteries/` (a smaller count of all is in `make test-full`, of most in `make test`). The",
+        "often as the figure says, by `tests/batteries/` (fewer times in `make test-full`, most in `make test`). The",
         "dangerous moment is met as often as *hits* says, or the battery fails. A control does the same in the way",
         "that everybody writes first; the same tries must break it, or they prove nothing.",
         "",

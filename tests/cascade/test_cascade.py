@@ -428,7 +428,7 @@ def bucketed(configs, learned) -> Cascade:
     [
         ((32, 32), (8, 16, 16), (15, 32, 32)),  # its own, though a shorter bucket has the same size
         ((16, 48), (4, 8, 24), (7, 16, 48)),
-        ((48, 16), (16, 24, 8), (30, 48, 16)),  # the longer of two
+        pytest.param((48, 16), (16, 24, 8), (30, 48, 16), marks=pytest.mark.slow),  # the longer of two
     ],
 )
 def test_a_clip_of_another_size_lasts_as_long_as_the_base_was_trained_at_it(bucketed, size, base, made):

@@ -170,7 +170,7 @@ def test_a_run_that_goes_on_knows_its_earlier_measurements_and_no_others(
     assert found.last == 1.1
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", examples(["base", "spatial_sr"], STAGES))
 def test_a_measurement_is_written_down_and_told(name: str, recipe: Recipe, folder: Folder, tmp_path: Path) -> None:
     part = recipe.stages[name]
     kept = replace(folder, validation=frozenset({"0002.mp4"}))

@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from framefall.bench.speed.attention import FRAMES, WAYS
 from framefall.bench.speed.attention_picture import draw_attention
 
 
+@pytest.mark.slow
 def test_the_picture_shows_masks_and_curves(tmp_path: Path) -> None:
     cost = {way: {str(count): float(count * (place + 1)) for count in FRAMES} for place, way in enumerate(WAYS)}
     modes = ("forward_float32", "forward_bfloat16", "training_float32", "training_bfloat16")

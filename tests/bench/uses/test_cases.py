@@ -45,7 +45,8 @@ def untold(cascade: Cascade, request_of: Request) -> Made:
     return make(cascade, request_of)
 
 
-ALIKE = {"images", "before", "both", "redraw_60"}  # given as another use is, at another place or strength
+# given as another use is, at another place or strength
+ALIKE = {"images", "before", "both", "redraw_60", "outpaint", "join"}
 
 
 @pytest.mark.parametrize("name", [name for name in USES if examples(0, 1) or name not in ALIKE])

@@ -36,7 +36,7 @@ def frames(path: Path) -> np.ndarray:
     return np.stack([frame.pixels for frame in decode(path)])
 
 
-@pytest.mark.parametrize(("time", "space"), [(1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize(("time", "space"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow), (2, 2)])
 def test_a_file_is_what_the_stages_make_of_the_video_at_once(
     time: int, space: int, video: Path, cascade: Cascade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from framefall.train.objective import noisiest
 from framefall.train.recipe import Recipe
 
 
-@pytest.mark.parametrize("recipe", [imagen_video, sora_like])
+@pytest.mark.parametrize("recipe", [pytest.param(imagen_video, marks=pytest.mark.slow), sora_like])
 def test_more_devices_take_less_time_and_no_less_money_for_the_same_clips(recipe) -> None:  # type: ignore[no-untyped-def]
     whole = recipe()
     first, part = next(iter(whole.stages.items()))
@@ -64,6 +64,7 @@ def test_the_first_steps_of_a_run_take_the_place_of_what_was_expected(tmp_path: 
         plan(only, "1xH100", run=tmp_path / "nothing")
 
 
+@pytest.mark.slow  # the shares are reckoned with in `test_probe.py`
 def test_experts_are_planned_by_the_share_of_the_times_that_are_each_ones() -> None:
     part = worlds().stages["base"]
     whole = part.stage.backbone

@@ -36,6 +36,7 @@ def test_state_is_what_the_optimisers_really_hold() -> None:
     assert moments == held and weights == sum(one.nbytes for one in network.parameters())
 
 
+@pytest.mark.slow  # `test_plan.py` and `bench/test_plan.py` plan with what is probed
 def test_a_probe_grows_with_its_clips_and_changes_nothing_outside() -> None:
     part = micro().stages["base"]
     before = torch.random.get_rng_state()

@@ -3,12 +3,14 @@
 import math
 from pathlib import Path
 
+import pytest
 from serving import Served
 
 from framefall.metric import interval
 from framefall.runs.evaluation.evaluate import assess
 
 
+@pytest.mark.slow  # the pairs are in `runs/evaluation/test_paired.py`, the scores in `test_measure.py`
 def test_differences_are_those_of_the_pairs(studio: Served, toy: str, tmp_path: Path) -> None:
     sides = {"a": {"model": toy}, "b": {"model": toy, "quality": "best"}}
     found = studio.done("compare", {**sides, "count": 2, "seed": 4})["result"]

@@ -45,6 +45,7 @@ def test_frames_made_one_by_one_flicker_and_frames_made_together_do_not():
         assert alone > 5 * together > 5 * true
 
 
+@pytest.mark.slow  # after a change of the metrics: `make test-full`
 def test_the_shipped_values_are_what_the_metrics_say():
     shipped, log = examples()["time-damage"], World(("projectile",), "id", version=2).log(0)
     sound = _drawn(log)
