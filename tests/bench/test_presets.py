@@ -7,6 +7,7 @@ from framefall.recipes.registry import RECIPES
 from framefall.recipes.systems import SYSTEMS
 
 
+@pytest.mark.slow  # one recipe's in `cli/test_bench.py`
 def test_every_stage_of_every_recipe_has_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one recipe and one system; under `make test-full` of all."""
     assert RECIPES.keys() > SYSTEMS.keys()

@@ -201,7 +201,7 @@ WALKS = {
 
 
 @pytest.mark.parametrize("process, prior, width", WALKS.values(), ids=WALKS)
-@pytest.mark.parametrize("sampler", [ancestral, predictor_corrector])
+@pytest.mark.parametrize("sampler", [ancestral, pytest.param(predictor_corrector, marks=pytest.mark.slow)])
 def test_samples_of_renewed_noise_have_the_mean_and_spread_of_the_data(sampler, process, prior, width):
     assert miss(sampler, process, prior, width) < CLOSE
 

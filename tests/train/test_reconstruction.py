@@ -83,6 +83,7 @@ def test_a_miniature_learns_one_clip_by_heart(latent: Recipe, folder: Folder, tm
     assert psnr(stage, video) > max(32, before + 7)  # 36 where this was written
 
 
+@pytest.mark.slow  # `test_resume.py` interrupts a stage, `whole/test_latent.py` a run within its autoencoder
 def test_an_interrupted_run_ends_with_the_same_bits(latent: Recipe, folder: Folder, tmp_path: Path) -> None:
     def run(where: Path, stop: int | None) -> dict[str, Tensor]:
         for until in (stop, None) if stop else (None,):

@@ -104,6 +104,7 @@ def test_memory_stays_what_it_was_and_every_figure_is_there(long_of: Any) -> Non
     assert len(found["series"][0]["brightness"]) == 5 and found["join"].n == 1
 
 
+@pytest.mark.slow
 def test_an_endless_video_is_timed_by_the_second(lively: Path) -> None:
     found = streaming(str(lively), rounds=2)
     assert found["ratio_real_time"] == found["wall_seconds_a_second"]["median"] > 0
