@@ -52,6 +52,7 @@ def test_memory_is_what_is_alive_at_once():
     assert attention_bench._peak(job) == 8000  # two of a thousand float32
 
 
+@pytest.mark.slow  # so they are after the limits, in `test_limits.py`
 def test_threads_are_as_they_were(monkeypatch):
     monkeypatch.setattr(attention_bench, "_TOKENS", 64)
     monkeypatch.setattr(attention_bench, "_ceilings", dict)

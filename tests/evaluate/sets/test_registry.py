@@ -105,6 +105,7 @@ def test_spectra_order_what_was_done_to_real_video(carphone: Tensor) -> None:
     assert 0.01 < found["shuffle"] < found["freeze"]
 
 
+@pytest.mark.slow  # a set's distance is tried on motion and on spectra, the features in `test_encoders.py`
 def test_frame_distances_see_pictures_and_not_time() -> None:
     def features(change, first: int) -> list[np.ndarray]:
         return [frame_features(change(square_clip(first + seed))[:, :, ::15], 24.0) for seed in range(16)]

@@ -28,6 +28,7 @@ def test_meters_say_of_each_frame_what_the_metrics_say_of_the_clip(video):
             assert math.isnan(mine[name]) if value is None else mine[name] == pytest.approx(value, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_flash_moves_the_meters_at_its_frame_alone(video):
     flashed = video.clone()
     flashed[:, :, 8] = (flashed[:, :, 8] + 0.5).clamp(-1, 1)

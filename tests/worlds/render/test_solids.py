@@ -100,7 +100,7 @@ def test_the_shadow_lies_on_the_side_away_from_the_light(height: float) -> None:
         assert shadow.sum() > 100 and side > 0.7
 
 
-@pytest.mark.slow  # rates are compared below, sizes and crops in `test_renderer.py`
+@pytest.mark.slow  # rates are compared below, places in a crop above
 def test_rates_sizes_and_crops_show_the_same_log() -> None:
     log = drawn("solid_collision")
     slow, fast = (solids.render(log, times, View(48, 48)) for times in (frame_times(3, 2.0), frame_times(5, 4.0)))
