@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from framefall.diffusion.loss import FLOOR, denoising_loss, weight
+from framefall.diffusion.loss import FLOOR, change_loss, denoising_loss, weight
 from framefall.diffusion.prediction import PREDICTIONS, coefficients, split
 from framefall.diffusion.process import PROCESSES, RectifiedFlow, over_video
 
@@ -113,3 +113,62 @@ def test_what_is_missing_of_a_channel_has_no_weight():
     torch.testing.assert_close(found, expected)
     everywhere = denoising_loss(x0_hat.detach(), torch.where(there > 0, x0, 99.0), t, process)
     assert (everywhere > 10 * found).all()  # the control: a fill in the place of a gap would be learnt
+
+
+@every_process
+@every_space
+def test_an_absolute_error_is_weighed_as_one_of_that_space(space, process):
+    x0_hat, x0, noise = videos()
+    x_t = process.add_noise(x0, noise, TIMES)
+    _, noise_hat = split("x0", x0_hat, x_t, TIMES, process)
+    a, b = (over_video(coefficient, x0) for coefficient in coefficients(space, TIMES, process))
+    expected = ((a * x0_hat + b * noise_hat) - (a * x0 + b * noise)).abs().mean(dim=(1, 2, 3, 4))
+    found = denoising_loss(x0_hat, x0, TIMES, process, space, norm="l1")
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)  # but for errors of half a level
+    assert ((denoising_loss(x0_hat, x0, TIMES, process, space) / expected).log().abs() > 1e-3).any()  # the control
+
+
+def test_an_edge_whose_place_is_unknown_stays_an_edge_under_an_absolute_error_and_blurs_under_a_squared_one():
+    """Of eight pixels in a row an edge lies behind any of the middle five, each as likely."""
+    places = torch.arange(8.0)
+    truths = torch.stack([torch.where(places > behind, 1.0, -1.0) for behind in range(1, 6)])[:, None, None, None]
+    steepest = {}
+    for norm in ("l1", "l2"):
+        guess = torch.zeros(1, 1, 1, 1, 8, requires_grad=True)
+        optimizer = torch.optim.Adam([guess], lr=0.02)
+        for _ in range(400):
+            optimizer.zero_grad()
+            times = torch.ones(5)
+            denoising_loss(
+                guess.expand(5, -1, -1, -1, -1), truths, times, RectifiedFlow(), "x0", norm=norm
+            ).mean().backward()
+            optimizer.step()
+        steepest[norm] = float(guess.detach().diff().max())
+    assert steepest["l1"] > 1.8  # of 2
+    assert steepest["l2"] == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_an_error_that_stays_is_no_change_and_one_that_comes_and_goes_is_twice_its_size(norm):
+    x0 = videos()[0].repeat(1, 1, 3, 1, 1)  # six frames
+    stays, flickers = x0 + 0.3, x0 + 0.3 * torch.tensor([1.0, -1.0] * 3).view(1, 1, 6, 1, 1)
+    nothing = change_loss(x0, x0, norm=norm)
+    torch.testing.assert_close(change_loss(stays, x0, norm=norm), nothing)
+    expected = {"l1": 0.6, "l2": 0.36}[norm]
+    torch.testing.assert_close(
+        change_loss(flickers, x0, norm=norm), torch.full((4,), expected).double(), rtol=1e-4, atol=0
+    )
+    # the control: of frames alone the two are alike
+    frames = [denoising_loss(one, x0, TIMES, RectifiedFlow(), "x0", norm=norm) for one in (stays, flickers)]
+    torch.testing.assert_close(*frames)
+    assert change_loss(x0[:, :, :1], x0[:, :, :1], norm=norm).tolist() == [0.0] * 4
+
+
+def test_a_change_into_a_frame_that_is_missing_does_not_count():
+    x0 = videos()[0].repeat(1, 1, 2, 1, 1)
+    counts = torch.ones(4, 1, 4, 4, 4, dtype=x0.dtype)
+    counts[:, :, 2] = 0.0
+    wrong = x0.clone()
+    wrong[:, :, 2] += 9.0
+    assert change_loss(wrong, x0, counts).tolist() == [0.0] * 4
+    assert (change_loss(wrong, x0) > 1.0).all()  # the control

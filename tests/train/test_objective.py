@@ -54,6 +54,24 @@ def test_the_loss_is_a_pure_function_of_weights_clip_seed_and_step(name: str, re
         assert not torch.isclose(other, first, rtol=1e-3).all()
 
 
+def test_a_relative_loss_is_of_the_errors_that_the_stage_is_asked_for(recipe: Recipe, folder: Folder) -> None:
+    plain, part, clips = shaken("spatial_sr", recipe), recipe.stages["spatial_sr"], batch(recipe, "spatial_sr", folder)
+    stage = replace(plain, config=replace(plain.config, norm="l1", change=0.5))
+    drawn = example(stage, part, clips, 0, 7)
+    assert drawn.condition.prior is not None and stage.task.relative_loss and stage.config.loss == "x0"
+
+    def size(error: Tensor) -> Tensor:
+        return (error.square() + 0.004**2).sqrt().mean(dim=(1, 2, 3, 4))
+
+    def total(made: Tensor) -> Tensor:
+        return size(made - drawn.x0) + 0.5 * size((made - drawn.x0).diff(dim=2)) + 1e-3
+
+    x_t = stage.process.add_noise(drawn.x0, drawn.endpoint, drawn.t)
+    expected = torch.log(total(stage.x0(x_t, drawn.t, drawn.condition)) / total(drawn.condition.prior))
+    torch.testing.assert_close(loss(stage, part, clips, 0, 7), expected)
+    assert not torch.isclose(loss(plain, part, clips, 0, 7), expected, rtol=1e-2).any()  # the control
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_clips_loss_does_not_depend_on_its_neighbours(name: str, recipe: Recipe, folder: Folder) -> None:
     stage, part, clips = shaken(name, recipe), recipe.stages[name], batch(recipe, name, folder)

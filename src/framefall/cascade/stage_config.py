@@ -9,6 +9,7 @@ from framefall.cascade.tasks import Task
 from framefall.data.buckets import Bucket, ladder
 from framefall.diffusion import prediction as predictions
 from framefall.diffusion.guidance_config import Guidance
+from framefall.diffusion.loss import Norm
 from framefall.diffusion.process import PROCESSES
 from framefall.diffusion.samplers import SAMPLERS, TimeGrid
 from framefall.diffusion.times import LogitNormal, grid
@@ -17,7 +18,7 @@ from framefall.models.backbone import check_told
 from framefall.models.content import CONTENT_DIM
 from framefall.models.registry import BackboneConfig
 from framefall.models.tower import TextTower
-from framefall.ranges import Scale, Share, Some, within
+from framefall.ranges import Scale, Share, Size, Some, within
 from framefall.video import VideoShape
 
 _TWICE = ("heun", "predictor_corrector")  # ask once more where a step has come to, but at t = 0
@@ -72,6 +73,8 @@ class StageConfig:
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
+    norm: Norm = "l2"  # of the error: l1 answers with edges where l2 blurs, for stages that do it in one call
+    change: Size = 0.0  # how much errors of what changes from frame to frame count besides: they are flicker
     times: LogitNormal = field(default_factory=LogitNormal)
     fast: Sampling = field(default_factory=Sampling)
     best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))

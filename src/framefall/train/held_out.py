@@ -146,7 +146,7 @@ def errors(stage: Stage, part: StageRecipe, clips: Sequence[Clip], seed: int) ->
             x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
             made = stage.x0(x_t, t, condition)
         ours, theirs = (
-            objective.mean_error((one.float() - x0).square(), there) + objective.QUIET for one in (made, plain)
+            objective.mean_error((one.float() - x0).square(), there) + objective.QUIET["l2"] for one in (made, plain)
         )
         found.append(torch.log(ours / theirs))
     return tuple(torch.cat(found).tolist())
