@@ -150,7 +150,7 @@ def worlds() -> Recipe:
                 base.stage,
                 shape=small,
                 backbone=ExpertsConfig(split=0.5, noisy=trunk, clean=drawing),
-                fast=replace(drawn, steps=8, guidance=Guidance(scale=2.5, interval=(0.5, 0.9))),
+                fast=replace(drawn, steps=8, guidance=Guidance(scale=2.5, interval=(0.6, 1.0))),
                 best=drawn,
                 times=LogitNormal(mean=0.5, std=1.2, uniform_share=0.0),
             ),
@@ -165,6 +165,10 @@ def worlds() -> Recipe:
                 spatial.stage,
                 task=SpatialSR(factor=8, bridge=0.35, low_res_noise=0.1, relative_loss=True),
                 shape=replace(spatial.stage.shape, height=128, width=128),
+                # it is asked once; where nothing moves, nothing is to differ from frame to frame
+                norm="l1",
+                change=1.0,
+                times=LogitNormal(uniform_share=0.0, pure_share=1.0),
             ),
         ),
     }
