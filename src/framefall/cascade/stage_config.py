@@ -73,7 +73,7 @@ class StageConfig:
     process: str = "rectified_flow"  # a name in PROCESSES
     prediction: predictions.Prediction = "x0"
     loss: Literal["x0", "noise", "velocity"] = "velocity"
-    norm: Norm = "l2"  # of the error: l1 answers with edges where l2 blurs, for stages that do it in one call
+    norm: Norm = "l2"  # of the error: l1 answers what is not known by its median, for stages that are asked once
     change: Size = 0.0  # how much errors of what changes from frame to frame count besides: they are flicker
     times: LogitNormal = field(default_factory=LogitNormal)
     fast: Sampling = field(default_factory=Sampling)

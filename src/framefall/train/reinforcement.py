@@ -82,8 +82,10 @@ def reinforce_stage(
     identity: dict[str, Any],
     truths: Batches | None = None,
     strip: Callable[[Stage, int], None] | None = None,
-) -> Iterator[Round | Note]:
+) -> Generator[Round | Note, None, tuple[int, list[float]]]:
     """Improves `stage` in place until the budget is spent; at the end its weights are the averaged ones.
+
+    Returns how many rounds there have been over all sessions, and the mean rewards of this session's.
 
     `asked` are clips whose captions are the prompts of the rounds, `truths` those that are learnt beside drafts.
     Goes on from the newest whole checkpoint under `run_folder`, which is one of `identity`. Everything is drawn by the
@@ -97,7 +99,7 @@ def reinforce_stage(
     damaged = resume.restore(run_folder / "checkpoints", run)
     before = replace(stage, backbone=deepcopy(network).eval())
     before.backbone.requires_grad_(False)
-    began, kept = time.monotonic(), state.step
+    began, kept, rewarded = time.monotonic(), state.step, list[float]()
     with (
         Journal(run_folder, state.step) as journal,
         closing(asked(state.step)) as questions,
@@ -119,6 +121,7 @@ def reinforce_stage(
             now = time.monotonic()
             state.minutes, began = state.minutes + (now - began) / 60, now
             mean = float(rewards.mean())
+            rewarded.append(mean)
             journal.write(state.step, reward=mean, best=float(rewards.amax(1).mean()), loss=loss, drafts=len(prompts))
             if state.step % settings.save_every == 0:
                 resume.save(run_folder / "checkpoints", run, 2)
@@ -137,6 +140,7 @@ def reinforce_stage(
             resume.save(run_folder / "checkpoints", run, 2)
     network.load_state_dict(average.tensors)
     network.eval()
+    return state.step, rewarded
 
 
 def drafts(stage: Stage, prompts: Sequence[str], sampling: Sampling, key: Key) -> Video:

@@ -59,6 +59,8 @@ def test_a_run_goes_on_and_a_finished_model_is_not_begun_again(trained: Path, be
     events = list(reinforce.events(trained, output, "fall:8", reward=bright, rounds=3, settings=QUICK, resume=True))
     assert [one.step for one in events if isinstance(one, Round)] == [3]
     assert isinstance(events[-1], Done) and events[-1].result.rounds == 3
+    again = reinforce(trained, output, "fall:8", reward=bright, rounds=3, settings=QUICK, resume=True)
+    assert (again.rounds, again.rewards) == (3, [])  # nothing was left to do, and what was done is not forgotten
 
 
 def test_the_judge_gives_most_to_the_scene_that_was_asked_for() -> None:

@@ -33,7 +33,7 @@ from framefall.tracking.tracker import track
 from framefall.train import objective
 from framefall.train.loop import Budget
 from framefall.train.recipe import Recipe, StageRecipe
-from framefall.train.reinforcement import Batches, Reinforcement, Reward, Round, drafts, reinforce_stage
+from framefall.train.reinforcement import Batches, Reinforcement, Reward, drafts, reinforce_stage
 from framefall.video import Video, to_frames
 from framefall.worlds.captions.phrases import said
 from framefall.worlds.world import version_trained_on
@@ -121,8 +121,7 @@ def reinforce(
             )
 
         version = version_trained_on(cascade.config.trained_on)
-        found, reached = list[float](), 0
-        for event in reinforce_stage(
+        reached, found = yield from reinforce_stage(
             stage,
             every,
             clips(every.prompts, Key(run.seed, "asked").word()),
@@ -139,11 +138,7 @@ def reinforce(
             },
             truths=clips(every.truths, run.seed) if every.truths else None,
             strip=_strip(opened, part, run, folder),
-        ):
-            if isinstance(event, Round):
-                found.append(event.reward)
-                reached = event.step
-            yield event
+        )
         _publish(cascade, model, stage, output, found, reached)
         return Reinforced(model=str(output), stage=stage.name, rounds=reached, rewards=found)
 
