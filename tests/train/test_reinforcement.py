@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from framefall.cascade.known import Known
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Sampling
+from framefall.cascade.tasks import Base
 from framefall.data.clip import Clip
 from framefall.noise import Key
 from framefall.recipes.registry import RECIPES
 from framefall.train.loop import Budget, initial
 from framefall.train.recipe import Optim
-from framefall.train.reinforcement import Reinforcement, Round, drafts, reinforce_stage
+from framefall.train.reinforcement import Batches, Likeness, Reinforcement, Round, drafts, reinforce_stage
 from framefall.video import Video
 
 SETTINGS = Reinforcement(
@@ -31,9 +33,12 @@ SETTINGS = Reinforcement(
 PROMPTS = ("a ball", "a box")
 
 
-def base(distilled: bool = False) -> Stage:
-    """A toy whose clips are not all the same grey; as its flow map, which is told steps and guidance."""
+def base(distilled: bool = False, told: bool = False) -> Stage:
+    """A toy whose clips are not all the same grey; as its flow map, which is told steps and guidance; told frames."""
     part = RECIPES["micro"]().stages["base"]
+    if told:
+        network = replace(part.stage.backbone, low_res_channels=4)
+        part = replace(part, stage=replace(part.stage, task=Base(known="any"), backbone=network))
     shape = replace(part.stage.shape, frames=2, height=8, width=8)
     network = replace(part.stage.backbone, dim=32, depth=1, patch=(1, 4, 4))
     if distilled:
@@ -50,6 +55,16 @@ def base(distilled: bool = False) -> Stage:
 def bright(video: Video, prompt: str) -> float:
     """A reward."""
     return float(video.mean())
+
+
+def blind(video: Video, prompt: str) -> float:
+    """A reward that is the same for all."""
+    return 0.0
+
+
+def alike(made: Video, truth: Video) -> list[float]:
+    """A likeness."""
+    return [0.0] * len(made)
 
 
 def clips(start: int) -> Generator[list[Clip], None, None]:
@@ -110,6 +125,44 @@ def test_clips_of_data_are_learnt_beside_the_drafts(distilled: bool, tmp_path: P
     run(alone, tmp_path / "alone", 4)
     run(among, tmp_path / "among", 4, truths=clips)
     assert made(among) < made(alone) - 0.05
+
+
+@pytest.mark.parametrize("distilled", [False, True])
+def test_drafts_that_go_on_are_held_against_their_clip(distilled: bool, tmp_path: Path) -> None:
+    """What comes after a black frame becomes brighter where a bright one is more like the clip, and not by chance."""
+    settings = replace(SETTINGS, going_on=1.0, given=1)
+
+    def after(likeness: Likeness, folder: str, truths: Batches | None = None) -> float:
+        stage, budget = base(distilled, told=True), Budget(steps=8)
+        list(reinforce_stage(stage, settings, clips, blind, budget, tmp_path / folder, 0, {}, truths, None, likeness))
+        return going_on(stage)
+
+    def going_on(stage: Stage) -> float:
+        black = Known(video=-torch.ones(16, 3, 2, 8, 8), mask=torch.tensor([1.0, 0.0]).view(1, 1, 2, 1, 1), fps=6.0)
+        found = drafts(stage, PROMPTS * 8, SETTINGS.sampling, Key(7, "after"), black)
+        assert bool((found[:, :, 0] == -1.0).all())  # what is given is kept
+        return float(found[:, :, 1].mean())
+
+    def brighter(made: Video, truth: Video) -> list[float]:
+        assert len(made) == SETTINGS.drafts and bool((truth == -1.0).all())
+        return made[:, :, 1].mean(dim=(1, 2, 3)).tolist()
+
+    chance, drawn = Key(3, "chance"), iter(range(10**6))
+    before, bright = going_on(base(distilled, told=True)), after(brighter, "bright")
+    assert bright > before + 0.02
+    blindly = after(lambda made, truth: [chance.uniform(next(drawn)) for _ in made], "blind")
+    assert abs(blindly - before) < (bright - before) / 2
+    # clips of data go on as well: of black ones it becomes darker
+    assert after(brighter, "beside", clips) < bright - 0.02
+
+
+def test_a_base_that_is_told_no_frames_cannot_go_on(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, going_on=0.5)
+    with pytest.raises(ValueError, match=r"going_on must be 0 for a base that is not told frames.* got 0\.5"):
+        next(reinforce_stage(base(), settings, clips, bright, Budget(steps=1), tmp_path, 0, {}, likeness=alike))
+    told = replace(settings, given=2)
+    with pytest.raises(ValueError, match=r"given must be below 2 frames, got 2"):
+        next(reinforce_stage(base(told=True), told, clips, bright, Budget(steps=1), tmp_path, 0, {}, likeness=alike))
 
 
 def test_drafts_that_are_worth_the_same_teach_nothing(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def reinforce(
 
     In each round the base makes several drafts of each of some prompts; those that show more of the prompt, keep more
     laws of motion and flicker less than the others are learnt, those that do worse are learnt away from (DiffusionNFT).
+    Half of the drafts go on from the first frames of a clip, and are held against it besides.
     The prompts are captions of SOURCE, whose clips are learnt beside the drafts; things in them must be such that can
     be tracked: coloured, and moving. From Python any reward will do: `framefall.reinforce(model, output, reward=...)`.
     The other stages stay as they are. A distilled base stays so.
@@ -42,6 +43,7 @@ def reinforce(
       framefall reinforce worlds -o better --minutes 60
       framefall reinforce my_model -o better --source my_clips --rounds 50
       framefall reinforce my_model -o better --set reinforcement.drafts=16 --resume
+      framefall reinforce my_model -o better --set reinforcement.going_on=0
     """
     from framefall.jsonable import json_text
     from framefall.runs.training.reinforce import reinforce as run

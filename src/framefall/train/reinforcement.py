@@ -4,6 +4,8 @@ In a round the averaged weights make several drafts of each of some prompts, som
 stage learns towards what is better than the other drafts of its prompt and away from what is worse
 (`diffusion/negative_aware.py`). Clips of data are learnt among them as what is worth all: without them a stage soon
 leaves out what the judge is misled by (docs/log.md). No guidance is needed: what it buys is learnt.
+
+Some of the drafts go on from the first frames of a clip, which says how it went on.
 """
 
 import math
@@ -18,6 +20,8 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
+from framefall.cascade.conditioning import first_frames
+from framefall.cascade.known import Known, Mask
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Sampling
 from framefall.data.clip import Clip
@@ -36,6 +40,8 @@ from framefall.video import Scores, Video
 
 Batches = Callable[[int], Generator[list[Clip], None, None]]  # clips of data, from a step on
 Reward = Callable[[Video, str], float]  # what a clip `[1, channels, frames, height, width]` of a prompt is worth
+# what clips that go on are worth besides, `[drafts, ...]`, beside the one that they were given frames of, `[1, ...]`
+Likeness = Callable[[Video, Video], Sequence[float]]
 TOGETHER = 8  # clips that are drawn at once
 _TELLING = 0.01  # of worth from that of a clip like the others
 
@@ -46,6 +52,8 @@ class Reinforcement:
 
     sampling: Sampling = field(default_factory=Sampling)  # how drafts are made
     prompts: Annotated[int, within(1, 4096)] = 8  # of a round
+    going_on: Share = 0.0  # of the prompts, and of the clips of data: the first frames of the clip are given besides
+    given: Annotated[int, within(1, 4096)] = 3  # first frames
     drafts: Annotated[int, within(2, 1024)] = 8  # of a prompt, which are held against one another
     passes: Annotated[int, within(1, 64)] = 2  # each draft is learnt from so often, at other times and noise
     batch: Annotated[int, within(1, 65_536)] = 32  # drafts a step
@@ -82,16 +90,24 @@ def reinforce_stage(
     identity: dict[str, Any],
     truths: Batches | None = None,
     strip: Callable[[Stage, int], None] | None = None,
+    likeness: Likeness | None = None,
 ) -> Generator[Round | Note, None, tuple[int, list[float]]]:
     """Improves `stage` in place until the budget is spent; at the end its weights are the averaged ones.
 
     Returns how many rounds there have been over all sessions, and the mean rewards of this session's.
 
-    `asked` are clips whose captions are the prompts of the rounds, `truths` those that are learnt beside drafts.
+    `asked` are clips whose captions are the prompts of the rounds, `truths` those that are learnt beside drafts. A
+    draft that goes on from frames is worth its `likeness` to their clip besides.
     Goes on from the newest whole checkpoint under `run_folder`, which is one of `identity`. Everything is drawn by the
     seed and the round, so that a run that goes on makes the bits of one that was never stopped. Raises `Diverged` where
     a loss or a gradient is no longer finite. Closed after a `Round`, it saves that round first.
     """
+    if settings.going_on and (likeness is None or stage.task.known != "any"):
+        raise ValueError(
+            f"going_on must be 0 for a base that is not told frames, or without a likeness, got {settings.going_on}"
+        )
+    if settings.going_on and settings.given >= stage.config.shape.frames:
+        raise ValueError(f"given must be below {stage.config.shape.frames} frames, got {settings.given}; try 3")
     network, state = stage.backbone.train(), resume.State()
     average = optim.AveragedWeights(network, settings.optim.ema_width)
     optimizers = optim.optimizers(network, settings.optim)
@@ -111,11 +127,14 @@ def reinforce_stage(
         while (progress := budget.progress(state)) < 1.0:
             before.backbone.load_state_dict(average.tensors)
             key = Key(seed, f"reinforce/{stage.name}", str(state.step))
-            prompts = [prompt for prompt in _captions(next(questions)) for _ in range(settings.drafts)]
-            made = drafts(before, prompts, settings.sampling, key)
-            rewards = _rewards(reward, made, prompts).view(-1, settings.drafts)
+            questioned = next(questions)
+            prompts = [prompt for prompt in _captions(questioned) for _ in range(settings.drafts)]
+            known = _given(settings, questioned, stage, settings.drafts)
+            made = drafts(before, prompts, settings.sampling, key, known)
+            rewards = _rewards(reward, likeness, made, prompts, known, settings.drafts).view(-1, settings.drafts)
             optim.set_rates(optimizers, optim.rate(average.updates, progress, settings.optim))
-            judged = _Judged(made, prompts, worth(rewards, settings.spread).view(-1))
+            given = None if known is None else known.weights
+            judged = _Judged(made, prompts, worth(rewards, settings.spread).view(-1), given)
             loss = _learn(run, stage, before, settings, judged, data, key)
             state.step += 1
             now = time.monotonic()
@@ -143,14 +162,15 @@ def reinforce_stage(
     return state.step, rewarded
 
 
-def drafts(stage: Stage, prompts: Sequence[str], sampling: Sampling, key: Key) -> Video:
-    """A clip of each prompt, each of its own noise, which is its place's among them."""
+def drafts(stage: Stage, prompts: Sequence[str], sampling: Sampling, key: Key, known: Known | None = None) -> Video:
+    """A clip of each prompt, each of its own noise, which is its place's among them; what is `known` is kept."""
     shape, parts = stage.config.shape, list[Tensor]()
     for first in range(0, len(prompts), TOGETHER):
         part = prompts[first : first + TOGETHER]
         condition = stage.condition(part, frames=shape.frames, fps=shape.fps)
         keys = [key.named(f"draft {first + place}") for place in range(len(part))]
-        *_, last = stage.sample(condition, None, (shape.height, shape.width), range(shape.frames), keys, sampling)
+        size, told = (shape.height, shape.width), known and known.of(slice(first, first + len(part)))
+        *_, last = stage.sample(condition, None, size, range(shape.frames), keys, sampling, told)
         parts.append(last.x.float())
     return torch.cat(parts)
 
@@ -162,20 +182,36 @@ class _Judged:
     made: Video
     prompts: Sequence[str | None]
     worth: Scores
+    given: Mask | None = None  # 1 where a frame was given; None: nothing was
     truths: int = 0  # the last so many are clips of data
 
     def of(self, rows: Sequence[int]) -> "_Judged":
         """Some of them."""
-        return _Judged(self.made[rows], [self.prompts[one] for one in rows], self.worth[rows])
+        given = None if self.given is None else self.given[rows]
+        return _Judged(self.made[rows], [self.prompts[one] for one in rows], self.worth[rows], given)
 
-    def beside(self, clips: Sequence[Clip], stage: Stage) -> "_Judged":
+    def beside(self, clips: Sequence[Clip], stage: Stage, settings: Reinforcement) -> "_Judged":
         """The same with clips of data."""
         if not clips:
             return self
         truth, _ = stage.task.example(objective.stack(clips, stage.device))
         prompts = [*self.prompts, *(clip.caption for clip in clips)]
         worth = torch.cat([self.worth, torch.ones(len(clips))])
-        return _Judged(torch.cat([self.made, truth]), prompts, worth, len(clips))
+        known = _given(settings, clips, stage)
+        given = None if known is None or self.given is None else torch.cat([self.given, known.weights])
+        return _Judged(torch.cat([self.made, truth]), prompts, worth, given, len(clips))
+
+
+def _given(settings: Reinforcement, clips: Sequence[Clip], stage: Stage, times: int = 1) -> Known | None:
+    """Clips, each so many times, of which the first frames of some are known and nothing of the others."""
+    some = round(settings.going_on * len(clips))
+    if not some:
+        return None
+    video, _ = stage.task.example(objective.stack(clips, stage.device))
+    counts = torch.tensor([settings.given] * some + [0] * (len(clips) - some), device=stage.device)
+    video, counts = video.repeat_interleave(times, dim=0), counts.repeat_interleave(times)
+    mask = first_frames(video, counts)[..., :1, :1]
+    return Known(video=video, mask=mask, fps=stage.config.shape.fps)
 
 
 def _none(step: int) -> Generator[list[Clip], None, None]:
@@ -193,9 +229,16 @@ def _captions(clips: Sequence[Clip]) -> list[str]:
     return found
 
 
-def _rewards(reward: Reward, made: Video, prompts: Sequence[str]) -> Tensor:
+def _rewards(
+    reward: Reward, likeness: Likeness | None, made: Video, prompts: Sequence[str], known: Known | None, drafts: int
+) -> Tensor:
     """What each draft is worth; a `ValueError` where that is no number."""
     found = [float(reward(one, prompt)) for one, prompt in zip(made.split(1), prompts, strict=True)]
+    if likeness is not None and known is not None:
+        going_on = int((known.weights.amax(dim=(1, 2, 3, 4)) > 0).sum())  # which are the first ones
+        for first in range(0, going_on, drafts):
+            like = likeness(made[first : first + drafts], known.video[first : first + 1])
+            found[first : first + drafts] = [a + float(b) for a, b in zip(found[first:], like, strict=False)]
     for prompt, one in zip(prompts, found, strict=True):
         if not math.isfinite(one):
             raise ValueError(f"a reward must be a finite number, got {one} for a clip of {prompt!r}")
@@ -219,7 +262,7 @@ def _learn(
         order = sorted(telling, key=lambda one: key.named("order").uniform(turn, one))
         for first in range(0, len(order), settings.batch):
             rows = order[first : first + settings.batch]
-            some = judged.of(rows).beside(next(data, ()), stage)
+            some = judged.of(rows).beside(next(data, ()), stage, settings)
             keys = [key.named(f"{turn}/{first}/{place}") for place in range(len(some.prompts))]
             loss = _loss(stage, before, settings, some, keys)
             loss.backward()
@@ -240,15 +283,20 @@ def _loss(stage: Stage, before: Stage, settings: Reinforcement, judged: _Judged,
     shape, x0 = stage.config.shape, stage.codec.encode(judged.made)
     t, until = (times.to(x0) for times in _times(stage, settings, keys, judged.truths))
     noise = normal([key.named("noise") for key in keys], x0.shape[1:]).to(x0)
-    known = stage.codec.conditioning(stage.task.conditioning(None, shape.frames))
+    told = None if judged.given is None else Known(video=judged.made, mask=judged.given, fps=shape.fps)
+    known = stage.codec.conditioning(stage.task.conditioning(None, shape.frames, known=told))
     condition = stage.condition(judged.prompts, frames=shape.frames, fps=shape.fps)
     condition = stage.conditioned(condition, known, torch.zeros(len(keys), device=x0.device))
+    x_t, t = known.applied(stage.process.add_noise(x0, stage.endpoint(noise, known), t), t, stage.process)
+    if known.levels is not None:
+        until = torch.where(known.levels.isfinite(), 0.0, until[:, None])  # of frames that are given
     condition = _asked(stage, settings, condition, until, judged.truths)
-    x_t = stage.process.add_noise(x0, stage.endpoint(noise, known), t)
     with autocast(stage.device):
         now = stage.x0(x_t, t, condition)  # first: autocast remembers weights that were cast without a gradient
         with torch.no_grad():
             then = before.x0(x_t, t, condition)
+    if known.known is not None:
+        now, then = known.known.kept(now), known.known.kept(then)
     return negative_aware_loss(now, then, x0, judged.worth.to(x0), settings.beta).mean()
 
 
@@ -276,7 +324,7 @@ def _asked(stage: Stage, settings: Reinforcement, condition: Condition, until: T
     if network.flow_map:
         condition = replace(condition, until=until)
     if network.baked_guidance is not None:
-        scale = torch.full_like(until, settings.sampling.guidance.scale)
+        scale = until.new_full((len(until),), settings.sampling.guidance.scale)
         scale[len(scale) - truths :] = max(1.0, network.baked_guidance[0])
         condition = replace(condition, guidance_scale=scale)
     return condition

@@ -12,7 +12,7 @@ from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.folder import Folder
 from framefall.progress import Done
 from framefall.runs.training.distill import distill
-from framefall.runs.training.reinforce import Reinforced, Run, reinforce, run_for, shown
+from framefall.runs.training.reinforce import Reinforced, Run, like, reinforce, run_for, shown
 from framefall.train.reinforcement import Reinforcement, Round
 from framefall.video import Video, from_pixels
 from framefall.worlds.render.renderer import View, render
@@ -71,6 +71,25 @@ def test_the_judge_gives_most_to_the_scene_that_was_asked_for() -> None:
     other = shown(video, "a purple ball and a green ball collide", fps=6.0, version=2, run=run)
     nothing = shown(torch.zeros_like(video), caption, fps=6.0, version=2, run=run)
     assert right > other >= nothing and right > 1.0
+
+
+def test_the_clip_that_goes_on_as_it_did_is_the_likest() -> None:
+    logs = [World(("projectile",), "id", version=2).log(index) for index in (1, 2)]
+    truth, other = (
+        from_pixels(render([log], [frame_times(16, 6.0)], View(32, round(32 * log.scene.width)))) for log in logs
+    )
+    late = torch.cat((truth[:, :, :3], truth[:, :, 2:-1]), dim=2)  # a frame behind
+    gone = torch.cat((truth[:, :, :3], truth[:, :, :1].expand(-1, -1, 13, -1, -1)), dim=2)  # flies no more
+    found = like(torch.cat((truth, late, gone, other)), truth, fps=6.0, given=3, worth=2.0)
+    assert found[0] > 2.0 + found[1] - 0.5 > found[1] > max(found[2:])
+    assert found[0] == pytest.approx(6.0)  # every thing in its place, and 50 dB, which is as good as equal
+
+
+def test_half_of_the_drafts_go_on_where_a_base_takes_frames_and_nobody_else_judges(trained: Path) -> None:
+    shipped = load_cascade("worlds")
+    assert run_for(shipped).reinforcement.going_on == 0.5
+    assert run_for(shipped, judged=False).reinforcement.going_on == 0.0
+    assert run_for(load_cascade(trained)).reinforcement.going_on == 0.0
 
 
 def test_a_clip_without_the_screen_that_was_asked_for_is_worth_less() -> None:

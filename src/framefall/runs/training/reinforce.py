@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade
@@ -29,6 +31,7 @@ from framefall.runs.sources import open_source
 from framefall.runs.training import preflight
 from framefall.runs.training.distill import digest, examples_of, source_of
 from framefall.runs.training.strips import FRAMES
+from framefall.tracking.ospa import ospa
 from framefall.tracking.tracker import track
 from framefall.train import objective
 from framefall.train.loop import Budget
@@ -39,6 +42,7 @@ from framefall.worlds.captions.phrases import said
 from framefall.worlds.world import version_trained_on
 
 _CONTRAST = 0.01  # a clip of one colour has none
+REACH = 0.25  # of the picture's height: a thing that is farther off could as well not be there
 ROUNDS = 100  # when neither rounds nor minutes are given
 SHOWN = 6  # prompts of a strip of samples
 
@@ -72,6 +76,7 @@ class Run:
     # what a judge of obedience gives: the share of the attributes shown, and this much for laws and for all attributes
     laws: Share = 0.4
     exact: Share = 0.3
+    likeness: Scale = 2.0  # and of a clip that goes on, for things that are where they are in the true one
     flicker: Scale = 15.0  # taken off for each part of a clip's contrast that flickers; half as much is worth .15
 
 
@@ -94,14 +99,15 @@ def reinforce(
     others of their prompt, and from clips of data (`train/reinforcement.py`). `source` is a world or a folder, whose
     captions are asked for and whose clips are the data, by default the world that the model was trained on.
     `reward(video, prompt)` says what a clip `[1, channels, frames, height, width]` in -1..1 is worth; by default it is
-    how much of its prompt it shows and how many laws of motion it keeps (`physics/obedience.py`). `settings` are as of
-    `--set`: `reinforcement.drafts=16`.
+    how much of its prompt it shows and how many laws of motion it keeps (`physics/obedience.py`); and half of the
+    prompts come with the first frames of their clip, where the base takes such, and things are to be where they are in
+    that clip. `settings` are as of `--set`: `reinforcement.drafts=16`.
     """
     output, cascade = Path(output), load_cascade(model, device)
     if output.exists() and output.resolve() == checkpoint.find(model).resolve():
         raise ValueError(f"{output} is the model that is to be improved; choose another name for what becomes of it")
     stage, runs = cascade.stages[0], output.with_name(output.name + ".training")
-    run, recipe = run_for(cascade, settings), recipe_for(cascade, stage.name)
+    run, recipe = run_for(cascade, settings, judged=reward is None), recipe_for(cascade, stage.name)
     part, every = recipe.stages[stage.name], run.reinforcement
     source = source_of(cascade, stage.name) if source is None else source
     preflight.check_places(output, runs, source)
@@ -138,14 +144,16 @@ def reinforce(
             },
             truths=clips(every.truths, run.seed) if every.truths else None,
             strip=_strip(opened, part, run, folder),
+            likeness=partial(like, fps=stage.config.shape.fps, given=every.given, worth=run.likeness),
         )
         _publish(cascade, model, stage, output, found, reached)
         return Reinforced(model=str(output), stage=stage.name, rounds=reached, rewards=found)
 
 
-def run_for(cascade: Cascade, settings: Sequence[str] = ()) -> Run:
+def run_for(cascade: Cascade, settings: Sequence[str] = (), judged: bool = True) -> Run:
     """How the base of a model is reinforced: drafts are made as `fast` ones are, without guidance but a baked one.
 
+    `judged` by what the clip itself says, and not by a reward of somebody's own, half of them go on from given frames.
     Raises `ValueError` for a model whose first stage takes no captions.
     """
     stage = cascade.stages[0].config
@@ -153,7 +161,8 @@ def run_for(cascade: Cascade, settings: Sequence[str] = ()) -> Run:
         raise ValueError(f"{cascade.config.name} must have a base that reads captions; take another model")
     baked = stage.backbone.baked_guidance is not None
     plain = stage.fast if baked else replace(stage.fast, guidance=replace(stage.fast.guidance, scale=1.0))
-    run: Run = override(Run(reinforcement=Reinforcement(sampling=plain)), list(settings))
+    going_on = 0.5 if judged and stage.task.known == "any" else 0.0
+    run: Run = override(Run(reinforcement=Reinforcement(sampling=plain, going_on=going_on)), list(settings))
     return run
 
 
@@ -177,6 +186,23 @@ def shown(video: Video, prompt: str, *, fps: float, version: int, run: Run) -> f
         worth = share + run.laws * (sum(kept.values()) / len(kept) if kept else 0.5) + run.exact * (share >= 1)
     flickers = flicker(look(video.cpu(), fps)) / max(float(video.std()) / 2.0, _CONTRAST)  # both of 0..1
     return worth - run.flicker * (flickers if math.isfinite(flickers) else 0.0)
+
+
+def like(
+    made: Video, truth: Float[Tensor, "1 channels frames height width"], *, fps: float, given: int, worth: float
+) -> list[float]:
+    """How like the true clip each clip is after the given frames: things where they are, and pixels.
+
+    Half of `worth` for things that are all in their places, and the other half for every 10 dB of PSNR. By places alone
+    a thing may look like anything, and by pixels alone a faint thing is better than one that is off.
+    """
+    true, cutoff = track(truth.cpu(), fps), REACH * truth.shape[-2]
+    found = []
+    for one in made.split(1):
+        placed = 1.0 - ospa(track(one.cpu(), fps), true, cutoff, start=given)
+        error = ((one - truth)[:, :, given:] / 2.0).square().mean()  # of 0..1
+        found.append(worth / 2.0 * (placed - float(error.clamp_min(1e-5).log10())))
+    return found
 
 
 def _strip(source: Folder | Source, part: StageRecipe, run: Run, folder: Path) -> Callable[[Stage, int], None]:
