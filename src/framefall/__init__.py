@@ -19,6 +19,7 @@ __all__ += [
     "load",
     "open_folder",
     "open_world",
+    "pair",
     "prepare",
     "reinforce",
     "remake",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from framefall.runs.generation.upscale import upscale
     from framefall.runs.prepare import prepare
     from framefall.runs.training.distill import distill
+    from framefall.runs.training.pair import pair
     from framefall.runs.training.reinforce import reinforce
     from framefall.runs.training.train import train
     from framefall.video import to_pixels
@@ -67,6 +69,7 @@ else:
         "load": "framefall.cascade.saved.checkpoint",
         "open_folder": "framefall.data.folder",
         "open_world": "framefall.worlds.world",
+        "pair": "framefall.runs.training.pair",
         "prepare": "framefall.runs.prepare",
         "reinforce": "framefall.runs.training.reinforce",
         "remake": "framefall.runs.generation.remake",

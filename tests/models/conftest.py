@@ -41,7 +41,7 @@ def _interpolator(channels: int = 3, checkpoint_activations: bool = False) -> In
 
 def _convnet(channels: int = 3, checkpoint_activations: bool = False) -> ConvNetConfig:
     sizes = {"dim": 8, "depth": 4, "unshuffle": 2, "mix_every": 2}
-    return ConvNetConfig(channels=channels, checkpoint_activations=checkpoint_activations, **sizes)
+    return ConvNetConfig(channels=channels, edges=True, checkpoint_activations=checkpoint_activations, **sizes)
 
 
 def _unet(channels: int = 3, checkpoint_activations: bool = False) -> UNetConfig:

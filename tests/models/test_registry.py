@@ -44,6 +44,7 @@ _BLOCK = [f"{name}.{what}" for name in ("conv1", "conv2", "time_emb_proj") for w
 CONVNET = [
     *(f"blocks.N.{name}" for name in _BLOCK),
     *("conv_in.bias", "conv_in.weight", "conv_out.bias", "conv_out.weight"),
+    *("conv_side.bias", "conv_side.weight", "conv_step.bias", "conv_step.weight"),
     *LEVEL,
     *("temporal_convs.N.conv.bias", "temporal_convs.N.conv.weight"),
     *("time_embed.mlp.N.bias", "time_embed.mlp.N.weight"),

@@ -21,7 +21,7 @@ MILLIONS = {  # of parameters a stage: weights that were trained fit these and n
     "nano": (7.82, 3.83, 0.79),
     "pico": (3.64, 2.95, 0.79),
     "gen1_pico": (3.34, 2.95, 0.79),
-    "worlds": (8.80, 1.22, 0.79),
+    "worlds": (8.80, 1.22, 0.801),
     "micro": (0.231, 0.233, 0.065),
 }
 

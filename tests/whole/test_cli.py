@@ -62,6 +62,7 @@ def test_every_command_has_help_with_an_example(framefall: Callable) -> None:
         "lesson",
         "merge",
         "models",
+        "pair",
         "plan",
         "prepare",
         "reinforce",

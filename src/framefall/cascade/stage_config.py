@@ -1,6 +1,6 @@
 """What a stage is, beside its weights: its task, shape, network and process, and how it is sampled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from framefall import checks
@@ -62,6 +62,18 @@ class Sampling:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Few:
+    """What a stage was distilled into, which draws `fast` in its place: few steps, with guidance baked in."""
+
+    backbone: BackboneConfig
+    fast: Sampling
+
+    def __post_init__(self) -> None:
+        if getattr(self.backbone, "baked_guidance", None) is None:
+            raise ValueError(f"few must be a distilled network with baked_guidance, got kind={self.backbone.kind!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageConfig:
     """Everything about a stage but its weights."""
 
@@ -78,8 +90,11 @@ class StageConfig:
     times: LogitNormal = field(default_factory=LogitNormal)
     fast: Sampling = field(default_factory=Sampling)
     best: Sampling = field(default_factory=lambda: Sampling(steps=16, sampler="dpm++2m"))
+    few: Few | None = None  # a distilled network beside its own
 
     def __post_init__(self) -> None:
+        if self.few is not None:
+            self.with_few()  # its checks
         if self.process not in PROCESSES:
             raise ValueError(f"process must be one of {', '.join(PROCESSES)}; got {self.process!r}")
         predictions.check(self.prediction, PROCESSES[self.process])
@@ -120,6 +135,11 @@ class StageConfig:
 
         maps = (1 if self.latent is None else self.latent.latent_channels) + 1 if self.task.structure else 0
         check_told(self.backbone, maps, self.task.structure, CONTENT_DIM, None if self.text is None else self.text.dim)
+
+    def with_few(self) -> "StageConfig":
+        """The stage with the distilled network in place of its own; itself if there is none."""
+        few = self.few
+        return self if few is None else replace(self, backbone=few.backbone, fast=few.fast, few=None)
 
     def check(self, sampling: Sampling) -> None:
         """Refuses a way to sample that is not for this stage."""

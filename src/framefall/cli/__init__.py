@@ -21,6 +21,7 @@ from framefall.cli.generate import generate
 from framefall.cli.lesson import lesson
 from framefall.cli.merge import merge
 from framefall.cli.models import models
+from framefall.cli.pair import pair
 from framefall.cli.plan import plan
 from framefall.cli.prepare import prepare
 from framefall.cli.reinforce import reinforce
@@ -42,6 +43,7 @@ _COMMANDS: list[Callable[..., None]] = [
     train,
     distill,
     reinforce,
+    pair,
     prepare,
     upscale,
     evaluate,

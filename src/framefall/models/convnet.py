@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from framefall.layers.convolution import ResidualBlock, TemporalMixing, by_row
 from framefall.layers.modulation import LevelEmbedding, shared_level, zeroed
+from framefall.layers.spacetime import Images
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.ranges import Channels, Depth, Features, Side, within
 from framefall.video import Time, Video
@@ -29,6 +30,7 @@ class ConvNetConfig(BackboneSettings):
     depth: Depth = 8  # residual blocks
     unshuffle: Annotated[int, within(1, 8)] = 4  # pixels a cell of the inner grid has along each side
     mix_every: Side = 4  # blocks between two temporal mixings
+    edges: bool = False  # each cell has a second colour, and a side of an edge for each pixel
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
@@ -42,7 +44,12 @@ class ConvNetConfig(BackboneSettings):
 
 
 class SpaceTimeConvNet(Backbone):
-    """x0 = enlarged low-resolution video + what the network adds. Untrained it adds nothing."""
+    """x0 = enlarged low-resolution video + what the network adds. Untrained it adds nothing.
+
+    With `edges` a step between two colours is added besides: tanh(side) * step, the step of a cell and the side of a
+    pixel. What is added is linear in the features, of which a sharp edge somewhere within a cell would need one for
+    each place and pair of colours; a side that changes sign where the edge lies needs none but its place.
+    """
 
     def __init__(self, config: ConvNetConfig) -> None:
         super().__init__()
@@ -54,6 +61,8 @@ class SpaceTimeConvNet(Backbone):
         self.blocks = nn.ModuleList(ResidualBlock(dim, dim) for _ in range(config.depth))
         self.temporal_convs = nn.ModuleList(TemporalMixing(dim) for _ in range(config.depth // config.mix_every))
         self.conv_out = zeroed(nn.Conv2d(dim, config.channels * cell, 3, padding=1))
+        self.conv_side = nn.Conv2d(dim, cell, 3, padding=1) if config.edges else None
+        self.conv_step = zeroed(nn.Conv2d(dim, config.channels, 3, padding=1)) if config.edges else None
         reach = 2 + sum(ResidualBlock.reach for _ in self.blocks)
         self.halo = (len(self.temporal_convs) * TemporalMixing.reach, reach * config.unshuffle)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -79,8 +88,18 @@ class SpaceTimeConvNet(Backbone):
             h = self._run(block, h, level)
             if (index + 1) % config.mix_every == 0:
                 h = self._run(self.temporal_convs[index // config.mix_every], h, frames)
-        added = F.pixel_shuffle(by_row(self.conv_out, F.silu(h)), config.unshuffle)[..., :height, :width]
+        added = self._drawn(F.silu(h))[..., :height, :width]
         return condition.low_res + added.float().unflatten(0, (-1, frames)).transpose(1, 2)
+
+    def _drawn(self, h: Images) -> Images:
+        """What is added to the enlarged video, from the features of cells."""
+        cell = self.config.unshuffle
+        added = F.pixel_shuffle(by_row(self.conv_out, h), cell)
+        if self.conv_side is None or self.conv_step is None:
+            return added
+        side = F.pixel_shuffle(by_row(self.conv_side, h), cell).tanh()
+        step = F.interpolate(by_row(self.conv_step, h), scale_factor=float(cell), mode="nearest")
+        return torch.addcmul(added, side, step)
 
     def _run(self, block: nn.Module, h: Tensor, argument: Tensor | int) -> Tensor:
         if self.config.checkpoint_activations and torch.is_grad_enabled():

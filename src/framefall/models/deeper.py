@@ -16,6 +16,7 @@ _LAST = ("attn.proj.", "mlp.down_proj.")
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 _EXPERTS = ("noisy", "clean")
 _TOLD = ("structure_channels", "content_dim")  # what a network can be told more, by inputs that count nothing yet
+_NEW = ("content.", "conv_side.", "conv_step.")  # parts that a network may have more, which are fresh
 
 
 def begun(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor], config: BackboneConfig) -> Mapping[str, Tensor]:
@@ -50,7 +51,7 @@ def unlike(found: BackboneConfig, wanted: BackboneConfig) -> Iterator[tuple[str,
         wanted = wanted.noisy
     if isinstance(found, TransformerConfig) and isinstance(wanted, TransformerConfig):
         found = replace(found, depth=max(found.depth, wanted.depth))
-    added = {one for one in _TOLD if not getattr(found, one)} | {"checkpoint_activations"}
+    added = {one for one in (*_TOLD, "edges") if not getattr(found, one, None)} | {"checkpoint_activations"}
     for setting in fields(wanted):
         ours, theirs = (getattr(one, setting.name, None) for one in (wanted, found))
         if setting.name not in added and ours != theirs:
@@ -93,7 +94,7 @@ def told_more(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor], channe
     `fresh` are its initial ones. What enters beside the noisy video counts nothing at first, so that it makes the same
     bits. A content is a word that was not there: a network that reads it begins near what it was.
     """
-    made = {name: tensor for name, tensor in fresh.items() if name.startswith("content.")} | dict(weights)
+    made = {name: tensor for name, tensor in fresh.items() if name.startswith(_NEW)} | dict(weights)
     for name in ("proj_in.0.weight", "conv_in.weight"):
         if name in weights and weights[name].shape[1] < fresh[name].shape[1]:
             made[name] = _more_inputs(weights[name], fresh[name], channels)

@@ -164,6 +164,7 @@ def worlds() -> Recipe:
             stage=replace(
                 spatial.stage,
                 task=SpatialSR(factor=8, bridge=0.35, low_res_noise=0.1, relative_loss=True),
+                backbone=ConvNetConfig(dim=64, depth=8, edges=True),  # flat shapes: two colours and where they meet
                 shape=replace(spatial.stage.shape, height=128, width=128),
                 # it is asked once; where nothing moves, nothing is to differ from frame to frame
                 norm="l1",

@@ -146,7 +146,7 @@ def with_lora(cascade: "Cascade", folder: str | Path, strength: float = 1.0) -> 
             for name, matrix in matrices.items():
                 pair = (found[stage.name][f"{name}.{part}"].to(matrix.device) for part in ("B", "A"))
                 matrix.add_(strength * torch.matmul(*pair))
-        stages.append(replace(stage, backbone=backbone))
+        stages.append(replace(stage.alone(), backbone=backbone))
     if missing := [name for name in about.stages if name not in {stage.name for stage in stages}]:
         raise ValueError(f"{folder} is for a stage {missing[0]}, which {cascade.config.name} does not have")
     return replace(cascade, stages=tuple(stages))

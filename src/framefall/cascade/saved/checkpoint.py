@@ -1,6 +1,7 @@
 """A cascade as a folder: `config.json`, its card, one safetensors file a stage, and a manifest with their hashes.
 
-A latent stage's autoencoder has a file of its own, `STAGE.autoencoder.safetensors`.
+A latent stage's autoencoder has a file of its own, `STAGE.autoencoder.safetensors`, and so has the distilled network
+beside a stage's own, `STAGE.few.safetensors`.
 Loading goes manifest, sizes, schema, names and shapes, tensors, hashes, finite numbers; each file is read once, nothing
 is unpickled and nothing in the config can name a class or a file. Whatever only looks at a model takes the same way.
 """
@@ -41,6 +42,7 @@ CONFIG = "config.json"
 README = "README.md"
 MODEL = FolderKind("a model", needs=CONFIG)
 AUTOENCODER = "autoencoder.safetensors"
+FEW = "few.safetensors"
 
 
 def save(cascade: Cascade, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
@@ -95,7 +97,7 @@ def _described(published: Published) -> tuple[CascadeConfig, Card | None]:
         raise ValueError(f"a model must have a {CONFIG}, {path} has none; name a model's folder, not a checkpoint's")
     config = parse_config(published.read(CONFIG, bounded.TEXT), path / CONFIG)
     card = parse_card(published.read(CARD, LARGEST), path / CARD) if CARD in published else None
-    weights = {name for stage in config.stages for name in (f"{stage}.safetensors", f"{stage}.{AUTOENCODER}")}
+    weights = {name for stage in config.stages for name in _files(stage)}
     for name, size in published.sizes.items():
         if name not in weights and size > LARGEST:
             raise publish.Corrupt(
@@ -133,7 +135,15 @@ def build_stage(name: str, config: StageConfig, published: Published, device: st
     codec: Codec = Pixels()
     if (latent := config.latent) is not None:
         codec = Latents(_filled(lambda: build_autoencoder(latent), published, f"{name}.{AUTOENCODER}", device))
-    return Stage(name=name, config=config, backbone=backbone.eval(), codec=codec)
+    few = None
+    if (told := config.few) is not None:
+        few = _filled(lambda: build(told.backbone), published, f"{name}.{FEW}", device).eval()
+    return Stage(name=name, config=config, backbone=backbone.eval(), codec=codec, few=few)
+
+
+def _files(stage: str) -> set[str]:
+    """What a stage of that name may have files of."""
+    return {f"{stage}.{suffix}" for suffix in ("safetensors", AUTOENCODER, FEW)}
 
 
 def with_stage(
@@ -163,7 +173,7 @@ def with_stage(
         parts |= {} if part is None else {name: part}
         card = Card(stages={one: parts[one] for one in configs if one in parts}) if parts else None
         whole = replace(config if before is None else _said_before(config, before, name), stages=configs)
-        own = {CONFIG, CARD, README, f"{name}.safetensors", f"{name}.{AUTOENCODER}"}
+        own = {CONFIG, CARD, README, *_files(name)}
         _copy(files - own, origin, partial)
         _describe(whole, card, partial)
         _write(stage, partial, dtype)
@@ -232,7 +242,7 @@ def _describe(config: CascadeConfig, card: Card | None, partial: Path) -> None:
 
 
 def _write(stage: Stage, partial: Path, dtype: torch.dtype) -> None:
-    networks = {"safetensors": stage.backbone, AUTOENCODER: stage.codec.autoencoder}
+    networks = {"safetensors": stage.backbone, AUTOENCODER: stage.codec.autoencoder, FEW: stage.few}
     for suffix, network in networks.items():
         if network is not None:
             save_file(stored(network.state_dict(), dtype, stage.name), partial / f"{stage.name}.{suffix}")
@@ -264,6 +274,8 @@ def fingerprint(cascade: Cascade, said: Callable[[StageConfig], str] | None = No
         tensors = {f"backbone.{name}": one for name, one in stage.backbone.state_dict().items()}
         if (autoencoder := stage.codec.autoencoder) is not None:
             tensors |= {f"autoencoder.{name}": one for name, one in autoencoder.state_dict().items()}
+        if stage.few is not None:
+            tensors |= {f"few.{name}": one for name, one in stage.few.state_dict().items()}
         for name, tensor in sorted(tensors.items()):
             digest.update(f"{name}{tuple(tensor.shape)}".encode())
             values = tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
@@ -290,6 +302,9 @@ def readme(config: CascadeConfig) -> str:
     lines += ["| stage | task | makes | parameters |", "|---|---|---|---|"]
     for name, stage in config.stages.items():
         lines.append(f"| {name} | {stage.task.kind} | {makes(stage)} | {size(stage) / 1e6:.2f} M |")
+        if stage.few is not None:
+            few = stage.with_few()
+            lines.append(f"| {name}, fast | distilled | {makes(few)} | {size(few) / 1e6:.2f} M |")
     if config.distilled_from:
         lines += ["", f"Distilled from: {config.distilled_from}."]
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]

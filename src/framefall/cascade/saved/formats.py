@@ -14,7 +14,14 @@ Plain = dict[str, Any]
 FORMAT = 3  # what is written today
 
 # the fields that stages' configs have had since 30 November 2026; until then a model's fingerprint was of all fields
-LATER: tuple[str, ...] = ("UNetConfig.flow_map", "UNetConfig.baked_guidance", "StageConfig.norm", "StageConfig.change")
+LATER: tuple[str, ...] = (
+    "UNetConfig.flow_map",
+    "UNetConfig.baked_guidance",
+    "StageConfig.norm",
+    "StageConfig.change",
+    "StageConfig.few",
+    "ConvNetConfig.edges",
+)
 
 _SHARED = ("factor", "bridge", "spread", "low_res_noise", "relative_loss")
 _OF_TASK = {  # the fields of each kind of task that lay beside it in format 1

@@ -35,6 +35,7 @@ from framefall.cascade.codec import build_autoencoder
 from framefall.cascade.saved.checkpoint import (
     AUTOENCODER,
     CONFIG,
+    FEW,
     MODEL,
     find,
     load_cascade,
@@ -223,6 +224,8 @@ def _weights(config: Path, origin: str) -> dict[str, int]:
         if stage.latent is not None:
             with torch.device("meta"):
                 found[f"{name}.{AUTOENCODER}"] = parameters(build_autoencoder(stage.latent).parameters())
+        if stage.few is not None:
+            found[f"{name}.{FEW}"] = weights_of(stage.with_few())
     return {file: 4 * count + HEADER for file, count in found.items()}
 
 

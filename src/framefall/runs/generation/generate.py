@@ -383,7 +383,9 @@ def with_engines(cascade: Cascade) -> Cascade:
     A network that is asked once or twice is done long before an engine is ready for its size.
     """
     stages = (
-        replace(stage, backbone=accelerated(stage.backbone)) if stage.config.best.calls > 2 else stage
+        replace(stage, backbone=accelerated(stage.backbone), few=stage.few and accelerated(stage.few))
+        if stage.config.best.calls > 2
+        else stage
         for stage in cascade.stages
     )
     return replace(cascade, stages=tuple(stages))

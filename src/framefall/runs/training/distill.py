@@ -80,7 +80,7 @@ def distill(
     `batch=8`, `distillation.ramp_steps=100`, `data.looks=1`. What a run needs to go on lies in
     `OUTPUT.training/STAGE`.
     """
-    output, cascade = Path(output), load_cascade(model, device)
+    output, cascade = Path(output), alone(load_cascade(model, device))
     if output.exists() and output.resolve() == checkpoint.find(model).resolve():
         raise ValueError(f"{output} is the model that is to be distilled; choose another name for what becomes of it")
     recipe = recipe_for(cascade, stage, method, settings)
@@ -122,6 +122,11 @@ def distill(
         ranks.barrier()
         distances = compared(teacher, first, part, held_out(source, part, recipe.seed, LOOKED_AT).clips, recipe.seed)
         return Distilled(model=str(output), stage=stage, method=method, steps=done, distances=distances)
+
+
+def alone(cascade: Cascade) -> Cascade:
+    """The cascade without what was distilled from its stages before, which would not be of what becomes of them."""
+    return replace(cascade, stages=tuple(stage.alone() for stage in cascade.stages))
 
 
 def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings: Sequence[str] = ()) -> Recipe:

@@ -29,7 +29,7 @@ from framefall.progress import Events, operation
 from framefall.ranges import Scale, Share, within
 from framefall.runs.sources import open_source
 from framefall.runs.training import preflight
-from framefall.runs.training.distill import digest, examples_of, source_of
+from framefall.runs.training.distill import alone, digest, examples_of, source_of
 from framefall.runs.training.strips import FRAMES
 from framefall.tracking.ospa import ospa
 from framefall.tracking.tracker import track
@@ -103,7 +103,7 @@ def reinforce(
     prompts come with the first frames of their clip, where the base takes such, and things are to be where they are in
     that clip. `settings` are as of `--set`: `reinforcement.drafts=16`.
     """
-    output, cascade = Path(output), load_cascade(model, device)
+    output, cascade = Path(output), alone(load_cascade(model, device))
     if output.exists() and output.resolve() == checkpoint.find(model).resolve():
         raise ValueError(f"{output} is the model that is to be improved; choose another name for what becomes of it")
     stage, runs = cascade.stages[0], output.with_name(output.name + ".training")
