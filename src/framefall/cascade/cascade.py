@@ -13,6 +13,7 @@ import torch
 
 from framefall.cascade.about.card import Card
 from framefall.cascade.consistency import match_blocks
+from framefall.cascade.few import drawing
 from framefall.cascade.held import Held
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.keyframes import keyframes
@@ -111,7 +112,7 @@ class Cascade:
         """
         if request.size is not None:
             return self.sized(*request.size).stream(replace(request, size=None), kept)
-        stages = tuple(_drawing(stage, request) for stage in self.up_to(request.until))
+        stages = tuple(drawing(stage, request) for stage in self.up_to(request.until))
         base = stages[0]
         if not isinstance(base.task, Base):
             raise ValueError(f"generating needs a base stage first, this cascade begins with {base.name}; use upscale")
@@ -164,7 +165,7 @@ class Cascade:
         quality: Quality = "fast",
     ) -> Iterator[SegmentStep]:
         """Super-resolution of a real video that comes in chunks `[1, channels, frames, height, width]` at `fps`."""
-        chosen = [_drawing(self.stage(name), Request(quality=quality)) for name in stages]
+        chosen = [drawing(self.stage(name), Request(quality=quality)) for name in stages]
         if not all(stage.task.super_resolution for stage in chosen):
             raise ValueError(
                 f"upscaling takes super-resolution stages, got {', '.join(stages)}; leave the base stage out"
@@ -256,12 +257,6 @@ def _hub() -> Any:
         if error.name != "huggingface_hub":
             raise
         raise ValueError("the hub needs huggingface_hub: pip install 'framefall[hub]'") from None
-
-
-def _drawing(stage: Stage, request: Request) -> Stage:
-    """The stage that draws what is asked for: `fast`, a distilled one where there is one that can."""
-    few = stage.config.few
-    return stage if few is None else stage.drawing(request.quality, request.guided(few.fast.guidance))
 
 
 def _guidance(request: Request, base: Stage, sampling: Sampling) -> Guidance:

@@ -14,7 +14,7 @@ from framefall.cascade.stage_config import Sampling, StageConfig
 from framefall.cascade.tasks import Segment, SuperResolution, Task
 from framefall.cascade.tiles import blended, exact
 from framefall.diffusion import prediction as predictions
-from framefall.diffusion.guidance_config import Guidance, Sides, strengthened
+from framefall.diffusion.guidance_config import Sides, strengthened
 from framefall.diffusion.process import PROCESSES, Process, over_video
 from framefall.diffusion.reconstruction_guidance import reconstruction_guided
 from framefall.diffusion.samplers import FIRST_ORDER, SAMPLERS, Denoise, Step, TimeGrid
@@ -69,24 +69,6 @@ class Stage:
         if quality not in ("fast", "best"):
             raise ValueError(f"quality must be fast or best, got {quality!r}")
         return self.config.best if quality == "best" else self.config.fast
-
-    def drawing(self, quality: Quality, guidance: Guidance) -> "Stage":
-        """The stage that draws in this quality: with its distilled network where `fast` asks for what that can do.
-
-        Of guidance that is a scale that is baked in; whatever else is asked for its own network does.
-        """
-        told = self.config.few
-        if self.few is None or told is None or quality != "fast" or self.weaker is not None:
-            return self
-        low, high = told.backbone.baked_guidance or (1.0, 1.0)
-        usual = replace(told.fast.guidance, scale=guidance.scale)
-        if guidance != usual or not low <= guidance.scale <= high:
-            return self
-        return replace(self, backbone=self.few, few=None, config=self.config.with_few())
-
-    def alone(self) -> "Stage":
-        """The stage without a distilled network beside its own, whose weights are to change."""
-        return replace(self, few=None, config=replace(self.config, few=None))
 
     def condition(
         self,

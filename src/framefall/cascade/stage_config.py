@@ -67,6 +67,7 @@ class Few:
 
     backbone: BackboneConfig
     fast: Sampling
+    distilled_from: str = ""  # the model whose many steps it does in few, and by which method
 
     def __post_init__(self) -> None:
         if getattr(self.backbone, "baked_guidance", None) is None:

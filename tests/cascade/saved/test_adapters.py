@@ -21,7 +21,11 @@ from framefall.cascade.saved.adapters import (
     with_lora,
     write,
 )
+from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.cascade.stage import Stage
+from framefall.cascade.stage_config import Few
+from framefall.models.experts import retold
+from framefall.models.registry import build
 from framefall.recipes.presets import micro
 from framefall.recipes.systems import imagen_video, miniature
 from framefall.train.loop import initial
@@ -99,6 +103,18 @@ def test_the_given_cascade_stays_as_it_is(tmp_path: Path) -> None:
     changed = cascade.with_lora(published(stage, tmp_path / "lora"))
     assert digest(stage.backbone) == before != digest(changed.stages[0].backbone)
     assert set(TARGETS) == {name.rpartition(".")[2] for name in adapters._matrices(stage.backbone)}
+
+
+def test_what_was_distilled_from_a_base_is_not_of_one_with_a_lora(tmp_path: Path) -> None:
+    stage = lively(micro())
+    network = retold(stage.config.backbone, flow_map=True, baked_guidance=(1.0, 4.0))
+    few = Few(backbone=network, fast=stage.config.fast)
+    both = replace(stage, few=build(network).eval(), config=replace(stage.config, few=few))
+    save(cascade_of(both), tmp_path / "both")
+    assert load_cascade(tmp_path / "both").stages[0].few is not None
+    changed = cascade_of(both).with_lora(published(stage, tmp_path / "lora"))
+    save(changed, tmp_path / "changed")
+    assert load_cascade(tmp_path / "changed").stages[0].few is None
 
 
 def test_what_is_no_lora_of_the_model_is_refused(tmp_path: Path) -> None:

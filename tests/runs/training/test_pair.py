@@ -62,7 +62,7 @@ def test_a_model_of_both_is_one_model(models: tuple[Path, Path, Path], tmp_path:
     with torch.no_grad():
         next(other.few.parameters()).add_(1.0)
     assert fingerprint(replace(cascade, stages=(other, *others))) != fingerprint(cascade)
-    assert "| base, fast | distilled |" in (both / "README.md").read_text()
+    assert "| base, fast | distilled from toy (base by flow_map" in (both / "README.md").read_text()
 
 
 def test_what_changes_the_base_leaves_the_distilled_one_out(models: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from framefall import bounded
+from framefall.cascade.few import alone
 from framefall.cascade.saved.tensors import check_tensors, parse_tensors, read_header
 from framefall.cascade.stage import Stage
 from framefall.config import from_json, to_json
@@ -146,10 +147,10 @@ def with_lora(cascade: "Cascade", folder: str | Path, strength: float = 1.0) -> 
             for name, matrix in matrices.items():
                 pair = (found[stage.name][f"{name}.{part}"].to(matrix.device) for part in ("B", "A"))
                 matrix.add_(strength * torch.matmul(*pair))
-        stages.append(replace(stage.alone(), backbone=backbone))
+        stages.append(replace(stage, backbone=backbone))
     if missing := [name for name in about.stages if name not in {stage.name for stage in stages}]:
         raise ValueError(f"{folder} is for a stage {missing[0]}, which {cascade.config.name} does not have")
-    return replace(cascade, stages=tuple(stages))
+    return alone(replace(cascade, stages=tuple(stages)), about.stages)
 
 
 def _matrices(backbone: nn.Module) -> dict[str, Tensor]:

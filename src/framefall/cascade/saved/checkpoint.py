@@ -304,7 +304,8 @@ def readme(config: CascadeConfig) -> str:
         lines.append(f"| {name} | {stage.task.kind} | {makes(stage)} | {size(stage) / 1e6:.2f} M |")
         if stage.few is not None:
             few = stage.with_few()
-            lines.append(f"| {name}, fast | distilled | {makes(few)} | {size(few) / 1e6:.2f} M |")
+            task = f"distilled from {stage.few.distilled_from or 'it'}"
+            lines.append(f"| {name}, fast | {task} | {makes(few)} | {size(few) / 1e6:.2f} M |")
     if config.distilled_from:
         lines += ["", f"Distilled from: {config.distilled_from}."]
     lines += ["", "Trained on: " + ("; ".join(config.trained_on) or "not recorded") + "."]

@@ -10,6 +10,7 @@ import torch
 
 from framefall import publish, ranks
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.few import alone
 from framefall.cascade.saved import checkpoint
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
@@ -122,11 +123,6 @@ def distill(
         ranks.barrier()
         distances = compared(teacher, first, part, held_out(source, part, recipe.seed, LOOKED_AT).clips, recipe.seed)
         return Distilled(model=str(output), stage=stage, method=method, steps=done, distances=distances)
-
-
-def alone(cascade: Cascade) -> Cascade:
-    """The cascade without what was distilled from its stages before, which would not be of what becomes of them."""
-    return replace(cascade, stages=tuple(stage.alone() for stage in cascade.stages))
 
 
 def recipe_for(cascade: Cascade, stage: str, method: str = "flow_map", settings: Sequence[str] = ()) -> Recipe:

@@ -21,17 +21,17 @@ def pair(model: str | Path, fast: str | Path, output: str | Path) -> None:
     output, cascade, distilled = Path(output), load_cascade(model), load_cascade(fast)
     if output.exists() and output.resolve() == checkpoint.find(model).resolve():
         raise ValueError(f"{output} is the model that gets a distilled base; choose another name for what it becomes")
-    stage, few = paired(cascade.stages[0], distilled.stages[0]), distilled.config.name
+    stage = paired(cascade.stages[0], distilled.stages[0], distilled.config.distilled_from)
     part = None if cascade.card is None else cascade.card.stages.get(stage.name)
-    config = replace(cascade.config, name=output.name, distilled_from=f"{cascade.config.name} (fast: {few})")
+    config = replace(cascade.config, name=output.name)
     checkpoint.with_stage(output, stage.name, stage, config, _format(stage), part, start=model)
 
 
-def paired(stage: Stage, distilled: Stage) -> Stage:
+def paired(stage: Stage, distilled: Stage, distilled_from: str = "") -> Stage:
     """A stage with a distilled one's network beside its own."""
     if getattr(distilled.config.backbone, "baked_guidance", None) is None:
         raise ValueError(f"{distilled.name} must be distilled, with guidance baked in; make one with framefall distill")
-    few = Few(backbone=distilled.config.backbone, fast=distilled.config.fast)
+    few = Few(backbone=distilled.config.backbone, fast=distilled.config.fast, distilled_from=distilled_from)
     own, theirs = (_alike(one.config) for one in (stage, distilled))
     if own != theirs:
         unlike = next(name for name in own if own[name] != theirs[name])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from framefall import publish
 from framefall.cascade.cascade import Cascade
+from framefall.cascade.few import alone
 from framefall.cascade.saved import checkpoint
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
@@ -29,7 +30,7 @@ from framefall.progress import Events, operation
 from framefall.ranges import Scale, Share, within
 from framefall.runs.sources import open_source
 from framefall.runs.training import preflight
-from framefall.runs.training.distill import alone, digest, examples_of, source_of
+from framefall.runs.training.distill import digest, examples_of, source_of
 from framefall.runs.training.strips import FRAMES
 from framefall.tracking.ospa import ospa
 from framefall.tracking.tracker import track
