@@ -18,7 +18,15 @@ from framefall.noise import Key
 from framefall.recipes.registry import RECIPES
 from framefall.train.loop import Budget, initial
 from framefall.train.recipe import Optim
-from framefall.train.reinforcement import Batches, Likeness, Reinforcement, Round, drafts, reinforce_stage
+from framefall.train.reinforcement import (
+    Batches,
+    Likeness,
+    Reinforcement,
+    Round,
+    _Judged,
+    drafts,
+    reinforce_stage,
+)
 from framefall.video import Video
 
 SETTINGS = Reinforcement(
@@ -154,6 +162,17 @@ def test_drafts_that_go_on_are_held_against_their_clip(distilled: bool, tmp_path
     assert abs(blindly - before) < (bright - before) / 2
     # clips of data go on as well: of black ones it becomes darker
     assert after(brighter, "beside", clips) < bright - 0.02
+
+
+def test_drafts_that_go_on_are_told_so_however_few_clips_of_data_are_beside_them() -> None:
+    """Half of one clip is none: nothing of it is given, and what is given of the drafts stays so."""
+    (batch,), settings = [next(clips(0))], replace(SETTINGS, going_on=0.5, given=1)
+    given = torch.tensor([[1.0, 0.0]] * 3).view(3, 1, 2, 1, 1)
+    judged = _Judged(torch.zeros(3, 3, 2, 8, 8), ["a ball"] * 3, torch.ones(3), given)
+    for count, expected in ((1, [0.0]), (2, [1.0, 0.0])):
+        among = judged.beside(batch[:count], base(told=True), settings)
+        assert among.given is not None and among.truths == count
+        assert among.given[:, 0, 0, 0, 0].tolist() == [1.0] * 3 + expected
 
 
 def test_a_base_that_is_told_no_frames_cannot_go_on(tmp_path: Path) -> None:

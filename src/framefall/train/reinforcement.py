@@ -198,15 +198,17 @@ class _Judged:
         prompts = [*self.prompts, *(clip.caption for clip in clips)]
         worth = torch.cat([self.worth, torch.ones(len(clips))])
         known = _given(settings, clips, stage)
-        given = None if known is None or self.given is None else torch.cat([self.given, known.weights])
+        given = self.given if self.given is None or known is None else torch.cat([self.given, known.weights])
         return _Judged(torch.cat([self.made, truth]), prompts, worth, given, len(clips))
 
 
 def _given(settings: Reinforcement, clips: Sequence[Clip], stage: Stage, times: int = 1) -> Known | None:
-    """Clips, each so many times, of which the first frames of some are known and nothing of the others."""
-    some = round(settings.going_on * len(clips))
-    if not some:
+    """Clips, each so many times, of which the first frames of some are known, and nothing of the others; None: no clip
+    of any round goes on.
+    """
+    if not settings.going_on:
         return None
+    some = round(settings.going_on * len(clips))
     video, _ = stage.task.example(objective.stack(clips, stage.device))
     counts = torch.tensor([settings.given] * some + [0] * (len(clips) - some), device=stage.device)
     video, counts = video.repeat_interleave(times, dim=0), counts.repeat_interleave(times)
@@ -238,7 +240,8 @@ def _rewards(
         going_on = int((known.weights.amax(dim=(1, 2, 3, 4)) > 0).sum())  # which are the first ones
         for first in range(0, going_on, drafts):
             like = likeness(made[first : first + drafts], known.video[first : first + 1])
-            found[first : first + drafts] = [a + float(b) for a, b in zip(found[first:], like, strict=False)]
+            for place, one in zip(range(first, first + drafts), like, strict=True):
+                found[place] += float(one)
     for prompt, one in zip(prompts, found, strict=True):
         if not math.isfinite(one):
             raise ValueError(f"a reward must be a finite number, got {one} for a clip of {prompt!r}")
