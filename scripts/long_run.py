@@ -48,7 +48,7 @@ ABOUT = (
 )
 
 
-FAILURES = {  # looked at (docs/log.md, "The judge sees screens" and "Edges, flicker and where guidance speaks")
+FAILURES = {  # looked at (docs/log.md, "Edges, flicker and where guidance speaks" and "A side and a step")
     "base": (
         "A second copy of a thing shows in some clips, and colours of two things mix where they touch.",
         "What goes on from given frames keeps their light and direction; boxes lose their shape, arcs end early.",
@@ -56,7 +56,7 @@ FAILURES = {  # looked at (docs/log.md, "The judge sees screens" and "Edges, fli
         " in ten what went behind it came back.",
     ),
     "temporal_sr": ("What is small and fast comes apart between two given frames.",),
-    "spatial_sr": ("Edges are some .6 as sharp as the renderer's, and outlines waver as the base drew them.",),
+    "spatial_sr": ("Edges are some .8 as sharp as the renderer's; outlines are as lumpy as the base drew them, and waver.",),
 }
 
 
