@@ -56,7 +56,9 @@ FAILURES = {  # looked at (docs/log.md, "Edges, flicker and where guidance speak
         " in ten what went behind it came back.",
     ),
     "temporal_sr": ("What is small and fast comes apart between two given frames.",),
-    "spatial_sr": ("Edges are some .8 as sharp as the renderer's; outlines are as lumpy as the base drew them, and waver.",),
+    "spatial_sr": (
+        "Edges are some .8 as sharp as the renderer's; outlines are as lumpy as the base drew them, and waver.",
+    ),
 }
 
 
