@@ -1,12 +1,11 @@
-"""Which network draws what is asked for, and what is left when a stage's weights change."""
+"""Which network draws what is asked for."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.few import alone, drawing
+from framefall.cascade.few import drawing
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Few
@@ -51,11 +50,3 @@ def test_the_distilled_network_draws_what_it_can(both: Stage, request_: Request,
 
 def test_a_weaker_model_to_walk_away_from_is_for_the_stages_own_network(both: Stage) -> None:
     assert drawing(replace(both, weaker=both), Request("a ball")).backbone is both.backbone
-
-
-def test_alone_a_stage_has_no_distilled_network_in_its_config_either(both: Stage) -> None:
-    cascade = Cascade(config=CascadeConfig(name="toy", stages={"base": both.config}), stages=(both,))
-    assert alone(cascade, ()).stages[0].few is both.few
-    left = alone(cascade)
-    assert left.stages[0].few is None is left.stages[0].config.few is left.config.stages["base"].few
-    assert left.stages[0].backbone is both.backbone

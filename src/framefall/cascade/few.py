@@ -1,14 +1,9 @@
-"""A distilled network beside a stage's own: when it draws, and when it has to go."""
+"""A distilled network beside a stage's own: when it draws."""
 
-from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
-
-if TYPE_CHECKING:
-    from framefall.cascade.cascade import Cascade
 
 
 def drawing(stage: Stage, request: Request) -> Stage:
@@ -24,16 +19,3 @@ def drawing(stage: Stage, request: Request) -> Stage:
     if guidance != replace(told.fast.guidance, scale=guidance.scale) or not low <= guidance.scale <= high:
         return stage
     return replace(stage, backbone=stage.few, few=None, config=stage.config.with_few())
-
-
-def alone(cascade: "Cascade", names: Collection[str] | None = None) -> "Cascade":
-    """The cascade without what was distilled from these stages, or from any: it is not of what becomes of them."""
-    chosen = [stage.name for stage in cascade.stages if names is None or stage.name in names]
-    stages = tuple(
-        replace(stage, few=None, config=replace(stage.config, few=None)) if stage.name in chosen else stage
-        for stage in cascade.stages
-    )
-    configs = {
-        name: replace(config, few=None) if name in chosen else config for name, config in cascade.config.stages.items()
-    }
-    return replace(cascade, stages=stages, config=replace(cascade.config, stages=configs))

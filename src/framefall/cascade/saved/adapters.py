@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from framefall import bounded
-from framefall.cascade.few import alone
+from framefall.cascade.alone import alone
 from framefall.cascade.saved.tensors import check_tensors, parse_tensors, read_header
 from framefall.cascade.stage import Stage
 from framefall.config import from_json, to_json

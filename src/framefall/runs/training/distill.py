@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from framefall import publish, ranks
+from framefall.cascade.alone import alone
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.few import alone
 from framefall.cascade.saved import checkpoint
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from framefall import publish
+from framefall.cascade.alone import alone
 from framefall.cascade.cascade import Cascade
-from framefall.cascade.few import alone
 from framefall.cascade.saved import checkpoint
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.cascade.stage import Stage
