@@ -42,3 +42,10 @@ def test_a_real_source_has_no_cut_in_it() -> None:
     film = np.broadcast_to(levels[:, None, None, None], (40, 4, 4, 3)).copy()
     assert calm(film, 24)[0, 0, 0, 0] >= 120 and calm(film, 8)[0, 0, 0, 0] == 10
     assert len(calm(film, 50)) == 50  # too short: back and forth
+
+
+def test_a_real_video_that_is_smaller_than_the_finished_clip_is_enlarged_to_it() -> None:
+    canvas = Canvas(fps=24.0, step=4, frames=60, window=64, sizes=((32, 32), (256, 256)))
+    small = np.zeros((144, 176, 3), np.uint8)
+    assert use_sources._fitted(small, canvas).shape == (1, 256, 256, 3)
+    assert use_sources._fitted(np.zeros((720, 1280, 3), np.uint8), canvas).shape == (1, 256, 256, 3)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from framefall.bench.uses.continuity import LEAST, Frames, steps
 from framefall.cascade.uses import Canvas
 from framefall.data.media.decode import decode
 from framefall.evaluate.worldbench.benchmark import MINI, Protocol, cases
-from framefall.video import from_pixels, to_frames
+from framefall.video import from_pixels, resize, to_frames
 from framefall.worlds.captions.sentences import describe
 from framefall.worlds.scene import Scene
 
@@ -80,8 +81,13 @@ def calm(frames: Frames, count: int) -> Lasting:
 
 
 def _fitted(pixels: np.ndarray, canvas: Canvas) -> np.ndarray:
-    """A frame as one of the canvas' size, by itself."""
-    return to_frames(canvas.fit(from_pixels(pixels[None]).permute(3, 0, 1, 2)[None]))
+    """A frame as one of the canvas' largest size, by itself: a smaller one would be of the base's."""
+    frame = from_pixels(pixels[None]).permute(3, 0, 1, 2)[None]
+    scale = max(whole / own for whole, own in zip(canvas.sizes[-1], frame.shape[-2:], strict=True))
+    if scale > 1:
+        height, width = (math.ceil(scale * side) for side in frame.shape[-2:])
+        frame = resize(frame, height, width).clamp(-1, 1)
+    return to_frames(canvas.fit(frame))
 
 
 def _lasting(frames: Frames, count: int) -> Lasting:
