@@ -165,7 +165,7 @@ class Cascade:
         quality: Quality = "fast",
     ) -> Iterator[SegmentStep]:
         """Super-resolution of a real video that comes in chunks `[1, channels, frames, height, width]` at `fps`."""
-        chosen = [drawing(self.stage(name), Request(quality=quality)) for name in stages]
+        chosen = [self.stage(name) for name in stages]
         if not all(stage.task.super_resolution for stage in chosen):
             raise ValueError(
                 f"upscaling takes super-resolution stages, got {', '.join(stages)}; leave the base stage out"
