@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from framefall.cascade import keyframes as keyframes_module
+from framefall.cascade.carried import carried
 from framefall.cascade.keyframes import keyframes, plan
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
@@ -100,3 +101,30 @@ def test_numbers_and_prompts_follow_the_frames(base):
     request = Request(numbers=torch.arange(20.0)[None, :, None])
     assert request.numbers_of(range(3, 6), 10).flatten().tolist() == [6.0, 8.0, 10.0]
     assert request.numbers_of(range(8, 12), 10).flatten().tolist() == [16.0, 18.0, 19.0, 19.0]
+
+
+@pytest.mark.parametrize("total", [8, 20])
+def test_the_frame_beside_what_is_given_carries_its_motion_on(base, moving, total):
+    given = moving(9, 16, 16)[:, :, :8]  # frames 0 .. 7 of 24 a second: of a base's 6, frames 0 and 1
+    request = Request(known=(Known(video=given),))
+    out = made(base, request, total)
+    [image] = carried(request.known, {2: 2 / 6}, 6.0, (16, 16), torch.device("cpu")).values()
+    assert torch.equal(out[:, :, 2:3], image)
+    plain = replace(base, config=replace(base.config, fast=replace(base.config.fast, carried=False)))
+    other = made(plain, request, total)
+    assert not torch.equal(other[:, :, 2], out[:, :, 2]) and not torch.equal(other[:, :, 3], out[:, :, 3])
+
+
+def test_a_window_begins_as_the_one_before_it_moves(base, moving):
+    out = made(base, Request(), 14)
+    first = next(window for window in plan(base, Request(), 14) if window.keep.start > 0).keep.start
+    run = Known(video=out[:, :, first - 2 : first], fps=6.0, start=(first - 2) / 6)  # of three told one is an anchor
+    [image] = carried([run], {first: first / 6}, 6.0, (16, 16), torch.device("cpu")).values()
+    assert torch.equal(out[:, :, first : first + 1], image)
+
+
+def test_a_base_that_cannot_be_told_of_doubt_carries_nothing(configs, learned, moving):
+    told = learned("base", replace(configs["base"], task=Base(known=0)))
+    request = Request(known=(Known(video=moving(8, 16, 16)),))
+    [image] = carried(request.known, {2: 2 / 6}, 6.0, (16, 16), torch.device("cpu")).values()
+    assert not torch.equal(made(told, request, 8)[:, :, 2:3], image)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from framefall.flow import dense_flow
 from framefall.layers import motion
-from framefall.layers.motion import bidirectional_flow, warp, warp_between
+from framefall.layers.motion import bidirectional_flow, carried_on, warp, warp_between
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -143,3 +143,23 @@ def test_a_motion_that_was_found_a_moment_ago_is_not_found_again(monkeypatch: py
     monkeypatch.setattr(motion, "_SMALL", 0)  # what is large is found each time, and is the same
     assert all(map(torch.equal, first, bidirectional_flow(video))) and len(found) == 12
     assert not any(map(torch.equal, first, bidirectional_flow(video.flip(2))))  # the control: another video
+
+
+def test_what_drifts_drifts_on_by_any_number_of_steps():
+    video = drifting(6, 1, 2)
+    for steps in (1, 2):
+        found, truth = carried_on(video[:, :, :3], steps), video[:, :, 2 + steps : 3 + steps]
+        inner = (..., slice(8, -8), slice(8, -8))
+        assert (found - truth)[inner].abs().mean() < 0.25 * (video[:, :, 2:3] - truth)[inner].abs().mean()
+    half = carried_on(video[:, :, :3], 0.5)
+    still = video[:, :, :1]
+    torch.testing.assert_close(carried_on(still.expand(-1, -1, 3, -1, -1), 1), still, rtol=0, atol=1e-4)
+    gone = (half - video[:, :, 2:3])[inner].abs().mean() / (video[:, :, 3:4] - video[:, :, 2:3])[inner].abs().mean()
+    assert 0.3 < gone < 0.8
+
+
+def test_a_change_of_speed_goes_on_and_of_two_frames_none_is_known():
+    rows = drifting(7, 1, 0)[:, :, [0, 1, 3, 6]]  # moved by 1, by 2, by 3
+    inner = (..., slice(8, -8), slice(8, -8))
+    three, two = ((carried_on(rows[:, :, first:3], 1) - rows[:, :, 3:])[inner].abs().mean() for first in (0, 1))
+    assert three < 0.5 * two

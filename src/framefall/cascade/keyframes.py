@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 import torch
 
+from framefall.cascade.carried import carried
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.known import Known, known_frames, placed
 from framefall.cascade.request import Request
@@ -45,7 +47,7 @@ def keyframes(
         video = kept.read(stage.name, window.keep, stage.device) if window.frames else None
         if window.frames and video is None:
             first = anchors(window.keep.start, 0 if request.loop else sampling.anchors, given, cuts)
-            told = _told(stage, request, window, made, len(keys), total, sampling.history_noise, first)
+            told = _told(stage, request, window, made, len(keys), total, sampling, first)
             condition = stage.condition(
                 request.captions_at(window.keep.start / shape.fps),
                 frames=len(window.frames),
@@ -105,10 +107,13 @@ def _told(
     made: Mapping[int, Video],
     clips: int,
     total: int | None,
-    history_noise: float,
+    sampling: Sampling,
     reminded: range,
 ) -> Known | None:
-    """What is given of a window's frames, and those that are there already; of `reminded` instead of the oldest."""
+    """What is given of a window's frames, and those that are there already; of `reminded` instead of the oldest.
+
+    The frames beside them are those that carry their motion on, where a network is told that they may err.
+    """
     frames = _around(request, window, total)
     given = _placed(stage, request.known, frames, clips)
     there = [at for at, frame in enumerate(frames) if frame in made and window.frames[at] not in window.keep]
@@ -121,7 +126,7 @@ def _told(
     video, mask = given.video, given.weights
     doubt = torch.zeros(len(frames), device=stage.device)
     made_here = [at for at in there if not bool((mask[:, :, at] >= 1.0).all())]
-    doubt[made_here] = history_noise
+    doubt[made_here] = sampling.history_noise
     if request.strength < 1 and total is not None:  # beyond the end there is nothing to begin from: it stands still
         end = min(total, math.ceil(max(piece.end for piece in request.known) * shape.fps - 1e-6))
         covered = min(max(1, end - window.frames.start), len(frames))
@@ -130,4 +135,33 @@ def _told(
     first = dict(zip(before[:-1], (one for one in reminded if one < window.frames.start and one in made), strict=False))
     for at in there:
         video[:, :, [at]], mask[:, :, at] = made[first.get(at, frames[at])].to(video.dtype), 1.0
-    return Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps, doubt=doubt)
+    known = Known(video=video, mask=mask, start=window.frames.start / shape.fps, fps=shape.fps, doubt=doubt)
+    if sampling.carried and stage.task.known == "any" and request.strength == 1:
+        _carry(known, request.known, set(first), sampling.history_noise)
+    return known
+
+
+def _carry(known: Known, given: Sequence[Known], elsewhere: Collection[int], doubt: float) -> None:
+    """Puts the frames that carry on what is known beside it; frames of a window that are shown `elsewhere` are not."""
+    assert known.mask is not None and known.doubt is not None
+    moments = {at: known.start + at / known.fps for at in range(known.frames)}
+    whole = known.whole_frames().amin(dim=0) >= 1
+    there = [at for at in moments if whole[at] and at not in elsewhere]
+    runs = [
+        replace(known, video=known.video[:, :, run], mask=None, start=moments[run[0]], doubt=None)
+        for run in _runs(there)
+    ]
+    size = (known.shape[-2], known.shape[-1])
+    missing = {at: second for at, second in moments.items() if not bool(known.mask[:, :, at].any())}
+    for at, image in carried((*given, *runs), missing, known.fps, size, known.video.device).items():
+        known.video[:, :, [at]], known.mask[:, :, at], known.doubt[at] = image.to(known.video.dtype), 1.0, doubt
+
+
+def _runs(places: Sequence[int]) -> list[list[int]]:
+    """Places that follow one another, together."""
+    runs = list[list[int]]()
+    for place in places:
+        if not runs or place != runs[-1][-1] + 1:
+            runs.append([])
+        runs[-1].append(place)
+    return runs

@@ -15,6 +15,7 @@ from framefall.video import Video
 
 Flow = Float[Tensor, "batch 2 frames height width"]  # right and down, in pixels
 PairFlow = Float[Tensor, "batch 2 frames-1 height width"]  # the same, from frame to frame
+Image = Float[Tensor, "batch channels 1 height width"]
 Fraction = Float[Tensor, "batch 1 frames height width"]  # how far a frame is on the way, 0..1
 
 _SMALL = 1 << 14  # pixels of a frame whose flow is kept for a while: 128 KB
@@ -60,6 +61,19 @@ def warp_between(before: Video, after: Video, forward: Flow, backward: Flow, fra
     agreed = (moved_before - moved_after).abs().mean(1) < (before - after).abs().mean(1)
     trust = F.avg_pool2d(agreed.to(before.dtype), 5, 1, 2)[:, None]  # without hard edges
     return torch.lerp(before, moved_before, trust), torch.lerp(after, moved_after, trust)
+
+
+def carried_on(video: Video, steps: float) -> Image:
+    """The frame `steps` frames after the last one, if all goes on with the velocity that it has, and its change.
+
+    Where v is the motion over the last step and a by how much it is more than that over the step before, at the same
+    thing: x(steps) = x(0) + (v + a / 2) steps + a steps^2 / 2. Of two frames a is 0. Where nothing moved the last frame
+    stays, also where something is to come: fetched from where the flow of the last frame points.
+    """
+    _, back = bidirectional_flow(video[:, :, -3:])
+    move = back[:, :, -1:]
+    change = move - warp(back[:, :, :1], move) if back.shape[2] > 1 else torch.zeros_like(move)
+    return warp(video[:, :, -1:], (move + change / 2) * steps + change * (steps**2 / 2))
 
 
 def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ LATER: tuple[str, ...] = (
     "StageConfig.change",
     "StageConfig.few",
     "ConvNetConfig.edges",
+    "Sampling.carried",
 )
 
 _SHARED = ("factor", "bridge", "spread", "low_res_noise", "relative_loss")
