@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -18,6 +19,8 @@ from framefall.layers.spacetime import Images
 from framefall.models.backbone import Backbone, BackboneSettings, Condition
 from framefall.ranges import Channels, Depth, Features, Side, within
 from framefall.video import Time, Video
+
+Drawn = Float[Tensor, "images drawn_channels drawn_height drawn_width"]  # on the grid of pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,7 @@ class SpaceTimeConvNet(Backbone):
         added = self._drawn(F.silu(h))[..., :height, :width]
         return condition.low_res + added.float().unflatten(0, (-1, frames)).transpose(1, 2)
 
-    def _drawn(self, h: Images) -> Images:
+    def _drawn(self, h: Images) -> Drawn:
         """What is added to the enlarged video, from the features of cells."""
         cell = self.config.unshuffle
         added = F.pixel_shuffle(by_row(self.conv_out, h), cell)
