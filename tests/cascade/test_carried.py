@@ -60,6 +60,12 @@ def test_of_two_videos_the_nearer_one_is_carried_on():
     assert float(image[0, 0, 0, 22, 22]) < 0 < float(image[0, 0, 0, 10, 14])
 
 
+def test_an_image_does_not_hide_the_video_that_moves():
+    image, video = Known(video=ball((0.3, 0.3)), start=2 / 6, fps=6.0), Known(video=ball(*flight(3, 6.0)), fps=6.0)
+    alone = carried([video], {3: 0.5}, 6.0, SIZE, CPU)
+    assert torch.equal(carried([image, video], {3: 0.5}, 6.0, SIZE, CPU)[3], alone[3])
+
+
 @pytest.mark.parametrize(
     ("piece", "why"),
     [

@@ -22,31 +22,29 @@ def carried(
 ) -> dict[int, Image]:
     """Those of the frames at `moments` (seconds, by number) that come within `1 / fps` of a known video's end or start.
 
-    Each goes on from the video that is nearest to it. What is known in part, of one frame or smaller than `size` moves
-    nothing.
+    Each goes on from the nearest video that moves: not one that is known in part, of one frame or smaller than `size`.
     """
     found = dict[int, Image]()
     for frame, second in moments.items():
-        sides = ((gap, piece, late) for piece in pieces for late, gap in enumerate(_gaps(piece, second)))
-        near = [(gap, piece, bool(late)) for gap, piece, late in sides if 0 < gap <= (1 + _SLACK) / fps]
-        if near:
-            gap, piece, after = min(near, key=lambda side: side[0])
-            image = _moved(piece, gap, after, fps, size, device)
-            found |= {} if image is None else {frame: image}
+        sides = [(gap, after, piece) for piece in pieces for after, gap in _gaps(piece, second).items()]
+        near = sorted((side for side in sides if 0 < side[0] <= (1 + _SLACK) / fps), key=lambda side: side[0])
+        images = (_moved(piece, gap, after, fps, size, device) for gap, after, piece in near)
+        image = next((image for image in images if image is not None), None)
+        if image is not None:
+            found[frame] = image
     return found
 
 
-def _gaps(piece: Known, second: float) -> tuple[float, float]:
-    """How long before its first frame a moment is, and how long after its last."""
-    return piece.start - second, second - (piece.end - 1.0 / piece.fps)
+def _gaps(piece: Known, second: float) -> dict[bool, float]:
+    """How long a moment is after its last frame (True), and before its first (False)."""
+    return {False: piece.start - second, True: second - (piece.end - 1.0 / piece.fps)}
 
 
 def _moved(
     piece: Known, gap: float, after: bool, fps: float, size: tuple[int, int], device: torch.device
 ) -> Image | None:
-    spacing = min(
-        max(1, round(piece.fps / fps)), piece.frames - 1
-    )  # a base's step: over less, change of speed is noise
+    # speed is read off steps of the base: over shorter ones its change is noise
+    spacing = min(max(1, round(piece.fps / fps)), piece.frames - 1)
     behind = [back * spacing for back in (2, 1, 0) if back * spacing < piece.frames]
     places = [piece.frames - 1 - back if after else back for back in behind]
     height, width = size
