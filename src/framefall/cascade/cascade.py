@@ -13,11 +13,13 @@ import torch
 
 from framefall.cascade.about.card import Card
 from framefall.cascade.consistency import match_blocks
+from framefall.cascade.detail import Rendered, edges, mended
 from framefall.cascade.few import drawing
 from framefall.cascade.held import Held
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.keyframes import keyframes
 from framefall.cascade.known import placed
+from framefall.cascade.lengths import check_beginning, frame_counts
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.saved.formats import FORMAT
 from framefall.cascade.saved.limits import PIXELS
@@ -27,6 +29,7 @@ from framefall.cascade.tasks import Base, Segment, TemporalSR
 from framefall.data.fields.field import Field
 from framefall.diffusion.guidance_config import Guidance
 from framefall.diffusion.samplers import Step
+from framefall.models.backbone import Condition
 from framefall.models.tower import open_tower
 from framefall.noise import Key
 from framefall.progress import Stepped
@@ -131,7 +134,7 @@ class Cascade:
                     " (framefall train --recipe gen1_pico)"
                 )
         if request.strength < 1:
-            _check_beginning(stages, request)
+            check_beginning(stages, request)
         keys = [Key(request.seed, "sample", name) for name in request.clips]
         events: Iterator[SegmentStep] = iter(())
         below: Stage | None = None
@@ -282,40 +285,6 @@ def finished(events: Iterator[SegmentStep], last: str) -> Iterator[Video]:
             yield event.video
 
 
-def frame_counts(stages: Sequence[Stage], request: Request) -> list[int | None]:
-    """How many frames each stage must make, found from the last one backwards; None: without end."""
-    if request.endless:
-        return [None for _ in stages]
-    usual = [stage.config.shape.frames for stage in stages if not stage.task.crops]
-    need = request.length(stages[-1].config.shape.fps) or usual[-1]
-    counts: list[int | None] = []
-    for stage in reversed(stages):
-        counts.append(need)
-        factor = stage.task.time_factor
-        if factor > 1:
-            usual.pop()
-            if request.loop and need % factor:
-                fitting = max(1, need // factor) * factor
-                raise ValueError(f"a loop must have a multiple of {factor} frames, got {need}; try {fitting}")
-            # n given frames carry up to n * factor frames (the last few go on from the last given one)
-            few = need <= usual[-1] * factor and not request.loop
-            need = need // factor if request.loop else usual[-1] if few else -(-(need - 1) // factor) + 1
-    return counts[::-1]
-
-
-def _check_beginning(stages: Sequence[Stage], request: Request) -> None:
-    """Refuses a strength without a video that lasts as long as the finished clip."""
-    if not request.known:
-        raise ValueError(f"a strength of {request.strength} needs a video to begin from, got none; give one as known")
-    fps, total = stages[-1].config.shape.fps, frame_counts(stages, request)[-1]
-    most = max(1, math.ceil(max(piece.end for piece in request.known) * fps - 1e-6))
-    if total is None or most < total:
-        raise ValueError(
-            f"a clip begun from a video with strength {request.strength} must not be longer than it,"
-            f" got {total} frames of a video that has {most} at {fps:g} a second; ask for fewer seconds"
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     """What all segments of one stage share."""
@@ -342,6 +311,7 @@ def _base(run: _Run) -> Iterator[SegmentStep]:
 def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
     """Passes on the events from below, and adds this stage's as soon as a segment has its frames."""
     held, made = Held(), 0
+    given: Sequence[Rendered] | None = None
     for event in chain(events, [None]):  # at None everything from below is there
         if event is not None:
             yield event
@@ -352,30 +322,60 @@ def _stream(run: _Run, events: Iterator[SegmentStep]) -> Iterator[SegmentStep]:
             if segment is None:
                 break
             held.forget(segment.inputs.start)
-            yield from _sample(run, segment, held.take(segment.inputs))
+            low = held.take(segment.inputs)
+            given = _rendered(run, low) if given is None else given
+            yield from _sample(run, segment, low, given)
             made = segment.keep.stop
 
 
-def _sample(run: _Run, segment: Segment, low: Video) -> Iterator[SegmentStep]:
+def _condition(run: _Run, frames: range) -> Condition:
+    return run.stage.condition(
+        run.request.captions_at(frames.start / run.fps),
+        frames=len(frames),
+        fps=run.fps,
+        numbers=run.request.numbers_of(frames, run.total),
+    )
+
+
+def _rendered(run: _Run, low: Video) -> Sequence[Rendered]:
+    """What a stage that enlarges makes of the given frames beside which it is to make others."""
+    stage, pieces = run.stage, run.request.known
+    if not run.sampling.carried or stage.task.space_factor == 1 or stage.task.time_factor > 1:
+        return ()
+    found = []
+    for edge in edges(pieces, run.fps, run.total):
+        one, size = range(edge.frame, edge.frame + 1), stage.task.output_size(low)
+        sizes = (low.shape[-2], low.shape[-1]), size
+        small, large = (placed(pieces, one, run.fps, each, len(run.keys), stage.device) for each in sizes)
+        if small is None or large is None or not bool((large.whole_frames() >= 1).all()):
+            continue  # it is given smaller than that
+        *_, last = stage.sample(_condition(run, one), small.video, size, one, run.keys, run.sampling)
+        made = _matched(run, last.x, small.video)
+        found.append(Rendered(edge=edge, small=small.video, error=large.video - made))
+    return found
+
+
+def _matched(run: _Run, video: Video, low: Video) -> Video:
+    if run.sampling.consistent and run.stage.task.space_factor > 1:
+        return match_blocks(video.float(), low.float())
+    return video
+
+
+def _sample(run: _Run, segment: Segment, low: Video, given: Sequence[Rendered]) -> Iterator[SegmentStep]:
     stage = run.stage
     what = f"{stage.name}, frames {segment.keep.start}-{segment.keep.stop - 1}"
     if (made := run.kept.read(stage.name, segment.keep, stage.device)) is not None:
         yield SegmentStep(1, 1, what, stage, segment.keep, video=made)
         return
     size = stage.task.output_size(low)
-    condition = stage.condition(
-        run.request.captions_at(segment.frames.start / run.fps),
-        frames=len(segment.frames),
-        fps=run.fps,
-        numbers=run.request.numbers_of(segment.frames, run.total),
-    )
+    condition = _condition(run, segment.frames)
     known = placed(run.request.known, segment.frames, run.fps, size, len(run.keys), stage.device)
     for step in stage.sample(condition, low, size, segment.frames, run.keys, run.sampling, known):
         video = None
         if step.index == step.total - 1:
-            video, first = step.x, segment.frames.start
-            if run.sampling.consistent and stage.task.space_factor > 1:
-                video = match_blocks(video.float(), low.float())
+            video, first = _matched(run, step.x, low), segment.frames.start
+            if given:
+                video = mended(video, low, segment.frames, given)
             if known is not None:
                 video = known.kept(video)
             if segment.keep.start < first:  # the very first given frame goes on as it is

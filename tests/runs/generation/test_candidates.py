@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from examples import examples
-from framefall.cascade.cascade import Cascade, frame_counts
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.lengths import frame_counts
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import load_cascade, save
 from framefall.cascade.stage_config import Sampling

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from framefall.bench.uses.continuity import Frames, Marks, alternating, join_ratio, kept_share, seam_ratio
 from framefall.bench.uses.sources import Source, third
-from framefall.cascade.cascade import Cascade, frame_counts
+from framefall.cascade.cascade import Cascade
 from framefall.cascade.keyframes import plan
+from framefall.cascade.lengths import frame_counts
 from framefall.cascade.request import Request
 from framefall.cascade.uses import Canvas
 from framefall.physics.laws import laws

@@ -7,7 +7,8 @@ wrong by chance, and most of it can be seen on its small clip (decision 58).
 from collections.abc import Mapping
 from dataclasses import replace
 
-from framefall.cascade.cascade import Cascade, frame_counts
+from framefall.cascade.cascade import Cascade
+from framefall.cascade.lengths import frame_counts
 from framefall.cascade.request import Request
 from framefall.physics.obedience import Obedience, obedience
 from framefall.progress import Events, Note, Stepped

@@ -16,9 +16,10 @@ import torch
 
 from framefall import checks
 from framefall.cascade.about.vocabulary import Doubt, doubt
-from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
+from framefall.cascade.cascade import Cascade, SegmentStep
 from framefall.cascade.kept import keeping
 from framefall.cascade.keyframes import plan
+from framefall.cascade.lengths import frame_counts
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import find, load_cascade
 from framefall.cascade.uses import Canvas

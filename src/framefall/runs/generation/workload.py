@@ -17,8 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from framefall import memory
-from framefall.cascade.cascade import Cascade, frame_counts
+from framefall.cascade.cascade import Cascade
 from framefall.cascade.keyframes import plan
+from framefall.cascade.lengths import frame_counts
 from framefall.cascade.request import Quality, Request
 from framefall.cascade.stage import TILE, Stage
 from framefall.cascade.tasks import SpatialSR, TemporalSR

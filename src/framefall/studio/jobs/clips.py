@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from framefall.cascade.cascade import Cascade, SegmentStep, frame_counts
+from framefall.cascade.cascade import Cascade, SegmentStep
+from framefall.cascade.lengths import frame_counts
 from framefall.cascade.request import Request
 from framefall.cascade.saved.checkpoint import load_cascade
 from framefall.data.media.sheet import contact_sheet
