@@ -115,6 +115,33 @@ def test_the_frame_beside_what_is_given_carries_its_motion_on(base, moving, tota
     assert not torch.equal(other[:, :, 2], out[:, :, 2]) and not torch.equal(other[:, :, 3], out[:, :, 3])
 
 
+@pytest.mark.parametrize("start", [None, 0, 10])
+def test_windows_keep_the_light_of_their_scene(base, monkeypatch, start):
+    """Of a base that makes every window brighter than the frames that it is told."""
+
+    def brighter(stage, x_t, t, condition):
+        told = (
+            t < 0.5 * t.amax(1, keepdim=True) if t.ndim == 2 else torch.zeros(len(x_t), x_t.shape[2], dtype=torch.bool)
+        )
+        mean = x_t.mean((1, 3, 4))
+        light = 0.05 + (mean * told).sum(1) / told.sum(1).clamp_min(1) if bool(told.any()) else torch.zeros(len(x_t))
+        return light[:, None, None, None, None].expand_as(x_t)
+
+    monkeypatch.setattr("framefall.cascade.stage.Stage.x0", brighter)
+    given = torch.full((1, 3, 3, 16, 16), -0.1)
+    known = () if start is None else (Known(video=given, fps=6.0, start=start / 6),)
+    drift = {}
+    for steady in (True, False):
+        fast = replace(base.config.fast, steady=steady, carried=False)
+        stage = replace(base, config=replace(base.config, fast=fast))
+        out = made(stage, Request(known=known), 30)
+        scene = 0.0 if start is None else -0.1
+        drift[steady] = float((out.mean((0, 1, 3, 4)) - scene).abs().max())
+        if start is not None:
+            assert torch.equal(out[:, :, start : start + 3], given)
+    assert drift[True] < 0.01 < 0.1 < drift[False]
+
+
 def test_a_window_begins_as_the_one_before_it_moves(base, moving):
     out = made(base, Request(), 14)
     first = next(window for window in plan(base, Request(), 14) if window.keep.start > 0).keep.start

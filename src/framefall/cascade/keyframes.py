@@ -13,6 +13,7 @@ from framefall.cascade.known import Known, known_frames, placed
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Sampling
+from framefall.cascade.steady import steadied
 from framefall.cascade.tasks import Base
 from framefall.cascade.windows import Window, anchors, looped, windows
 from framefall.diffusion.samplers import Step
@@ -62,7 +63,11 @@ def keyframes(
                 if last.index < last.total - 1:
                     yield window.keep, last, None
             assert last is not None
-            video = last.x[:, :, window.keep.start - window.frames.start : window.keep.stop - window.frames.start]
+            video = last.x
+            if sampling.steady:
+                scene, *_ = anchors(window.keep.start, 1, given, cuts)
+                video = _lit(video, told, made, window, scene)
+            video = video[:, :, window.keep.start - window.frames.start : window.keep.stop - window.frames.start]
             kept.write(stage.name, window.keep, video)
         elif video is None:
             placed_here = _placed(stage, request.known, window.keep, len(keys))
@@ -139,6 +144,20 @@ def _told(
     if sampling.carried and stage.task.known == "any" and request.strength == 1:
         _carry(known, request.known, set(first), sampling.history_noise)
     return known
+
+
+def _lit(video: Video, told: Known | None, made: Mapping[int, Video], window: Window, scene: int) -> Video:
+    """A window in the light of what is given of it; or of the frame that its scene began with; or of what it was told.
+
+    Of a clip's first window that is told nothing, it is the light of its scene's first frame.
+    """
+    whole = [] if told is None else (told.whole_frames().amin(dim=0) >= 1).tolist()
+    there = [at for at, known in enumerate(whole) if known]
+    given = [at for at in there if told is not None and (told.doubt is None or told.doubt[at] == 0)]
+    first, *_ = given or there or [max(0, scene - window.frames.start)]
+    reference = made[scene].to(video.dtype) if scene in made and not given else video[:, :, [first]]
+    lit = steadied(video, reference)
+    return lit if told is None else told.kept(lit)
 
 
 def _carry(known: Known, given: Sequence[Known], elsewhere: Collection[int], doubt: float) -> None:

@@ -36,6 +36,7 @@ class Sampling:
     history_noise: Share = 0.1  # diffusion time at which a window is shown the frames of those before it, which err
     anchors: Some = 1  # frames of the scene's beginning in the place of as many of a window's history
     carried: bool = True  # frames beside what is known carry its motion on, where a base can be told that they may err
+    steady: bool = False  # of a base: what stands still keeps the light of the scene's beginning
     consistent: bool = False  # move each large frame so that its area mean is exactly the small one it was made of
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ LATER: tuple[str, ...] = (
     "StageConfig.few",
     "ConvNetConfig.edges",
     "Sampling.carried",
+    "Sampling.steady",
 )
 
 _SHARED = ("factor", "bridge", "spread", "low_res_noise", "relative_loss")
