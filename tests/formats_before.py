@@ -2,7 +2,7 @@
 
 from typing import Any
 
-LATER = ("at_once", "structure")  # what a task has had since
+LATER = ("at_once", "structure", "motion")  # what a task has had since
 
 
 def flat(stage: dict[str, Any]) -> dict[str, Any]:

@@ -331,7 +331,7 @@ def test_what_a_kind_has_no_use_for_is_absent_and_reads_as_nothing():
     own = {kind: {field.name for field in fields(make)} - {"kind"} for kind, make in KINDS.items()}
     shared = {"factor", "bridge", "spread", "low_res_noise", "relative_loss"}
     assert own == {
-        "base": {"known", "buckets", "structure"},
+        "base": {"known", "motion", "buckets", "structure"},
         "temporal_sr": shared | {"intervals"},
         "spatial_sr": shared | {"at_once"},
     }

@@ -5,7 +5,7 @@ import torch
 
 from framefall.diffusion.times import LogitNormal
 from framefall.noise import Key
-from framefall.train.known import KnownShares, told
+from framefall.train.known import DOUBTED, KnownShares, told
 
 TIMES = LogitNormal(uniform_share=0.0)
 SHAPE = (8, 12, 16)
@@ -35,6 +35,17 @@ def test_kinds_come_in_their_shares():
         kinds[kind] += 1
     shares = {kind: count / 2000 for kind, count in kinds.items()}
     assert shares == pytest.approx({"frames": 0.3, "region": 0.2, "levels": 0.1, "nothing": 0.4}, abs=0.03)
+
+
+def test_some_given_frames_may_err_a_little_and_are_learnt_then():
+    shares = KnownShares(frames=1.0, region=0.0, levels=0.0, doubt=0.25)
+    doubted = [t for t, mask in many(shares, 2000) if not mask.any()]
+    assert len(doubted) / 2000 == pytest.approx(0.25, abs=0.03)
+    for t in doubted:
+        assert len(set(t.tolist())) == 2 and 0 < t.min() <= DOUBTED
+    plain = many(replace(shares, doubt=0.0), 200)  # the others are told what they were told without
+    pairs = zip(many(shares, 200), plain, strict=True)
+    assert all(torch.equal(mask, same) for (_, mask), (_, same) in pairs if mask.any())
 
 
 def test_given_frames_are_clean_and_the_others_share_a_time():

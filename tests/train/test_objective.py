@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from framefall.cascade.known import Known
 from framefall.cascade.stage import Stage
 from framefall.cascade.tasks import Base
 from framefall.config import from_json, override, to_json
@@ -181,6 +182,24 @@ def test_a_base_that_is_given_frames_learns_with_as_many_of_them_as_it_may_be_gi
     assert set(counts) == {0, 1, 2, 3} and 0.25 < counts.count(0) / len(counts) < 0.75
     for low_res in seen:
         assert torch.equal(low_res[:, :3], video * low_res[:, 3:])  # and they are the clip's own
+
+
+def test_training_and_sampling_show_the_same_motion(recipe: Recipe, folder: Folder) -> None:
+    part = recipe.stages["base"]
+    backbone = replace(part.stage.backbone, low_res_channels=4)
+    shares = KnownShares(frames=1.0, region=0.0, levels=0.0)
+    found = {}
+    for motion in (True, False):
+        task = Base(known="any", motion=motion)
+        own = replace(part, stage=replace(part.stage, task=task, backbone=backbone), known=shares)
+        stage, clips = shaken("base", replace(recipe, stages={"base": own})), batch(recipe, "base", folder)
+        drawn = example(stage, own, clips, 0, 3)
+        assert drawn.condition.low_res is not None and drawn.counts is not None
+        mask = 1.0 - drawn.counts
+        sampled = task.conditioning(None, mask.shape[2], known=Known(video=stack(clips, CPU), mask=mask)).low_res
+        assert sampled is not None and torch.equal(drawn.condition.low_res, sampled)
+        found[motion] = sampled
+    assert not torch.equal(found[True], found[False])  # the control: something moves in these clips
 
 
 def test_a_base_of_any_frames_learns_what_is_not_given_each_frame_at_its_time(

@@ -1,21 +1,24 @@
 """What a stage knows of its answer beforehand, and how training imitates a stage below that errs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from framefall.cascade.known import Known, Mask
 from framefall.data.structure import STRUCTURES
 from framefall.diffusion.process import Process, over_video
+from framefall.layers.coasting import coasted
 from framefall.video import Time, Video, to_frames
 
 # a map of where things are in -1..1, and how exactly it is told: 1 as it is, less the more it is blurred, 0 not at all
 Structure = Float[Tensor, "batch told frames height width"]
 StructureMap = Float[Tensor, "batch 1 frames height width"]
 Details = Float[Tensor, "clips_or_1 1 frames_or_1 height_or_1 width_or_1"]  # how exactly, 0..1
+Shown = Float[Tensor, "batch shown frames height width"]  # channels beside the noisy video
 BLURS = 7  # levels of blur beside none
 
 
@@ -65,6 +68,38 @@ def first_frames(video: Video, counts: Int[Tensor, " batch"]) -> Mask:
 def shown(video: Video, mask: Mask) -> Float[Tensor, "batch shown frames height width"]:
     """What is known of a video: its pixels where the mask is 1, zeros elsewhere, and the mask as a channel."""
     return torch.cat((video * mask, mask.expand(len(video), 1, *video.shape[2:])), dim=1)
+
+
+def coasting(low_res: Shown, video: Video, there: Bool[Tensor, "batch frames"]) -> Shown:
+    """What is shown of a video with what moves in the frames that are `there` drawn into the others, as it would go on.
+
+    Each other frame has what leaves the nearest run of two frames or more, and a mask of half the share that it covers:
+    a hint is never as sure as what is given.
+    """
+    made = low_res.clone()
+    for clip, known in enumerate(there.tolist()):
+        for run, ahead in _nearest(known):
+            layer = coasted(video[clip : clip + 1, :, run].float(), [abs(frame - run[-1]) for frame in ahead])[0]
+            made[clip, :, ahead] = torch.cat((layer[:-1], layer[-1:] / 2)).to(made.dtype)
+    return made
+
+
+def _nearest(known: Sequence[bool]) -> list[tuple[list[int], list[int]]]:
+    """Runs of two known frames or more, the one that motion leaves last, and the unknown frames that it goes to."""
+    runs = list[list[int]]()
+    for frame, here in enumerate(known):
+        if here and frame and known[frame - 1]:
+            runs[-1].append(frame)
+        elif here:
+            runs.append([frame])
+    sides = [side for run in runs if len(run) > 1 for side in (run, run[::-1])]
+    found: list[tuple[list[int], list[int]]] = [(side, []) for side in sides]
+    for frame in (frame for frame, here in enumerate(known) if not here):
+        # towards this frame: one that goes the other way leaves it behind
+        able = [one for one in found if (frame - one[0][-1]) * (one[0][-1] - one[0][0]) > 0]
+        if able:
+            min(able, key=lambda one: abs(frame - one[0][-1]))[1].append(frame)
+    return [one for one in found if one[1]]
 
 
 def structure_map(video: Video, kind: str) -> StructureMap:

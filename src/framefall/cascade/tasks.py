@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, shown
+from framefall.cascade.conditioning import Conditioning, coasting, shown
 from framefall.cascade.known import Known, Mask
 from framefall.data.buckets import Bucket
 from framefall.layers.motion import bidirectional_flow, warp_between
@@ -81,6 +81,11 @@ class TaskKind(ABC):
         return frames - 1 if self.known == "any" else self.known
 
     @property
+    def motion(self) -> bool:
+        """Whether it is shown where what moves in given frames would be in the others."""
+        return False
+
+    @property
     def structure(self) -> StructureKind:
         """What the stage is told of where things are; empty: nothing."""
         return ""
@@ -131,9 +136,14 @@ class Base(TaskKind):
 
     kind: Literal["base"] = "base"
     known: Some | Literal["any"] = 0
+    motion: bool = False  # of `any`: whether it is shown where what moves in known frames would be in the others
     structure: StructureKind = ""  # what it is told of where things are, as in Gen-1; empty: nothing
     # shapes beside its own that it is trained on, and can make
     buckets: Annotated[tuple[Bucket, ...], listed(256)] | Literal["auto"] = ()
+
+    def __post_init__(self) -> None:
+        if self.motion and self.known != "any":
+            raise ValueError(f"motion needs known any, got {self.known}; leave it out, or set known='any'")
 
     def low_res_channels(self, channels: int) -> int:
         """The given frames and where they are; none if it is never given any."""
@@ -160,7 +170,10 @@ class Base(TaskKind):
             doubt = torch.zeros(known.frames, device=known.video.device) if known.doubt is None else known.doubt
             levels = torch.where(known.whole_frames() > 0, doubt, torch.nan)
             sure = sure * (doubt == 0).to(sure.dtype)[:, None, None]  # what is in doubt is noisy, and not shown beside
-        return Conditioning(low_res=shown(known.video, sure), known=known, levels=levels)
+        low_res = shown(known.video, sure)
+        if self.motion:
+            low_res = coasting(low_res, known.video, (known.whole_frames() > 0).expand(len(low_res), -1))
+        return Conditioning(low_res=low_res, known=known, levels=levels)
 
     def can_be_told(self, known: Known) -> bool:
         """Whether the network takes such knowledge as an input; what it does not take must be kept from outside."""

@@ -136,7 +136,9 @@ def worlds() -> Recipe:
         dim=64, multipliers=(1, 2, 4), blocks=(1, 1, 1), unshuffle=2, low_res_channels=4, text_dim=TEXT_DIM, words=48
     )
     # above 2 contrast grows, and fewer laws are kept; guidance speaks where it is decided what there is
-    drawn = Sampling(steps=24, sampler="euler", guidance=Guidance(scale=2.0, interval=(0.6, 1.0)), shift=3.0)
+    drawn = Sampling(
+        steps=24, sampler="euler", guidance=Guidance(scale=2.0, interval=(0.6, 1.0)), shift=3.0, steady=True
+    )
     small = VideoShape(frames=16, height=32, width=32, fps=6.0)
     shallow = InterpolatorConfig(trunk=TransformerConfig(dim=128, depth=4, heads=2, patch=(4, 4, 4)))
     stages = {
@@ -145,10 +147,11 @@ def worlds() -> Recipe:
             batch=16,
             image_share=0.0,  # single frames of a world say nothing that its clips do not
             optim=Optim(kernels=True, adam_lr=5e-4, warmup_steps=100, cooldown=0.4),
-            known=KnownShares(frames=0.45, region=0.08, levels=0.12, shift=2.2),
+            known=KnownShares(frames=0.45, region=0.08, levels=0.12, shift=2.2, doubt=0.25),
             # where bodies are, and how many, is decided at much noise; a third of the times are the clean expert's
             stage=replace(
                 base.stage,
+                task=Base(known="any", motion=True),
                 shape=small,
                 backbone=ExpertsConfig(split=0.5, noisy=trunk, clean=drawing),
                 fast=replace(drawn, steps=8),

@@ -27,6 +27,7 @@ class KnownShares:
     # of the time at which a clip's other frames are learnt: above 1, because given frames leave less to be decided, and
     # that at more noise
     shift: Scale = 1.0
+    doubt: Share = 0.0  # of clips with given frames, those whose given frames may err: they are noisy up to `DOUBTED`
 
     def __post_init__(self) -> None:
         checks.number("shift of known", self.shift, above=0, example=2.2)
@@ -37,6 +38,7 @@ class KnownShares:
             )
 
 
+DOUBTED = 0.2  # diffusion time up to which a frame among noisier ones counts as known
 FrameTimes = Float[Tensor, " frames"]  # diffusion time of each frame: 0 of those that are given
 KnownMask = Float[Tensor, "1 frames height width"]  # 1 where a pixel is given
 
@@ -56,7 +58,10 @@ def told(
     elif part < shares.levels + shares.region + shares.frames and frames > 1:
         given = _given(key.named("frames"), frames)
         t = shifted(t, shares.shift)
-        t[given], mask[:, given] = 0.0, 1.0
+        if key.named("doubt").uniform() < shares.doubt:  # what a window is told of those before it
+            t[given] = DOUBTED * key.named("doubt").uniform(1)
+        else:
+            t[given], mask[:, given] = 0.0, 1.0
     return t, mask
 
 

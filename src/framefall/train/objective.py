@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framefall.cascade.conditioning import Conditioning, corrupt, first_frames, shown
+from framefall.cascade.conditioning import Conditioning, coasting, corrupt, first_frames, shown
 from framefall.cascade.stage import Stage
 from framefall.data.clip import Clip
 from framefall.data.window import Window
@@ -19,7 +19,7 @@ from framefall.models.tower import Tower
 from framefall.noise import Key, normal
 from framefall.train.conditions import contents, structures
 from framefall.train.errors import mistaken
-from framefall.train.known import KnownMask, told
+from framefall.train.known import DOUBTED, KnownMask, told
 from framefall.train.recipe import StageRecipe
 from framefall.video import Scores, Time, Video, from_pixels
 
@@ -132,7 +132,10 @@ def example(stage: Stage, recipe: StageRecipe, clips: Sequence[Clip], seed: int,
     t = torch.stack(times).to(device)
     if task.known == "any":
         mask = torch.stack(masks).to(device)
-        known, counts = Conditioning(low_res=shown(video, mask)), 1.0 - mask  # what is given is not to be learnt
+        low_res, counts = shown(video, mask), 1.0 - mask  # what is given is not to be learnt
+        if task.motion:
+            low_res = coasting(low_res, video, t <= DOUBTED)
+        known = Conditioning(low_res=low_res)
     elif task.known:
         given = torch.tensor([_known(key, task.known, video.shape[2]) for key in keys], device=device)
         known = Conditioning(low_res=shown(video, first_frames(video, given)))

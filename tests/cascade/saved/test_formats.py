@@ -88,6 +88,8 @@ def test_a_config_of_before_says_the_same_when_it_is_upgraded(name: str) -> None
         stages["base"] = replace(
             base, task=replace(base.task, structure=""), backbone=replace(base.backbone, structure_channels=0)
         )
+    if base.task.motion:
+        stages["base"] = replace(base, task=replace(base.task, motion=False))
     config = CascadeConfig(name=name, stages=stages)
     old = cascade_before(config)
     assert from_dict(CascadeConfig, upgrade_cascade(old)) == config

@@ -23,6 +23,7 @@ LATER: tuple[str, ...] = (
     "ConvNetConfig.edges",
     "Sampling.carried",
     "Sampling.steady",
+    "Base.motion",
 )
 
 _SHARED = ("factor", "bridge", "spread", "low_res_noise", "relative_loss")
