@@ -69,13 +69,24 @@ def test_edges_are_the_given_frames_beside_those_to_be_made(start, frames, found
     assert not edges([partly], 6.0, 12)
 
 
-def test_the_texture_of_a_given_video_goes_on_where_nothing_moves(configs, fresh):
+def test_a_loop_has_edges_where_it_begins_anew():
+    first = Known(video=torch.zeros(1, 3, 1, 16, 16), fps=6.0)
+    last = Known(video=torch.zeros(1, 3, 1, 16, 16), start=11 / 6, fps=6.0)
+    around = [(one.frame, one.before, one.after) for one in edges([first], 6.0, 12, loop=True)]
+    assert around == [(0, False, True), (12, True, False)]
+    back = [(one.frame, one.before, one.after) for one in edges([last], 6.0, 12, loop=True)]
+    assert back == [(-1, False, True), (11, True, False)]
+    assert len(edges([first, last], 6.0, 12, loop=True)) == 2  # they meet: nothing is made between them
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_the_texture_of_a_given_video_goes_on_where_nothing_moves(configs, fresh, loop):
     """A cascade that knows only grey: what is finer than its base is lost, but for what the given frames show."""
     stages = tuple(fresh(name, config) for name, config in configs.items())
     cascade = Cascade(config=CascadeConfig(name="toy", stages=configs), stages=stages)
     rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
     texture = torch.where((rows + columns) % 2 > 0, 0.25, -0.25).expand(1, 3, 3, 32, 32)  # its mean is grey
-    request = Request(known=(Known(video=texture, fps=12.0),), frames=15)
+    request = Request(known=(Known(video=texture, fps=12.0),), frames=16, loop=loop)
     video = cascade.sample(request)
     assert torch.equal(video[:, :, :3], texture)
     off = (video[:, :, 3:] - texture[:, :, :1]).abs()

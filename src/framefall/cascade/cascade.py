@@ -343,8 +343,9 @@ def _rendered(run: _Run, low: Video) -> Sequence[Rendered]:
     if not run.sampling.carried or stage.task.space_factor == 1 or stage.task.time_factor > 1:
         return ()
     found = []
-    for edge in edges(pieces, run.fps, run.total):
-        one, size = range(edge.frame, edge.frame + 1), stage.task.output_size(low)
+    for edge in edges(pieces, run.fps, run.total, run.request.loop):
+        frame, size = edge.frame % (run.total or edge.frame + 1), stage.task.output_size(low)
+        one = range(frame, frame + 1)
         sizes = (low.shape[-2], low.shape[-1]), size
         small, large = (placed(pieces, one, run.fps, each, len(run.keys), stage.device) for each in sizes)
         if small is None or large is None or not bool((large.whole_frames() >= 1).all()):

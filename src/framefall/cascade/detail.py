@@ -38,12 +38,19 @@ class Rendered:
     error: Image  # the given frame less its rendition
 
 
-def edges(pieces: Sequence[Known], fps: float, total: int | None) -> list[Edge]:
-    """The frames at `fps` a second, of the first `total`, that are given whole and have others beside them."""
+def edges(pieces: Sequence[Known], fps: float, total: int | None, loop: bool = False) -> list[Edge]:
+    """The frames at `fps` a second, of the first `total`, that are given whole and have others beside them.
+
+    In a loop the first frame comes again as number `total`, and the last is number -1 as well.
+    """
     horizon = total or round(max((piece.end for piece in pieces), default=0.0) * fps) + 1
     given = known_frames(pieces, fps, horizon)
     made = {frame for frame in range(horizon + 1 if total is None else total) if frame not in given}
-    each = (Edge(frame=one, before=one - 1 in made, after=one + 1 in made) for one in sorted(given))
+    each = [Edge(frame=one, before=one - 1 in made, after=one + 1 in made) for one in sorted(given)]
+    if loop and total is not None and 0 in given:
+        each.append(Edge(frame=total, before=total - 1 in made, after=False))
+    if loop and total is not None and total - 1 in given:
+        each.insert(0, Edge(frame=-1, before=False, after=0 in made))
     return [edge for edge in each if edge.before or edge.after]
 
 
