@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from framefall.cascade import keyframes as keyframes_module
-from framefall.cascade.carried import carried
+from framefall.cascade.continuity.carried import carried
 from framefall.cascade.keyframes import keyframes, plan
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import torch
 
 from framefall.cascade.about.card import Card
-from framefall.cascade.consistency import match_blocks
-from framefall.cascade.detail import Rendered, edges, mended
+from framefall.cascade.continuity.consistency import match_blocks
+from framefall.cascade.continuity.detail import Rendered, edges, mended
 from framefall.cascade.few import drawing
 from framefall.cascade.held import Held
 from framefall.cascade.kept import NOTHING, Kept

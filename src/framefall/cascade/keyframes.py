@@ -7,13 +7,13 @@ from itertools import count
 
 import torch
 
-from framefall.cascade.carried import carried
+from framefall.cascade.continuity.carried import carried
+from framefall.cascade.continuity.steady import steadied
 from framefall.cascade.kept import NOTHING, Kept
 from framefall.cascade.known import Known, known_frames, placed
 from framefall.cascade.request import Request
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Sampling
-from framefall.cascade.steady import steadied
 from framefall.cascade.tasks import Base
 from framefall.cascade.windows import Window, anchors, looped, windows
 from framefall.diffusion.samplers import Step

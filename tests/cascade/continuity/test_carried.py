@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framefall.cascade.carried import carried
+from framefall.cascade.continuity.carried import carried
 from framefall.cascade.known import Known
 from framefall.video import resize
 

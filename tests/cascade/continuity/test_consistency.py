@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade, CascadeConfig, finished
-from framefall.cascade.consistency import match_blocks
+from framefall.cascade.continuity.consistency import match_blocks
 from framefall.cascade.stage import Stage
 from framefall.cascade.stage_config import Sampling
 from framefall.video import resize

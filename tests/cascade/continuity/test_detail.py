@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from framefall.cascade.cascade import Cascade, CascadeConfig
-from framefall.cascade.detail import CHANGED, Edge, Rendered, edges, mended
+from framefall.cascade.continuity.detail import CHANGED, Edge, Rendered, edges, mended
 from framefall.cascade.known import Known
 from framefall.cascade.request import Request
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from framefall.cascade.steady import STILL, steadied
+from framefall.cascade.continuity.steady import STILL, steadied
 
 
 def wall(frames: int, box: int = 8) -> Tensor:

@@ -1,0 +1,1 @@
+"""How what is made fits what is beside it: what is known, the stage below, and the frames before."""
